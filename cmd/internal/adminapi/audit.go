@@ -1,0 +1,30 @@
+package adminapi
+
+import "time"
+
+// An Entry is one entry of the audit log, decrypted.
+type Entry struct {
+	Seq       int64          `json:"seq"`
+	At        time.Time      `json:"at"`
+	Action    string         `json:"action"`
+	Actor     string         `json:"actor"`
+	Subject   string         `json:"subject,omitempty"`
+	Address   string         `json:"address,omitempty"`
+	Outcome   string         `json:"outcome"` // ok, or why not
+	RequestID string         `json:"request_id,omitempty"`
+	Detail    map[string]any `json:"detail,omitempty"`
+	Hash      string         `json:"hash"` // of the leaf, RFC 6962, base64
+}
+
+// AuditFilter narrows a list of entries; a zero field does not. Actor and
+// Subject are found by equality, since the log can only be searched blindly.
+type AuditFilter struct {
+	Actor, Subject, Action string
+	Since, Until           time.Time // Since included, Until not
+}
+
+// ExportRange is the entries of an export: From included, To not; a zero To
+// means everything that a checkpoint covers.
+type ExportRange struct {
+	From, To int64
+}

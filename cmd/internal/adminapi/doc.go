@@ -1,0 +1,34 @@
+// Package adminapi is the admin API as Go types: what its requests and answers
+// look like in JSON, and a [Client] that speaks it, over the daemon's Unix
+// socket or over mutual TLS. It decides nothing: who may do what is package
+// admin's.
+//
+// Every path lies under [Prefix], and is the same on both ways in:
+//
+//	POST   tokens                          TokenRequest  -> NewToken (201)
+//	GET    tokens                                        -> Page[Token]
+//	DELETE tokens/{id}                                   -> 204
+//	POST   identities                      IdentityRequest -> Identity (201)
+//	GET    identities?role=&state=&owner=&search=        -> Page[Identity]
+//	GET    identities/{role}/{name}                      -> Identity
+//	POST   identities/{role}/{name}/{suspend|resume|retire} -> Identity
+//	GET    certificates?identity=&live=                  -> Page[Certificate]
+//	GET    certificates/{serial}                         -> Certificate, with its PEM
+//	GET    audit?actor=&subject=&action=&since=&until=   -> Page[Entry]
+//	GET    audit/export?from=&to=                        -> JSON lines, as package audit defines them
+//	GET    status                                        -> Status
+//	GET    policy                                        -> Policy
+//	PUT    policy                          PolicyRequest -> Policy
+//
+// A list takes limit (1 to 1000, default 100) and page_token, and is ordered by
+// a key that does not change, so that a caller who follows next_page_token
+// meets every record that was there from beginning to end exactly once. Errors
+// are problem documents ([Problem]). Times are RFC 3339.
+package adminapi
+
+// Prefix is where the admin API begins.
+const Prefix = "/v1/admin/"
+
+// MaxBody is the most that a request's body may measure, in bytes; a policy is
+// the largest of them.
+const MaxBody = 1 << 20

@@ -1,0 +1,61 @@
+package adminapi
+
+import "time"
+
+// Status is the daemon at a glance.
+type Status struct {
+	Version     string    `json:"version"`
+	Started     time.Time `json:"started_at"`
+	TrustDomain string    `json:"trust_domain"`
+	Ready       bool      `json:"ready"`
+	Reason      string    `json:"reason,omitempty"` // why not ready
+	URLs        URLs      `json:"urls"`
+	Root        Issuer    `json:"root"`
+	Issuer      Issuer    `json:"issuer"`
+	Policy      int64     `json:"policy_version"`
+	// Identities counts the identities in each state.
+	Identities map[string]int64 `json:"identities"`
+	// Certificates is how many are neither expired nor revoked.
+	Certificates int64 `json:"live_certificates"`
+	// Tokens is how many could still be spent.
+	Tokens int64 `json:"open_tokens"`
+	// Entries is the size of the audit log, Checkpointed how much of it the
+	// newest signed checkpoint covers.
+	Entries      int64 `json:"audit_entries"`
+	Checkpointed int64 `json:"audit_checkpointed"`
+	// LogKey is what checkpoints are verified with (a C2SP verifier key).
+	LogKey string `json:"audit_key"`
+}
+
+// URLs are the daemon's real addresses.
+type URLs struct {
+	HTTPS  string `json:"https"`
+	HTTP   string `json:"http"`
+	Ops    string `json:"ops"`
+	Socket string `json:"socket"`
+}
+
+// An Issuer is one certificate of the chain.
+type Issuer struct {
+	Subject  string    `json:"subject"`
+	SHA256   string    `json:"sha256"` // of its DER, hex
+	KeyID    string    `json:"key_id"` // hex
+	NotAfter time.Time `json:"not_after"`
+}
+
+// Policy is one version of the policy.
+type Policy struct {
+	Version int64     `json:"version"`
+	Text    string    `json:"text"` // TOML
+	Digest  string    `json:"digest"`
+	Loaded  time.Time `json:"loaded_at"`
+	Actor   string    `json:"actor"`
+}
+
+// PolicyRequest puts a new policy in force.
+type PolicyRequest struct {
+	Text string `json:"text"`
+	// Replaces is the version that the new one was made from; if another is in
+	// force by then, the answer is 409. Zero does not ask.
+	Replaces int64 `json:"replaces,omitempty"`
+}
