@@ -1,0 +1,46 @@
+# Betonica's targets. `make` alone lists them.
+
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+FUZZTIME ?= 10s
+BENCH ?= .
+
+# Test output goes through a filter that keeps the verdicts, the whole output
+# of a package that failed, and the name and reason of each test left out.
+VERDICT := awk -f .ci/verdict.awk
+
+.PHONY: help build test check demo bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
+	CGO_ENABLED=1 go build -trimpath -o bin/betonicad ./cmd/betonicad
+	CGO_ENABLED=0 go build -trimpath -o bin/betonica ./cmd/betonica
+
+test: ## every test this machine can run; it names those it leaves out
+	go test -v ./... | $(VERDICT)
+
+check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint module
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt would change:" $$out; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go test -run '^TestLayers$$' ./cmd/betonicad
+	go test -race -v ./... | $(VERDICT)
+	cd testdata/lint && go vet ./... && go test ./...
+
+demo: ## the main job, with real binaries on this machine
+	go test -count=1 -run '^TestDemo$$' -v ./cmd/betonicad
+
+bench: build ## the figures: certificates/s, latency, CPU, fsyncs, memory
+	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 2h ./cmd/betonicad
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@grep -rnoE --include='*_test.go' --exclude-dir=testdata '^func Fuzz[A-Za-z0-9_]+' . | sort | \
+	while IFS=: read -r file _ func; do \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+	done
+
+clean: ## remove what build made
+	rm -rf bin
