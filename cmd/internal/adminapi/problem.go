@@ -9,6 +9,23 @@ import (
 // or not where the client looked. Trying again may help.
 var ErrUnreachable = errors.New("the daemon cannot be reached")
 
+// ProblemForbidden is the type of a 403 that says: not you. Where it is policy
+// that refuses, the type is package api's ProblemDenied, as all other types are
+// package api's.
+const ProblemForbidden = "urn:betonica:problem:forbidden"
+
+// A ForbiddenError refuses a caller whose right does not reach as far as what he
+// asked for. Its text is meant for him.
+type ForbiddenError struct {
+	Actor string // "uid:1000", "operator/alice"
+	Verb  string // what it takes a right to do: "change the policy"
+	Needs string // who may: "role admin"
+}
+
+func (e *ForbiddenError) Error() string {
+	return fmt.Sprintf("%s may not %s: it takes %s", e.Actor, e.Verb, e.Needs)
+}
+
 // A Problem is the daemon's answer to a request that it did not fulfil: a
 // problem document, RFC 9457.
 type Problem struct {
