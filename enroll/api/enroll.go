@@ -1,0 +1,55 @@
+package api
+
+import "time"
+
+// Paths of the native API.
+const (
+	PathEnroll     = "/v1/enroll"
+	PathRenew      = "/v1/renew"
+	PathConfirm    = "/v1/confirm"
+	PathCheckpoint = "/v1/checkpoint" // ?since=SIZE
+	PathRoots      = "/roots/"        // + hex of the SHA-256 of the root's DER; answers its PEM
+)
+
+// An EnrollRequest asks for a certificate: the body of POST /v1/enroll and of
+// POST /v1/renew. What authenticates it is not in it.
+type EnrollRequest struct {
+	// CSR is a PKCS#10 certificate request (RFC 2986) in PEM.
+	CSR string `json:"csr"`
+	// Since is the tree size of the newest log checkpoint that the caller holds,
+	// 0 if none. The answer then proves that the log only grew since.
+	Since int64 `json:"since,omitempty"`
+}
+
+// An EnrollResponse is a new certificate, and what its holder needs to plan.
+type EnrollResponse struct {
+	// Certificate is the PEM chain, leaf first, without the root.
+	Certificate string `json:"certificate"`
+	// Serial is the leaf's serial number in lower-case hexadecimal, 32 digits.
+	Serial string `json:"serial"`
+	// NotAfter is when the leaf ends.
+	NotAfter time.Time `json:"not_after"`
+	// RenewAfter is when its holder shall renew. It is spread over the fleet, and
+	// the same each time for one certificate.
+	RenewAfter time.Time `json:"renew_after"`
+	// ServerTime is the CA's clock, for machines that have none of their own.
+	ServerTime time.Time `json:"server_time"`
+	// Checkpoint is the log's newest signed checkpoint; absent while there is none.
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
+}
+
+// A Checkpoint is what the CA says its audit log is, signed: a machine that
+// keeps the last one, and checks each new one against it, holds the CA to it.
+type Checkpoint struct {
+	// Note is the signed note (C2SP tlog-checkpoint).
+	Note string `json:"note"`
+	// Key is the verifier key (C2SP signed-note). A caller that knows one already
+	// must go on using that.
+	Key string `json:"key"`
+	// Since is the tree size that Proof begins at: what the caller asked for, or 0
+	// if it asked for none.
+	Since int64 `json:"since,omitempty"`
+	// Proof is the consistency proof from Since to the note's tree (RFC 6962,
+	// Section 2.1.2): hashes in base64, empty if the sizes are equal or Since is 0.
+	Proof []string `json:"proof,omitempty"`
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode"
+)
+
+// MaxBody is the size of the largest request that is read, in bytes.
+const MaxBody = 64 << 10
+
+// A Body is a request for a certificate as it came over the wire.
+type Body struct {
+	CSR   []byte // PEM or DER, unchecked
+	Since int64  // see [EnrollRequest]
+	JSON  bool   // the caller wants JSON back, not a PEM chain
+}
+
+// ReadBody reads what POST /v1/enroll and POST /v1/renew take: a raw CSR, or an
+// [EnrollRequest]. A body without a media type is raw, and so is curl's
+// "application/x-www-form-urlencoded", which no caller means. The answer has the
+// form of the question unless Accept names the other one.
+//
+// At most [MaxBody] bytes are read. The error is a [*BadRequestError], or the
+// connection's own.
+func ReadBody(w http.ResponseWriter, r *http.Request) (Body, error) {
+	body, err := readAll(w, r)
+	if err != nil {
+		return Body{}, err
+	}
+	b := Body{CSR: body}
+	switch media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media {
+	case MediaJSON:
+		var req EnrollRequest
+		if err := DecodeJSON(body, &req); err != nil {
+			return Body{}, err
+		}
+		if req.Since < 0 {
+			return Body{}, malformed("since is negative")
+		}
+		b = Body{CSR: []byte(req.CSR), Since: req.Since, JSON: true}
+	case "", MediaCSR, "application/x-pem-file", "application/octet-stream", "application/x-www-form-urlencoded":
+	default:
+		return Body{}, &BadRequestError{http.StatusUnsupportedMediaType, "unknown media type: send a PKCS#10 request in PEM or DER, or JSON"}
+	}
+	if len(b.CSR) == 0 {
+		return Body{}, malformed("the certificate request is missing")
+	}
+	if accept := r.Header.Get("Accept"); strings.Contains(accept, MediaJSON) != strings.Contains(accept, MediaChain) {
+		b.JSON = strings.Contains(accept, MediaJSON)
+	}
+	return b, nil
+}
+
+// ReadJSON reads a JSON body of at most [MaxBody] bytes into to, as strictly as
+// [DecodeJSON].
+func ReadJSON(w http.ResponseWriter, r *http.Request, to any) error {
+	body, err := readAll(w, r)
+	if err != nil {
+		return err
+	}
+	return DecodeJSON(body, to)
+}
+
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// A body that says its length is read in one allocation; one that lies, or
+	// comes in chunks, is cut off at the same place.
+	var buf bytes.Buffer
+	if n := r.ContentLength; n > 0 && n <= MaxBody {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &BadRequestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", MaxBody)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the request: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// DecodeJSON decodes one JSON object into to. Unknown and repeated members,
+// and anything after the object, are errors: a request that can be read in two
+// ways is answered in none. The error is a [*BadRequestError].
+func DecodeJSON(body []byte, to any) error {
+	if name, ok := repeated(body); ok {
+		return malformed(fmt.Sprintf("JSON: member %.40q appears twice", name))
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return malformed("JSON: not an object") // encoding/json takes null for any
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(to); err != nil {
+		return malformed(jsonError(err))
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return malformed("JSON: something follows the object")
+	}
+	return nil
+}
+
+// repeated names a member of the outermost object that appears twice;
+// encoding/json takes the last one, and matches names without case.
+func repeated(body []byte) (string, bool) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return "", false // not an object, as the caller will find
+	}
+	seen := make(map[string]bool)
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return "", false
+		}
+		key := strings.Map(foldRune, fmt.Sprint(name))
+		if seen[key] {
+			return key, true
+		}
+		seen[key] = true
+		var skip json.RawMessage
+		if dec.Decode(&skip) != nil {
+			return "", false
+		}
+	}
+	return "", false
+}
+
+// foldRune maps all runes that encoding/json takes for one another in a member's
+// name to one of them: "since" may also be spelt with a long s.
+func foldRune(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r {
+			return next
+		}
+		r = next
+	}
+}
+
+// jsonError says what is wrong in words that repeat nothing of the body but the
+// names of its members.
+func jsonError(err error) string {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Sprintf("JSON: %q cannot be a %s", e.Field, e.Value)
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("JSON: malformed at byte %d", e.Offset)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Sprintf("JSON: unknown member %.40s", name)
+	}
+	return "JSON: malformed"
+}
+
+func malformed(detail string) error {
+	return &BadRequestError{http.StatusBadRequest, detail}
+}

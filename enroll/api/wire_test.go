@@ -1,0 +1,121 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/enroll/api"
+)
+
+func read(contentType, accept, body string) (api.Body, error) {
+	r := httptest.NewRequest(http.MethodPost, api.PathEnroll, strings.NewReader(body))
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	if accept != "" {
+		r.Header.Set("Accept", accept)
+	}
+	return api.ReadBody(httptest.NewRecorder(), r)
+}
+
+// Both forms of a request are read, and the answer has the form of the question
+// unless the caller asks for the other.
+func TestReadBody(t *testing.T) {
+	for _, tt := range []struct {
+		name, contentType, accept, body string
+		want                            api.Body
+	}{
+		{"no media type", "", "", "csr", api.Body{CSR: []byte("csr")}},
+		{"pkcs10", "application/pkcs10", "*/*", "csr", api.Body{CSR: []byte("csr")}},
+		{"curl", "application/x-www-form-urlencoded", "*/*", "csr", api.Body{CSR: []byte("csr")}},
+		{"raw in, JSON out", "application/pkcs10", "application/json", "csr", api.Body{CSR: []byte("csr"), JSON: true}},
+		{"JSON", "application/json; charset=utf-8", "", `{"csr":"x","since":7}`, api.Body{CSR: []byte("x"), Since: 7, JSON: true}},
+		{"JSON in, PEM out", "application/json", "application/pem-certificate-chain", `{"csr":"x"}`, api.Body{CSR: []byte("x")}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := read(tt.contentType, tt.accept, tt.body)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+		})
+	}
+}
+
+// A request that cannot be read is refused with its own status.
+func TestReadBodyRefuses(t *testing.T) {
+	const secret = "hunter2"
+	for _, tt := range []struct {
+		name, contentType, body string
+		status                  int
+	}{
+		{"empty", "", "", 400},
+		{"empty CSR", "application/json", `{"csr":""}`, 400},
+		{"one byte too large", "", strings.Repeat("x", api.MaxBody+1), 413},
+		{"large JSON", "application/json", `{"csr":"` + strings.Repeat("x", api.MaxBody) + `"}`, 413},
+		{"media type", "text/html", "csr", 415},
+		{"not an object", "application/json", `["csr"]`, 400},
+		{"null", "application/json", ` null`, 400},
+		{"cut off", "application/json", `{"csr":"hunter2`, 400},
+		{"unknown member", "application/json", `{"csr":"x","hunter2":1}`, 400},
+		{"wrong type", "application/json", `{"csr":["hunter2"]}`, 400},
+		{"twice", "application/json", `{"csr":"x","csr":"hunter2"}`, 400},
+		{"twice in capitals", "application/json", `{"csr":"x","CSR":"y"}`, 400},
+		{"twice with a long s", "application/json", "{\"csr\":\"x\",\"since\":1,\"\u017fince\":2}", 400},
+		{"two objects", "application/json", `{"csr":"x"}{"csr":"y"}`, 400},
+		{"negative", "application/json", `{"csr":"x","since":-1}`, 400},
+		{"too big a number", "application/json", `{"csr":"x","since":1e99}`, 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := read(tt.contentType, "", tt.body)
+			var bad *api.BadRequestError
+			require.ErrorAs(t, err, &bad)
+			require.Equal(t, tt.status, bad.Status, bad.Detail)
+			if tt.name != "unknown member" { // whose name is what is wrong
+				require.NotContains(t, bad.Detail, secret)
+			}
+		})
+	}
+}
+
+// A body of exactly the limit is read; one byte more that hides its length is not.
+func TestReadBodyLimit(t *testing.T) {
+	_, err := read("", "", strings.Repeat("x", api.MaxBody))
+	require.NoError(t, err)
+
+	r := httptest.NewRequest(http.MethodPost, api.PathEnroll, strings.NewReader(strings.Repeat("x", api.MaxBody+1)))
+	r.ContentLength = -1 // chunked
+	_, err = api.ReadBody(httptest.NewRecorder(), r)
+	var bad *api.BadRequestError
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, http.StatusRequestEntityTooLarge, bad.Status)
+}
+
+// What is accepted is valid JSON of exactly one object, it means the same when
+// written anew, and what is refused is refused as a bad request.
+func FuzzDecodeJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"csr":"x","since":7}`, `{"csr":"x","CSR":"y"}`, `{}`, `null`, `[]`, `{"csr":null}`,
+		`{"csr":"\ud800"}`, `{"since":9223372036854775807}`, `{"csr":"x"} `, "{\"\u017fince\":1}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var req api.EnrollRequest
+		if err := api.DecodeJSON(body, &req); err != nil {
+			var bad *api.BadRequestError
+			require.ErrorAs(t, err, &bad)
+			require.Equal(t, http.StatusBadRequest, bad.Status)
+			return
+		}
+		require.True(t, json.Valid(body))
+		again, err := json.Marshal(req)
+		require.NoError(t, err)
+		var second api.EnrollRequest
+		require.NoError(t, api.DecodeJSON(again, &second))
+		require.Equal(t, req, second)
+	})
+}
