@@ -1,0 +1,3 @@
+// Package audit is the log: what an entry is, how it is sealed, and how anyone
+// proves that the log is the one that was written.
+package audit
