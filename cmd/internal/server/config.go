@@ -1,0 +1,174 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Config is DIR/betonica.toml. A relative path in it means: below DIR.
+type Config struct {
+	Server struct {
+		// Names are the DNS names and IP addresses under which machines reach the
+		// daemon. They stand in its certificate; the first one also in the URLs of
+		// those that it issues.
+		Names []Name `toml:"names"`
+		// HTTPS is where machines enrol and renew. Default ":8443".
+		HTTPS Address `toml:"https"`
+		// HTTP serves what relying parties fetch without TLS, since they fetch it
+		// to judge TLS: signed objects only. Default ":8080".
+		HTTP Address `toml:"http"`
+		// EST is reserved for EST clients (RFC 7030). This version listens to none,
+		// and says so in the log if an address is set.
+		EST Address `toml:"est"`
+		// Ops serves health and metrics, to whoever reaches it: keep it on
+		// loopback. Default "127.0.0.1:9090".
+		Ops Address `toml:"ops"`
+		// Socket is the path of the admin socket. Default "admin.sock".
+		Socket string `toml:"socket"`
+	} `toml:"server"`
+
+	HTTP struct {
+		// URL is how relying parties reach the HTTP listener; it goes into every
+		// certificate. Default: http://, the first of the server's names, and the
+		// port that HTTP listens at.
+		URL URL `toml:"url"`
+	} `toml:"http"`
+
+	Store struct {
+		// DSN is "sqlite:PATH" or a PostgreSQL URL. Default "sqlite:betonica.db".
+		DSN string `toml:"dsn"`
+	} `toml:"store"`
+
+	CA struct {
+		// Key refers to the intermediate's private key. Default
+		// "file:keys/intermediate.key".
+		Key string `toml:"key"`
+		// PassphraseFile opens Key. It must not lie in DIR, since whoever copies
+		// DIR shall not have copied the key. Default: the systemd credential
+		// betonica.passphrase if there is one, otherwise DIR.passphrase.
+		PassphraseFile string `toml:"passphrase_file"`
+	} `toml:"ca"`
+
+	Audit struct {
+		// Evidence is the file that keeps every checkpoint of the log that we ever
+		// signed: against it a log that was set back shows. It is worth most on
+		// another device. Default "evidence.log".
+		Evidence string `toml:"evidence"`
+	} `toml:"audit"`
+}
+
+// ConfigFile is the name of the configuration in DIR.
+const ConfigFile = "betonica.toml"
+
+// ReadConfig reads the configuration of dir, strictly: a key that it does not
+// know, or a value that it cannot use, is an error that names file, line and
+// column. Paths come back absolute, and defaults filled in.
+func ReadConfig(dir string) (*Config, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, ConfigFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	c, err := parseConfig(file, text)
+	if err != nil {
+		return nil, err
+	}
+	c.resolve(dir)
+	return c, nil
+}
+
+// parseConfig decodes text; file is what errors call it.
+func parseConfig(file string, text []byte) (*Config, error) {
+	c, err := decodeConfig(text)
+	if err != nil {
+		return nil, located(file, text, err)
+	}
+	return c, nil
+}
+
+func decodeConfig(text []byte) (*Config, error) {
+	var c Config
+	return &c, toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c)
+}
+
+// located puts file, line and column before what is wrong there.
+func located(file string, text []byte, err error) error {
+	if missing, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		first := missing.Errors[0]
+		line, column := first.Position()
+		return fmt.Errorf("%s:%d:%d: unknown key %q", file, line, column, strings.Join(first.Key(), "."))
+	}
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, column := e.Position()
+		return fmt.Errorf("%s:%d:%d: %s", file, line, column, strings.TrimPrefix(e.Error(), "toml: "))
+	}
+	// The library does not place an error of UnmarshalText if the value was no
+	// string. It stops at the first error, so the line is the last one of the
+	// shortest text that meets it.
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	n := sort.Search(len(lines), func(i int) bool {
+		_, again := decodeConfig(bytes.Join(lines[:i+1], nil))
+		return again != nil && again.Error() == err.Error()
+	})
+	return fmt.Errorf("%s:%d:1: %w", file, n+1, err)
+}
+
+// resolve fills in the defaults, and makes every path absolute.
+func (c *Config) resolve(dir string) {
+	orAddress(&c.Server.HTTPS, ":8443")
+	orAddress(&c.Server.HTTP, ":8080")
+	orAddress(&c.Server.Ops, "127.0.0.1:9090")
+	if len(c.Server.Names) == 0 {
+		c.Server.Names = LoopbackNames()
+	}
+	orPath(&c.Server.Socket, dir, "admin.sock")
+	orPath(&c.Audit.Evidence, dir, "evidence.log")
+	orText(&c.Store.DSN, "sqlite:betonica.db")
+	orText(&c.CA.Key, "file:keys/intermediate.key")
+	c.Store.DSN = below(dir, "sqlite:", c.Store.DSN)
+	c.CA.Key = below(dir, "file:", c.CA.Key)
+	if c.CA.PassphraseFile == "" && os.Getenv("CREDENTIALS_DIRECTORY") == "" {
+		c.CA.PassphraseFile = dir + ".passphrase"
+	} else if c.CA.PassphraseFile != "" {
+		orPath(&c.CA.PassphraseFile, dir, "")
+	}
+}
+
+func orText(to *string, def string) {
+	if *to == "" {
+		*to = def
+	}
+}
+
+func orPath(to *string, dir, def string) {
+	orText(to, def)
+	if !filepath.IsAbs(*to) {
+		*to = filepath.Join(dir, *to)
+	}
+}
+
+func orAddress(to *Address, def string) {
+	if to.text == "" {
+		to.text = def
+	}
+}
+
+// below makes the path of a reference absolute if it has the scheme.
+func below(dir, scheme, ref string) string {
+	path, ok := strings.CutPrefix(ref, scheme)
+	if !ok || filepath.IsAbs(path) {
+		return ref
+	}
+	return scheme + filepath.Join(dir, path)
+}
