@@ -14,10 +14,15 @@ func (c *Client) CreateToken(ctx context.Context, req TokenRequest) (NewToken, e
 	return call[NewToken](ctx, c, http.MethodPost, "tokens", nil, req)
 }
 
-// Tokens lists tokens, spent and expired ones included.
-func (c *Client) Tokens(ctx context.Context, at PageRequest) (Page[Token], error) {
+// Tokens lists tokens, the newest first.
+func (c *Client) Tokens(ctx context.Context, f TokenFilter, at PageRequest) (Page[Token], error) {
 	q := url.Values{}
 	at.addTo(q)
+	set(q, "role", f.Role)
+	set(q, "name", f.Name)
+	if f.Open {
+		q.Set("open", "true")
+	}
 	return call[Page[Token]](ctx, c, http.MethodGet, "tokens", q, nil)
 }
 

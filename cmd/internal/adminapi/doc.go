@@ -6,7 +6,7 @@
 // Every path lies under [Prefix], and is the same on both ways in:
 //
 //	POST   tokens                          TokenRequest  -> NewToken (201)
-//	GET    tokens                                        -> Page[Token]
+//	GET    tokens?role=&name=&open=                      -> Page[Token]
 //	DELETE tokens/{id}                                   -> 204
 //	POST   identities                      IdentityRequest -> Identity (201)
 //	GET    identities?role=&state=&owner=&search=        -> Page[Identity]

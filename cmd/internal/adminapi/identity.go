@@ -32,7 +32,7 @@ type IdentityRequest struct {
 // IdentityFilter narrows a list; an empty field does not.
 type IdentityFilter struct {
 	Role, State, Owner string
-	Search             string // a part of the path
+	Search             string // what the name begins with
 }
 
 // A Certificate is one that the daemon issued.

@@ -53,6 +53,13 @@ type NewToken struct {
 	Secret string `json:"token"` // bt1.<secret>.<SHA-256 of the root>
 }
 
+// TokenFilter narrows a list; an empty field does not.
+type TokenFilter struct {
+	Role string
+	Name string // exactly this name or pattern
+	Open bool   // only those that could still be spent
+}
+
 // Duration is a time.Duration that reads and writes as text: "90m", "24h".
 type Duration time.Duration
 
