@@ -23,8 +23,8 @@ type AuditFilter struct {
 	Since, Until           time.Time // Since included, Until not
 }
 
-// ExportRange is the entries of an export: From included, To not; a zero To
-// means everything that a checkpoint covers.
+// ExportRange is the entries of an export, both ends included. Zero means the
+// first entry, and the last that a checkpoint covers.
 type ExportRange struct {
 	From, To int64
 }

@@ -50,7 +50,9 @@ func TestReadConfig(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	_, err := ReadConfig(dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	write := func(text string) { require.NoError(t, os.WriteFile(filepath.Join(dir, ConfigFile), []byte(text), 0o600)) }
+	write := func(text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, ConfigFile), []byte(text), 0o600))
+	}
 
 	write("")
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
