@@ -1,0 +1,4 @@
+package client
+
+// RetryAfter lets its fuzz test reach it.
+var RetryAfter = retryAfter
