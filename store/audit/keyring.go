@@ -1,6 +1,13 @@
 package audit
 
-import "errors"
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
 
 // ErrNoKey reports that an entry cannot be opened because its data key is not
 // in the keyring: destroyed, or never one of the log's.
@@ -8,11 +15,60 @@ var ErrNoKey = errors.New("audit: data key destroyed or unknown")
 
 // A Keyring opens entries. It is immutable and safe for concurrent use.
 type Keyring struct {
+	keys map[KeyID]DataKey
 }
 
 // NewKeyring returns a Keyring of the data keys given.
-func NewKeyring(keys ...DataKey) *Keyring { panic("not yet") }
+func NewKeyring(keys ...DataKey) *Keyring {
+	r := &Keyring{make(map[KeyID]DataKey, len(keys))}
+	for _, d := range keys {
+		r.keys[d.ID] = d
+	}
+	return r
+}
 
 // Open opens the entry in leaf. With [ErrNoKey] comes an Entry that has only
 // what is in clear. Any other error means that leaf is not what was sealed.
-func (r *Keyring) Open(leaf []byte) (Entry, error) { panic("not yet") }
+func (r *Keyring) Open(leaf []byte) (Entry, error) {
+	l, err := decodeLeaf(leaf)
+	if err != nil {
+		return Entry{}, err
+	}
+	key, err := r.entryKey(l)
+	if err != nil {
+		return l.entry(tlog.RecordHash(leaf)), err
+	}
+	return l.open(key, tlog.RecordHash(leaf))
+}
+
+// entryKey returns the key of l; it may return ErrNoKey, and does not check
+// that it is the key that sealed l.
+func (r *Keyring) entryKey(l leaf) (entryKey, error) {
+	d, ok := r.keys[l.keyID]
+	if !ok {
+		return entryKey{}, fmt.Errorf("%w: entry %d, key %s", ErrNoKey, l.seq, l.keyID)
+	}
+	return entryKeyOf(d.entryMAC(), make([]byte, 0, 64), l.seq), nil
+}
+
+// entry is what l says in clear; hash is the hash of its bytes.
+func (l leaf) entry(hash tlog.Hash) Entry {
+	return Entry{Seq: l.seq, At: l.at, Event: Event{Action: l.action}, KeyID: l.keyID, Hash: hash}
+}
+
+// open is entry with what is sealed.
+func (l leaf) open(key entryKey, hash tlog.Hash) (Entry, error) {
+	text, err := key.open(nil, l)
+	if err != nil {
+		return Entry{}, fmt.Errorf("entry %d: %w", l.seq, err)
+	}
+	var b body
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber() // as written, however long
+	if err := d.Decode(&b); err != nil {
+		return Entry{}, fmt.Errorf("entry %d: sealed body: %w", l.seq, err)
+	}
+	e := l.entry(hash)
+	e.Event = Event{l.action, b.Actor, b.Subject, b.Address, b.Outcome, b.RequestID, b.Detail}
+	return e, nil
+}

@@ -1,6 +1,161 @@
 package audit
 
-const (
-	MaxLeaf  = 64 << 10 // bytes of a leaf
-	MaxTerms = 4        // blind indexes of an entry
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
 )
+
+const (
+	MaxLeaf   = 64 << 10 // bytes of a leaf
+	MaxTerms  = 4        // blind indexes of an entry
+	maxAction = 64
+)
+
+// maxMilli bounds times to the years that RFC 3339 can write.
+var maxMilli = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC).UnixMilli()
+
+// A leaf is an entry as it stands in the tree, decoded. Its layout, integers
+// big-endian:
+//
+//	version      1     1
+//	seq          8     from 1
+//	time         8     Unix milliseconds
+//	action       1+n   n from 1 to 64; a-z 0-9 . _ -
+//	key id       8     of the data key
+//	commitment   32    to the key of the entry
+//	terms        1+16n n up to 4, ascending
+//	nonce        12
+//	sealed       n+16  AES-256-GCM of the body; all before it is its associated data
+//
+// There is one spelling of every leaf.
+type leaf struct {
+	seq        int64
+	at         time.Time
+	action     string
+	keyID      KeyID
+	commitment [32]byte
+	terms      []Term
+	header     []byte // all up to the sealed body, with the nonce
+	nonce      []byte
+	sealed     []byte
+}
+
+const leafVersion = 1
+
+var errLeaf = errors.New("audit: malformed leaf")
+
+// appendHeader appends all but nonce and sealed body to b.
+func (l *leaf) appendHeader(b []byte) []byte {
+	b = append(b, leafVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(l.seq))
+	b = binary.BigEndian.AppendUint64(b, uint64(l.at.UnixMilli()))
+	b = append(b, byte(len(l.action)))
+	b = append(b, l.action...)
+	b = append(b, l.keyID[:]...)
+	b = append(b, l.commitment[:]...)
+	b = append(b, byte(len(l.terms)))
+	for i := range l.terms {
+		b = append(b, l.terms[i][:]...)
+	}
+	return b
+}
+
+// headerLen is the length of what appendHeader appends.
+func (l *leaf) headerLen() int {
+	return 1 + 8 + 8 + 1 + len(l.action) + len(l.keyID) + len(l.commitment) + 1 + len(l.terms)*len(Term{})
+}
+
+// check says whether a leaf can hold these values.
+func (l *leaf) check() error {
+	if l.seq < 1 {
+		return fmt.Errorf("%w: number %d", errLeaf, l.seq)
+	}
+	if ms := l.at.UnixMilli(); ms < 0 || ms > maxMilli {
+		return fmt.Errorf("%w: time out of range", errLeaf)
+	}
+	if !validAction(l.action) {
+		return fmt.Errorf("%w: action %.80q", errLeaf, l.action)
+	}
+	if len(l.terms) > MaxTerms {
+		return fmt.Errorf("%w: %d terms", errLeaf, len(l.terms))
+	}
+	for i := 1; i < len(l.terms); i++ {
+		if bytes.Compare(l.terms[i-1][:], l.terms[i][:]) >= 0 {
+			return fmt.Errorf("%w: terms do not ascend", errLeaf)
+		}
+	}
+	return nil
+}
+
+func validAction(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return 1 <= len(s) && len(s) <= maxAction
+}
+
+// decodeLeaf parses b, which the leaf then shares. It accepts nothing that
+// encodes otherwise.
+func decodeLeaf(b []byte) (leaf, error) {
+	if len(b) > MaxLeaf {
+		return leaf{}, fmt.Errorf("%w: %d bytes", errLeaf, len(b))
+	}
+	var l leaf
+	r := reader{rest: b}
+	version := r.next(1)
+	seq := r.next(8)
+	at := r.next(8)
+	action := r.next(r.count(255))
+	copy(l.keyID[:], r.next(len(l.keyID)))
+	copy(l.commitment[:], r.next(len(l.commitment)))
+	for range r.count(MaxTerms) {
+		var t Term
+		copy(t[:], r.next(len(t)))
+		l.terms = append(l.terms, t)
+	}
+	l.nonce = r.next(nonceLen)
+	if r.short || len(r.rest) < tagLen {
+		return leaf{}, fmt.Errorf("%w: too short", errLeaf)
+	}
+	if version[0] != leafVersion {
+		return leaf{}, fmt.Errorf("%w: version %d", errLeaf, version[0])
+	}
+	l.seq = int64(binary.BigEndian.Uint64(seq))
+	l.at = time.UnixMilli(int64(binary.BigEndian.Uint64(at))).UTC()
+	l.action = string(action)
+	l.header = b[:len(b)-len(r.rest)]
+	l.sealed = r.rest
+	return l, l.check()
+}
+
+// A reader cuts a leaf into pieces; short says that one was missing.
+type reader struct {
+	rest  []byte
+	short bool
+}
+
+func (r *reader) next(n int) []byte {
+	if r.short || len(r.rest) < n {
+		r.short = true
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+// count reads a one-byte count; more than limit is short.
+func (r *reader) count(limit int) int {
+	b := r.next(1)
+	if r.short || int(b[0]) > limit {
+		r.short = true
+		return 0
+	}
+	return int(b[0])
+}

@@ -1,13 +1,40 @@
 package audit
 
-import "time"
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
 
 // A Sealer makes records of events. It belongs to one goroutine, the writer.
 type Sealer struct {
+	keyID   KeyID
+	entries hash.Hash // of the data key: gives the entry keys
+	index   hash.Hash // of the index key: gives the terms
+	scratch []byte
+	text    bytes.Buffer
+	encoder *json.Encoder // into text
 }
 
 // NewSealer returns a Sealer that seals under the data key current.
-func NewSealer(keys *Keys, current DataKey) *Sealer { panic("not yet") }
+func NewSealer(keys *Keys, current DataKey) *Sealer {
+	s := &Sealer{
+		keyID:   current.ID,
+		entries: current.entryMAC(),
+		index:   hmac.New(sha256.New, keys.index[:]),
+		scratch: make([]byte, 0, 512),
+	}
+	s.encoder = json.NewEncoder(&s.text)
+	s.encoder.SetEscapeHTML(false)
+	return s
+}
 
 // Seal makes the record of e as entry seq (1 or more) at the given time. It
 // changes nothing and may be repeated: a number whose transaction failed is
@@ -15,4 +42,70 @@ func NewSealer(keys *Keys, current DataKey) *Sealer { panic("not yet") }
 //
 // It returns an error if the action is malformed, the detail does not marshal,
 // or the leaf would be longer than MaxLeaf; the number is then still free.
-func (s *Sealer) Seal(seq int64, at time.Time, e Event) (Record, error) { panic("not yet") }
+func (s *Sealer) Seal(seq int64, at time.Time, e Event) (Record, error) {
+	key := entryKeyOf(s.entries, s.scratch, seq)
+	l := leaf{
+		seq: seq, at: time.UnixMilli(at.UnixMilli()).UTC(), action: e.Action,
+		keyID: s.keyID, commitment: key.commitment(), terms: s.terms(e),
+	}
+	if err := l.check(); err != nil {
+		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
+	}
+	text, err := s.body(e)
+	if err != nil {
+		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
+	}
+	size := l.headerLen() + nonceLen + len(text) + tagLen
+	if size > MaxLeaf {
+		return Record{}, fmt.Errorf("sealing entry %d: leaf of %d bytes, at most %d", seq, size, MaxLeaf)
+	}
+	aead, err := newGCM(key[:])
+	if err != nil {
+		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
+	}
+	b := l.appendHeader(make([]byte, 0, size))
+	b = b[:len(b)+nonceLen]
+	nonce := b[len(b)-nonceLen:]
+	rand.Read(nonce) // random, since a number may be sealed again
+	b = aead.Seal(b, nonce, text, b)
+	return Record{Seq: seq, At: l.at, Action: e.Action, Leaf: b, Hash: tlog.RecordHash(b), Terms: l.terms}, nil
+}
+
+// terms returns the blind indexes of e: of its actor and its subject, one if
+// they are the same.
+func (s *Sealer) terms(e Event) []Term {
+	terms := make([]Term, 0, 2)
+	if e.Actor != "" {
+		terms = append(terms, term(s.index, s.scratch, FieldParty, e.Actor))
+	}
+	if e.Subject != "" && e.Subject != e.Actor {
+		terms = append(terms, term(s.index, s.scratch, FieldParty, e.Subject))
+	}
+	if len(terms) == 2 && bytes.Compare(terms[0][:], terms[1][:]) > 0 {
+		terms[0], terms[1] = terms[1], terms[0]
+	}
+	return terms
+}
+
+// body is what is sealed of e, valid until the next call.
+func (s *Sealer) body(e Event) ([]byte, error) {
+	s.text.Reset()
+	if err := s.encoder.Encode(bodyOf(e)); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(s.text.Bytes(), []byte("\n")), nil
+}
+
+// A body is the sealed part of an event, as JSON.
+type body struct {
+	Actor     string         `json:"actor,omitempty"`
+	Subject   string         `json:"subject,omitempty"`
+	Address   string         `json:"address,omitempty"`
+	Outcome   string         `json:"outcome,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+	Detail    map[string]any `json:"detail,omitempty"`
+}
+
+func bodyOf(e Event) body {
+	return body{e.Actor, e.Subject, e.Address, e.Outcome, e.RequestID, e.Detail}
+}
