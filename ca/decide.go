@@ -1,0 +1,176 @@
+package ca
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A DeniedError reports that policy refused a request. Its text is meant for the
+// caller: it names the role and the offending value, and nothing else.
+type DeniedError struct {
+	ID     ID     // zero if only a role and a name were asked about
+	Rule   string // the role whose rule said no; empty if there is no such role
+	Reason string
+}
+
+func (e *DeniedError) Error() string {
+	who := "this identity"
+	if !e.ID.IsZero() {
+		who = e.ID.Path()
+	}
+	if e.Rule == "" {
+		return fmt.Sprintf("%s may not enroll: %s", who, e.Reason)
+	}
+	return fmt.Sprintf("%s may not enroll: role %q: %s", who, e.Rule, e.Reason)
+}
+
+// Decide judges a request of an authenticated identity. Every name that the
+// request makes must be the identity's own, or covered by the role and, where the
+// record lists names, on record. A request without DNS names and addresses gets
+// those on record. Usages, lifetime and all else come from the role.
+//
+// It returns a [*DeniedError] if the answer is no, and no other error. The grant
+// must be used within a minute of now.
+func (p *Policy) Decide(id Identity, req Request, now time.Time) (Grant, error) {
+	role, ok := p.roles[id.ID.role]
+	if id.ID.IsZero() || req.key.public == nil || !ok {
+		return Grant{}, &DeniedError{ID: id.ID, Reason: "there is no such role"}
+	}
+	names, reason := role.judge(id, req)
+	if reason != "" {
+		return Grant{}, &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason}
+	}
+	return Grant{
+		id:            id.ID,
+		revision:      id.Revision,
+		policyVersion: p.version,
+		role:          role.Name,
+		key:           req.key,
+		spki:          req.spki,
+		dns:           names.dns,
+		ips:           names.ips,
+		usages:        role.Usages,
+		lifetime:      role.Lifetime,
+		sharesNames:   role.ShareNames,
+		decided:       now,
+	}, nil
+}
+
+// AllowsName reports, as nil or a [*DeniedError], whether an identity of this
+// name may exist in the role. Nobody makes one in [RoleCA] but the daemon itself,
+// which does not ask.
+func (p *Policy) AllowsName(role, name string) error {
+	r, ok := p.roles[role]
+	if !ok {
+		return &DeniedError{Reason: fmt.Sprintf("there is no role %q", clip(role))}
+	}
+	if role == RoleCA {
+		return &DeniedError{Rule: role, Reason: "the role is reserved for the authority's own servers"}
+	}
+	if err := checkName(name); err != nil {
+		return &DeniedError{Rule: role, Reason: err.Error()}
+	}
+	if !r.allowsName(name) {
+		return &DeniedError{Rule: role, Reason: fmt.Sprintf("name %q is not covered", name)}
+	}
+	return nil
+}
+
+// altNames are those that a certificate gets beside the identity's own.
+type altNames struct {
+	dns []string
+	ips []netip.Addr
+}
+
+// judge returns the names to grant, or why not.
+func (r *rules) judge(id Identity, req Request) (granted altNames, reason string) {
+	switch {
+	case !slices.Contains(r.Methods, id.Method):
+		return altNames{}, fmt.Sprintf("method %q is not allowed", id.Method)
+	case r.Name != RoleCA && !r.allowsName(id.ID.name):
+		return altNames{}, fmt.Sprintf("name %q is not covered", id.ID.name)
+	case !r.allowsSource(id.Source):
+		return altNames{}, fmt.Sprintf("address %s is in none of its networks", id.Source)
+	case !r.allowsKey(req.key):
+		return altNames{}, fmt.Sprintf("key type %s is not allowed", req.key.kind)
+	case !req.id.IsZero() && req.id != id.ID:
+		return altNames{}, fmt.Sprintf("the request names another identity, %q", req.id)
+	}
+	granted, reason = r.names(id, req)
+	if reason != "" {
+		return altNames{}, reason
+	}
+	if !ownCommonName(req.commonName, id.ID, granted.dns) {
+		return altNames{}, fmt.Sprintf("common name %q is neither %q nor a DNS name granted", clip(req.commonName), id.ID.name)
+	}
+	return granted, ""
+}
+
+// names returns the DNS names and addresses to grant, or why not.
+func (r *rules) names(id Identity, req Request) (altNames, string) {
+	record, reason := recordNames(id)
+	if reason != "" {
+		return altNames{}, reason
+	}
+	listed := len(record.dns)+len(record.ips) > 0
+	granted := altNames{req.dns, req.ips}
+	if len(req.dns)+len(req.ips) == 0 {
+		granted = record
+	}
+	self := r.Name == RoleCA // its record is made by the daemon's own configuration
+	for _, name := range granted.dns {
+		if listed && !slices.Contains(record.dns, name) {
+			return altNames{}, fmt.Sprintf("DNS name %q is not on record", name)
+		}
+		if !self && !r.allowsDNS(id.ID.name, name) {
+			return altNames{}, fmt.Sprintf("DNS name %q is not covered", name)
+		}
+	}
+	for _, addr := range granted.ips {
+		if listed && !slices.Contains(record.ips, addr) {
+			return altNames{}, fmt.Sprintf("IP address %s is not on record", addr)
+		}
+		if !self && !r.allowsIP(addr) {
+			return altNames{}, fmt.Sprintf("IP address %s is not covered", addr)
+		}
+	}
+	if self && !listed && len(granted.dns)+len(granted.ips) > 0 {
+		return altNames{}, "no names are on record"
+	}
+	return granted, ""
+}
+
+// recordNames returns the names on record in the form in which they are granted.
+func recordNames(id Identity) (altNames, string) {
+	var n altNames
+	for _, s := range id.DNSNames {
+		name, err := DNSName(s)
+		if err != nil {
+			return altNames{}, "on record: " + err.Error()
+		}
+		n.dns = append(n.dns, name)
+	}
+	for _, addr := range id.IPs {
+		if !addr.IsValid() || addr.Zone() != "" {
+			return altNames{}, fmt.Sprintf("on record: %q is not an IP address", addr)
+		}
+		n.ips = append(n.ips, addr.Unmap())
+	}
+	slices.Sort(n.dns)
+	n.dns = slices.Compact(n.dns)
+	slices.SortFunc(n.ips, netip.Addr.Compare)
+	n.ips = slices.Compact(n.ips)
+	return n, ""
+}
+
+// ownCommonName reports whether a request may carry the common name. The
+// certificate's is the identity's name in any case.
+func ownCommonName(cn string, id ID, dns []string) bool {
+	if cn == "" || cn == id.name {
+		return true
+	}
+	name, err := DNSName(cn)
+	return err == nil && slices.Contains(dns, name)
+}

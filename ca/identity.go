@@ -1,0 +1,36 @@
+package ca
+
+import "net/netip"
+
+// A Method is how a caller proved who it is. The values are written in policy
+// files and in certificate records: they never change.
+type Method string
+
+const (
+	MethodToken Method = "token" // a join token
+	MethodRenew Method = "renew" // a certificate of ours, over mutual TLS
+	MethodSelf  Method = "self"  // the daemon, for its own TLS certificate
+)
+
+// An Identity is a caller that package enroll has authenticated, with what the
+// store has on record of it.
+type Identity struct {
+	ID ID
+
+	// Revision is the record's revision when it was read. Every change of state
+	// raises it, so that a grant of an older one cannot be recorded.
+	Revision int64
+
+	// Method is how the caller proved to be ID.
+	Method Method
+
+	// DNSNames and IPs are the names on record. If there are any, of either
+	// kind, the certificate may have no others; if there are none, what the role
+	// covers is enough.
+	DNSNames []string
+	IPs      []netip.Addr
+
+	// Source is the address that the caller speaks from; the zero Addr if there
+	// is none, which no role with networks accepts.
+	Source netip.Addr
+}

@@ -1,0 +1,129 @@
+package ca
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// maxPolicy bounds a policy file, in bytes.
+const maxPolicy = 1 << 20
+
+// policyFile is the file's shape.
+type policyFile struct {
+	Role map[string]roleTable `toml:"role"`
+}
+
+// roleTable is [role.NAME]. A nil slice or pointer is an absent key.
+type roleTable struct {
+	Names      []string `toml:"names"`
+	DNS        []string `toml:"dns"`
+	IPs        []string `toml:"ip"`
+	Usages     []string `toml:"usages"`
+	Lifetime   *string  `toml:"lifetime"`
+	Keys       []string `toml:"keys"`
+	Methods    []string `toml:"methods"`
+	Networks   []string `toml:"networks"`
+	ShareNames bool     `toml:"share_names"`
+	Fork       *string  `toml:"fork"`
+}
+
+// decodePolicy returns the roles that the file defines.
+func decodePolicy(filename string, text []byte) (map[string]Role, error) {
+	if len(text) > maxPolicy {
+		return nil, fmt.Errorf("%s: longer than %d bytes", filename, maxPolicy)
+	}
+	var file policyFile
+	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&file); err != nil {
+		return nil, tomlError(filename, err)
+	}
+	roles := make(map[string]Role, len(file.Role))
+	var errs []error
+	for name, table := range file.Role {
+		r := roleReader{filename: filename, text: text, name: name}
+		roles[name] = r.read(table)
+		errs = append(errs, r.errs...)
+	}
+	slices.SortFunc(errs, byPosition)
+	return roles, errors.Join(errs...)
+}
+
+// A roleReader makes a Role of a table, and collects what is wrong with it.
+type roleReader struct {
+	filename string
+	text     []byte
+	name     string
+	errs     []error // each a *positionError
+}
+
+func (r *roleReader) read(t roleTable) Role {
+	role := newRole(r.name)
+	if preset, ok := builtIn()[r.name]; ok {
+		role = preset
+	}
+	if r.name == RoleCA {
+		r.fail("", -1, errors.New("the name is reserved for the authority's own servers"))
+	} else if err := checkRole(r.name); err != nil {
+		r.fail("", -1, err)
+	}
+	role.Names = values(r, "names", t.Names, role.Names, ParsePattern)
+	role.DNS = values(r, "dns", t.DNS, nil, parseDNSRule)
+	role.IPs = values(r, "ip", t.IPs, nil, parseNetwork)
+	role.Usages = values(r, "usages", t.Usages, role.Usages, parseUsage)
+	role.Keys = values(r, "keys", t.Keys, role.Keys, parseKeyKind)
+	role.Methods = values(r, "methods", t.Methods, role.Methods, parseMethod)
+	role.Networks = values(r, "networks", t.Networks, nil, parseNetwork)
+	role.Lifetime = value(r, "lifetime", t.Lifetime, role.Lifetime, parseLifetime)
+	role.Fork = value(r, "fork", t.Fork, role.Fork, parseFork)
+	role.ShareNames = t.ShareNames
+
+	// An empty list might be meant as "none" or as "any".
+	if t.Usages != nil && len(t.Usages) == 0 {
+		r.fail("usages", -1, errors.New("no usages: a certificate needs one"))
+	}
+	if t.Keys != nil && len(t.Keys) == 0 {
+		r.fail("keys", -1, errors.New("no keys: leave the line out to accept every kind"))
+	}
+	if t.Networks != nil && len(t.Networks) == 0 {
+		r.fail("networks", -1, errors.New("no networks: leave the line out to accept any"))
+	}
+	return role
+}
+
+// fail records what is wrong with a key's value: with the one at index, or with
+// the whole if index is -1; with the table itself if key is "".
+func (r *roleReader) fail(key string, index int, err error) {
+	line, column := locate(r.text, index, "role", r.name, key)
+	r.errs = append(r.errs, &positionError{r.filename, line, column, fmt.Sprintf("role %q: %v", clip(r.name), err)})
+}
+
+// values parses the list at key; preset is what an absent key means.
+func values[T any](r *roleReader, key string, list []string, preset []T, parse func(string) (T, error)) []T {
+	if list == nil {
+		return preset
+	}
+	all := make([]T, 0, len(list))
+	for i, s := range list {
+		v, err := parse(s)
+		if err != nil {
+			r.fail(key, i, err)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// value parses the string at key; preset is what an absent key means.
+func value[T any](r *roleReader, key string, s *string, preset T, parse func(string) (T, error)) T {
+	if s == nil {
+		return preset
+	}
+	v, err := parse(*s)
+	if err != nil {
+		r.fail(key, 0, err)
+	}
+	return v
+}

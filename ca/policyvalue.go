@@ -1,0 +1,105 @@
+package ca
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/smallstep/certificates/policy"
+)
+
+// parseDNSRule refuses what the engine would refuse later, or take for more than
+// its author meant.
+func parseDNSRule(s string) (string, error) {
+	sample := strings.ReplaceAll(s, placeholder, "x")
+	if strings.Contains(strings.TrimPrefix(sample, "*."), "*") {
+		return "", fmt.Errorf(`DNS rule %q: a * can only be the first label, as in "*.hospital.example"`, clip(s))
+	}
+	if _, err := DNSName(strings.TrimPrefix(sample, "*.")); err != nil {
+		return "", fmt.Errorf("DNS rule %q: %w", clip(s), err)
+	}
+	if _, err := policy.New(policy.WithPermittedDNSDomains(sample)); err != nil {
+		return "", fmt.Errorf("DNS rule %q: %w", clip(s), err)
+	}
+	return s, nil
+}
+
+// parseNetwork takes a network, or an address as the network of itself.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" && !addr.Is4In6() {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil || prefix.Addr().Is4In6():
+		return netip.Prefix{}, fmt.Errorf(`%q is not a network such as "10.0.0.0/8" or "fd00::/8"`, clip(s))
+	case prefix != prefix.Masked():
+		return netip.Prefix{}, fmt.Errorf("network %s has bits set after its length; is it %s?", prefix, prefix.Masked())
+	}
+	return prefix, nil
+}
+
+func parseUsage(s string) (Usage, error) {
+	switch u := Usage(s); u {
+	case UsageClient, UsageServer:
+		return u, nil
+	}
+	return "", fmt.Errorf(`unknown usage %q; there are "client" and "server"`, clip(s))
+}
+
+// parseLifetime takes what time.ParseDuration takes, and whole days ("30d").
+func parseLifetime(s string) (d time.Duration, err error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16) // 65,535 days do not overflow
+		d = time.Duration(n) * 24 * time.Hour
+	} else {
+		d, err = time.ParseDuration(s)
+	}
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf(`%q is not a duration such as "90m", "24h" or "30d"`, clip(s))
+	case d < time.Second || d > maxLifetime:
+		return 0, fmt.Errorf("lifetime %s is out of bounds: from 1s to %dd", s, maxLifetime/(24*time.Hour))
+	case d%time.Second != 0:
+		return 0, fmt.Errorf("lifetime %s is not a whole number of seconds", s)
+	}
+	return d, nil
+}
+
+func parseKeyKind(s string) (string, error) {
+	bits, rsa := rsaBits(s)
+	switch {
+	case s == "P-256", s == "P-384", s == "Ed25519":
+		return s, nil
+	case rsa && bits >= minRSABits && bits <= maxRSABits:
+		return s, nil
+	}
+	return "", fmt.Errorf(`unknown kind of key %q; there are "P-256", "P-384", "Ed25519", and "RSA-%d" to "RSA-%d"`,
+		clip(s), minRSABits, maxRSABits)
+}
+
+// rsaBits returns n of "RSA-n".
+func rsaBits(kind string) (int, bool) {
+	s, ok := strings.CutPrefix(kind, "RSA-")
+	n, err := strconv.ParseUint(s, 10, 16)
+	return int(n), ok && err == nil
+}
+
+func parseMethod(s string) (Method, error) {
+	switch m := Method(s); m {
+	case MethodToken, MethodRenew:
+		return m, nil
+	}
+	return "", fmt.Errorf(`unknown method %q; there are "token" and "renew"`, clip(s))
+}
+
+func parseFork(s string) (Fork, error) {
+	switch f := Fork(s); f {
+	case ForkAlarm, ForkRefuse:
+		return f, nil
+	}
+	return "", fmt.Errorf(`unknown fork %q; there are "alarm" and "refuse"`, clip(s))
+}

@@ -1,0 +1,132 @@
+package ca
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// RoleCA is the reserved role of the authority's own servers. Machines accept as
+// their CA only a server with an ID in it, so no policy file may define it and no
+// token can be made for it.
+const RoleCA = "ca"
+
+// A Role says what its identities may have in a certificate, and how they get
+// one. It is a table [role.NAME] of the policy file; the comment of a field gives
+// its key, and what holds when the key is absent.
+type Role struct {
+	// Name is the NAME of the table.
+	Name string
+
+	// Names are the patterns that names of identities must match, any of them.
+	// Key names; default ["*"]; [] closes the role to new and old alike.
+	Names []Pattern
+
+	// DNS are the DNS names that may be asked for: exact names, or "*.domain" for
+	// one label before it. {name} stands for the identity's name in lower case.
+	// Key dns; default none.
+	DNS []string
+
+	// IPs are the networks from which IP addresses may be asked for. Key ip;
+	// default none.
+	IPs []netip.Prefix
+
+	// Usages are the extended key usages: "client", "server". Key usages; default
+	// ["client"].
+	Usages []Usage
+
+	// Lifetime is from issuing to notAfter: 1 s to 5 years, in whole seconds. The
+	// issuer's own end cuts it short. Key lifetime, such as "90m", "24h", "30d";
+	// default 24h.
+	Lifetime time.Duration
+
+	// Keys are the kinds of public key: "P-256", "P-384", "Ed25519", and "RSA-n",
+	// which means at least n bits, from 2048 to 8192. Key keys; default all that
+	// [ParseRequest] takes.
+	Keys []string
+
+	// Methods are the ways to prove who one is. Key methods; default ["token",
+	// "renew"]; [] stops all issuing in the role.
+	Methods []Method
+
+	// Networks are those that callers may speak from. Key networks; default any.
+	Networks []netip.Prefix
+
+	// ShareNames lets several identities of the role hold the same DNS name, as
+	// replicas behind one address do. Key share_names; default false.
+	ShareNames bool
+
+	// Fork says what happens when one certificate is renewed with two keys, the
+	// sign of a copied key. Key fork; default "alarm".
+	Fork Fork
+}
+
+// A Usage is an extended key usage (RFC 5280, Section 4.2.1.12).
+type Usage string
+
+const (
+	UsageClient Usage = "client"
+	UsageServer Usage = "server"
+)
+
+// A Fork is what to do about a certificate with two children. Both are recorded
+// and alarmed.
+type Fork string
+
+const (
+	ForkAlarm  Fork = "alarm"  // serve it: a thief must not be able to switch off a pump
+	ForkRefuse Fork = "refuse" // and refuse the second child
+)
+
+const (
+	defaultLifetime = 24 * time.Hour
+	maxLifetime     = 5 * 365 * 24 * time.Hour
+)
+
+// Privileged reports whether identities of the role may use the admin API:
+// auditor (reads), operator (tokens and identities), officer (also revokes),
+// admin (also policy). These roles exist in every policy.
+func Privileged(role string) bool { return slices.Contains(privileged, role) }
+
+var privileged = []string{"admin", "auditor", "officer", "operator"}
+
+// newRole returns the role with every default in place.
+func newRole(name string) Role {
+	return Role{
+		Name:     name,
+		Names:    []Pattern{{"*"}},
+		Usages:   []Usage{UsageClient},
+		Lifetime: defaultLifetime,
+		Keys:     []string{"P-256", "P-384", "Ed25519", "RSA-2048"},
+		Methods:  []Method{MethodToken, MethodRenew},
+		Fork:     ForkAlarm,
+	}
+}
+
+// builtIn returns the roles that exist without being written down.
+func builtIn() map[string]Role {
+	roles := make(map[string]Role)
+	for _, name := range privileged {
+		r := newRole(name)
+		r.Names = append(r.Names, Pattern{"*.*"}) // people: mary, and mary.smith
+		roles[name] = r
+	}
+	self := newRole(RoleCA)
+	self.Names = nil // whatever the daemon is called
+	self.Usages = []Usage{UsageClient, UsageServer}
+	self.Methods = []Method{MethodSelf}
+	roles[RoleCA] = self
+	return roles
+}
+
+// clone returns a copy that shares nothing with r.
+func (r Role) clone() Role {
+	r.Names = slices.Clone(r.Names)
+	r.DNS = slices.Clone(r.DNS)
+	r.IPs = slices.Clone(r.IPs)
+	r.Usages = slices.Clone(r.Usages)
+	r.Keys = slices.Clone(r.Keys)
+	r.Methods = slices.Clone(r.Methods)
+	r.Networks = slices.Clone(r.Networks)
+	return r
+}
