@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"hash"
 	"time"
@@ -19,21 +18,18 @@ type Sealer struct {
 	entries hash.Hash // of the data key: gives the entry keys
 	index   hash.Hash // of the index key: gives the terms
 	scratch []byte
-	text    bytes.Buffer
-	encoder *json.Encoder // into text
+	text    []byte // of the body
 }
 
 // NewSealer returns a Sealer that seals under the data key current.
 func NewSealer(keys *Keys, current DataKey) *Sealer {
-	s := &Sealer{
+	return &Sealer{
 		keyID:   current.ID,
 		entries: current.entryMAC(),
 		index:   hmac.New(sha256.New, keys.index[:]),
 		scratch: make([]byte, 0, 512),
+		text:    make([]byte, 0, 1024),
 	}
-	s.encoder = json.NewEncoder(&s.text)
-	s.encoder.SetEscapeHTML(false)
-	return s
 }
 
 // Seal makes the record of e as entry seq (1 or more) at the given time. It
@@ -51,9 +47,12 @@ func (s *Sealer) Seal(seq int64, at time.Time, e Event) (Record, error) {
 	if err := l.check(); err != nil {
 		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
 	}
-	text, err := s.body(e)
+	text, err := appendBody(s.text[:0], e)
 	if err != nil {
 		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
+	}
+	if len(text) <= MaxLeaf {
+		s.text = text // grown, perhaps
 	}
 	size := l.headerLen() + nonceLen + len(text) + tagLen
 	if size > MaxLeaf {
@@ -85,27 +84,4 @@ func (s *Sealer) terms(e Event) []Term {
 		terms[0], terms[1] = terms[1], terms[0]
 	}
 	return terms
-}
-
-// body is what is sealed of e, valid until the next call.
-func (s *Sealer) body(e Event) ([]byte, error) {
-	s.text.Reset()
-	if err := s.encoder.Encode(bodyOf(e)); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(s.text.Bytes(), []byte("\n")), nil
-}
-
-// A body is the sealed part of an event, as JSON.
-type body struct {
-	Actor     string         `json:"actor,omitempty"`
-	Subject   string         `json:"subject,omitempty"`
-	Address   string         `json:"address,omitempty"`
-	Outcome   string         `json:"outcome,omitempty"`
-	RequestID string         `json:"request_id,omitempty"`
-	Detail    map[string]any `json:"detail,omitempty"`
-}
-
-func bodyOf(e Event) body {
-	return body{e.Actor, e.Subject, e.Address, e.Outcome, e.RequestID, e.Detail}
 }
