@@ -2,12 +2,16 @@ package audit
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// TileWidth is the number of hashes in a tile.
-const TileWidth = 256
+const (
+	TileWidth  = 1 << tileHeight // hashes in a tile
+	tileHeight = 8
+	tileLevels = 64 / tileHeight // no log has more
+)
 
 // A Tile is 256 neighbouring hashes of the tree. Tile n of level 0 holds the
 // hashes of the entries 256n+1 to 256n+256; tile n of level l+1 holds the roots
@@ -30,17 +34,36 @@ type TileReader interface {
 	Hashes(ctx context.Context, after, to int64) ([]tlog.Hash, error)
 }
 
-// ProveConsistency returns the proof that the first old entries are a prefix of
-// the first new ones (RFC 6962, Section 2.1.2), for
-// [checkpoint.CheckConsistency]. It wants 1 <= old <= new <= size of the log,
-// reads at most a few hundred tiles, and checks nothing: a proof out of an
-// edited store does not convince anyone.
-func ProveConsistency(ctx context.Context, r TileReader, old, new int64) ([]tlog.Hash, error) {
-	panic("not yet")
-}
-
-// ProveInclusion returns the proof that entry seq is one of the first size
-// (RFC 6962, Section 2.1.1), for [tlog.CheckRecord] with index seq-1.
-func ProveInclusion(ctx context.Context, r TileReader, size, seq int64) ([]tlog.Hash, error) {
-	panic("not yet")
+// readNodes returns the hashes lo to hi-1 of a tile level, packed: of level 0
+// from the rows, above from the tiles of the level below, which are complete.
+func readNodes(ctx context.Context, r TileReader, level int, lo, hi int64) ([]byte, error) {
+	nodes := make([]byte, 0, (hi-lo)*tlog.HashSize)
+	if lo == hi {
+		return nodes, nil
+	}
+	if level == 0 {
+		hashes, err := r.Hashes(ctx, lo, hi)
+		if err != nil {
+			return nil, err
+		}
+		if int64(len(hashes)) != hi-lo {
+			return nil, fmt.Errorf("audit: %d of the entries %d to %d", len(hashes), lo+1, hi)
+		}
+		for _, h := range hashes {
+			nodes = append(nodes, h[:]...)
+		}
+		return nodes, nil
+	}
+	tiles, err := r.Tiles(ctx, level-1, lo-1, int(hi-lo))
+	if err != nil {
+		return nil, err
+	}
+	for i := range hi - lo {
+		if i >= int64(len(tiles)) || tiles[i].N != lo+i || len(tiles[i].Hashes) != TileWidth*tlog.HashSize {
+			return nil, fmt.Errorf("audit: tile %d of level %d is missing or cut", lo+i, level-1)
+		}
+		root := rootOf(tiles[i].Hashes)
+		nodes = append(nodes, root[:]...)
+	}
+	return nodes, nil
 }
