@@ -77,8 +77,9 @@ func (c Checkpoint) body() string {
 	return c.Origin + "\n" + strconv.FormatInt(c.Size, 10) + "\n" + c.Hash.String() + "\n"
 }
 
-// parse reads what body writes. Extension lines may follow, and are ignored as
-// C2SP tlog-checkpoint demands; nothing else has two spellings.
+// parse reads what body writes. Extension lines may follow and are ignored, as
+// C2SP tlog-checkpoint demands; an empty one is malformed. The rest has one
+// spelling.
 func parse(text string) (Checkpoint, error) {
 	lines := strings.SplitN(text, "\n", 4)
 	if len(lines) < 4 {
@@ -93,7 +94,7 @@ func parse(text string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("%w: hash", ErrMalformed)
 	}
 	c := Checkpoint{Origin: lines[0], Size: size, Hash: hash}
-	if size < 0 || !strings.HasPrefix(text, c.body()) {
+	if size < 0 || !strings.HasPrefix(text, c.body()) || strings.Contains(text, "\n\n") {
 		return Checkpoint{}, fmt.Errorf("%w: not in its one spelling", ErrMalformed)
 	}
 	return c, nil
