@@ -1,0 +1,87 @@
+package keys
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"go.step.sm/crypto/pemutil"
+)
+
+// maxFile bounds a key or passphrase file, in bytes; RSA-8192 takes 6,500.
+const maxFile = 64 << 10
+
+// ErrPassphrase is what [Open] wraps when the passphrase does not open the key.
+// The encryption carries no checksum, so a file that was damaged looks the same.
+var ErrPassphrase = errors.New("wrong passphrase, or a damaged key file")
+
+// Open returns the private key that ref names: "file:PATH", a PEM file of
+// encrypted PKCS #8 such as [Write] and "openssl pkcs8 -topk8" make. The key is
+// then in memory, until the process ends.
+//
+// It returns an error wrapping [ErrPassphrase] or [fs.ErrNotExist] where that is
+// the matter, and refuses a file that everybody can read and a key that is not
+// encrypted.
+func Open(ref string, passphrase []byte) (crypto.Signer, error) {
+	scheme, path, ok := strings.Cut(ref, ":")
+	if !ok || scheme != "file" {
+		return nil, fmt.Errorf(`key reference %q: unknown scheme; there is "file:PATH"`, ref)
+	}
+	text, err := readSecret(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening key: %w", err)
+	}
+	key, err := decrypt(text, passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("opening key %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// decrypt parses the only PEM block of text.
+func decrypt(text, passphrase []byte) (crypto.Signer, error) {
+	if !strings.Contains(string(text), "-----BEGIN ENCRYPTED PRIVATE KEY-----") {
+		return nil, errors.New("not an encrypted PKCS #8 key in PEM (openssl pkcs8 -topk8 makes one)")
+	}
+	if len(passphrase) == 0 {
+		return nil, errors.New("passphrase is empty")
+	}
+	// What pemutil says of a key that it decrypted to noise would only confuse.
+	key, err := pemutil.Parse(text, pemutil.WithPassword(passphrase))
+	if err != nil {
+		return nil, ErrPassphrase
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("a %T cannot sign", key)
+	}
+	return signer, nil
+}
+
+// readSecret reads a file of at most maxFile bytes that not everybody can read.
+func readSecret(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o: everybody could use it (chmod o= %s)", path, info.Mode().Perm(), path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFile {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("longer than %d bytes", maxFile)}
+	}
+	return text, nil
+}
