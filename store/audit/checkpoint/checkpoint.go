@@ -52,15 +52,15 @@ func Sign(c Checkpoint, s note.Signer) (string, error) {
 // origin. Signatures of others, a witness for one, are skipped unread.
 //
 // It returns [*note.UnverifiedNoteError] or [*note.InvalidSignatureError] if
-// the signature is missing or wrong, and [ErrMalformed] if the log itself
-// signed what is no checkpoint.
+// the signature is missing or wrong, and [ErrMalformed] if text is no note or
+// the log itself signed what is no checkpoint.
 func Open(text string, v note.Verifier) (Checkpoint, error) {
 	if len(text) > MaxLen {
 		return Checkpoint{}, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxLen)
 	}
 	n, err := note.Open([]byte(text), note.VerifierList(v))
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("opening checkpoint: %w", err)
+		return Checkpoint{}, openError(err)
 	}
 	c, err := parse(n.Text)
 	if err != nil {
@@ -70,6 +70,16 @@ func Open(text string, v note.Verifier) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("%w: origin %q, signed by %q", ErrMalformed, c.Origin, v.Name())
 	}
 	return c, nil
+}
+
+// openError tells a bad signature from no note at all.
+func openError(err error) error {
+	_, unsigned := errors.AsType[*note.UnverifiedNoteError](err)
+	_, invalid := errors.AsType[*note.InvalidSignatureError](err)
+	if unsigned || invalid {
+		return fmt.Errorf("opening checkpoint: %w", err)
+	}
+	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }
 
 // body is the part that is signed.
