@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+// An auditLog is the log's side of the store: its keys, and its right edge.
+type auditLog struct {
+	signer  note.Signer
+	keys    *audit.Keys
+	sealer  *audit.Sealer // of the writer's goroutine
+	tree    *audit.Tree   // as it was opened
+	keyring atomic.Pointer[audit.Keyring]
+
+	head   atomic.Pointer[audit.Tree] // what is committed; never changed, only replaced
+	signed atomic.Pointer[audit.SignedCheckpoint]
+	proofs proofs
+
+	signing sync.Mutex // one checkpoint at a time, so that the evidence is in order
+}
+
+// openLog reads the log's data keys, or makes the first, and its right edge.
+func openLog(ctx context.Context, d *DB) (*auditLog, error) {
+	l := &auditLog{keys: d.cfg.Keys}
+	var err error
+	if l.signer, err = d.cfg.Keys.Signer(d.cfg.Origin); err != nil {
+		return nil, err
+	}
+	dataKeys, err := d.dataKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(dataKeys) == 0 {
+		first := audit.NewDataKey()
+		err := d.engine.migration(ctx, func(ctx context.Context, s *session) error {
+			_, err := s.exec(ctx, `INSERT INTO audit_keys (id, wrapped, created_at) VALUES ($1, $2, $3)`,
+				first.ID[:], d.cfg.Keys.Wrap(first), d.cfg.Now().UnixMilli())
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("making a data key: %w", err)
+		}
+		dataKeys = append(dataKeys, first)
+	}
+	l.sealer = audit.NewSealer(d.cfg.Keys, dataKeys[len(dataKeys)-1])
+	l.keyring.Store(audit.NewKeyring(dataKeys...))
+	source, err := d.AuditSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l.tree, err = audit.LoadTree(ctx, source, source.size); err != nil {
+		return nil, err
+	}
+	l.head.Store(l.tree)
+	return l, nil
+}
+
+// dataKeys returns the log's data keys, the oldest first.
+func (d *DB) dataKeys(ctx context.Context) ([]audit.DataKey, error) {
+	rows, err := d.reads.query(ctx, `SELECT id, wrapped FROM audit_keys ORDER BY created_at, id`)
+	if err != nil {
+		return nil, fmt.Errorf("reading data keys: %w", err)
+	}
+	defer rows.Close()
+	var keys []audit.DataKey
+	for rows.Next() {
+		var id, wrapped []byte
+		if err := rows.Scan(&id, &wrapped); err != nil {
+			return nil, fmt.Errorf("reading data keys: %w", err)
+		}
+		if len(id) != len(audit.KeyID{}) {
+			return nil, fmt.Errorf("reading data keys: id of %d bytes", len(id))
+		}
+		key, err := d.cfg.Keys.Unwrap(audit.KeyID(id), wrapped)
+		if err != nil {
+			return nil, fmt.Errorf("data key %x does not open, is this the log's key? %w", id, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, rows.Err()
+}
+
+// Keyring returns what opens the log's entries: every data key that is there
+// now.
+func (d *DB) Keyring(ctx context.Context) (*audit.Keyring, error) {
+	keys, err := d.dataKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ring := audit.NewKeyring(keys...)
+	d.log.keyring.Store(ring)
+	return ring, nil
+}
+
+// open opens an entry. Data keys that other processes made are read when one of
+// their entries is met.
+func (l *auditLog) open(leaf []byte) (audit.Entry, error) {
+	return l.keyring.Load().Open(leaf)
+}
+
+// VerifierKey returns the public key of the log's checkpoints, as package
+// checkpoint reads it.
+func (d *DB) VerifierKey() (string, error) { return d.cfg.Keys.VerifierKey(d.cfg.Origin) }
+
+// LogSize returns the number of committed entries of the audit log.
+func (d *DB) LogSize() int64 { return d.log.head.Load().Size() }

@@ -1,0 +1,263 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+const (
+	maxRepeats = 4                      // of a transaction that others' locks defeated
+	pause      = 100 * time.Millisecond // between attempts to reach a database that went away
+)
+
+// attempt makes one transaction of the calls. It sets the error of a call that
+// failed by itself; the calls again are neither failed nor done, and are to be
+// attempted alone. An error is everyone's, and means that nothing was committed,
+// unless it is [ErrUnknown].
+func (w *writer) attempt(ctx context.Context, calls []*call) (again []*call, err error) {
+	ctx, cancel := w.engine.limit(ctx)
+	defer cancel()
+	for _, c := range calls {
+		c.err = nil
+	}
+	if err := w.connect(ctx); err != nil {
+		return nil, err
+	}
+	again, tail, err := w.apply(ctx, calls)
+	if err != nil {
+		w.rollback(ctx)
+		return nil, err
+	}
+	good := without(calls, again)
+	if len(good) == 0 {
+		w.rollback(ctx)
+		return again, nil
+	}
+	entry, failed := w.seal(good, tail)
+	if failed != nil { // its event cannot be written; what it demanded is in the transaction, so that has to go
+		w.rollback(ctx)
+		return append(again, without(good, []*call{failed})...), nil
+	}
+	revocations, err := w.revocations(ctx, good)
+	if err != nil {
+		w.rollback(ctx)
+		return nil, err
+	}
+	if err := w.finish(ctx, entry); err != nil {
+		return nil, err
+	}
+	w.tree = entry.tree
+	w.db.log.head.Store(entry.tree)
+	w.db.feed.publish(revocations)
+	return again, nil
+}
+
+// apply begins a transaction and meets the calls' demands in it.
+func (w *writer) apply(ctx context.Context, calls []*call) (again []*call, tail []tlog.Hash, err error) {
+	if calls[0].alone == nil {
+		return w.engine.apply(ctx, w.session, calls, w.tree.Size())
+	}
+	for range maxRepeats {
+		tail, err = w.applyAlone(ctx, calls[0])
+		if err == nil || !w.engine.repeatable(err) {
+			return nil, tail, err
+		}
+		w.rollback(ctx)
+		if err := w.connect(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, err
+}
+
+// applyAlone runs a call that makes its own demands.
+func (w *writer) applyAlone(ctx context.Context, c *call) ([]tlog.Hash, error) {
+	s := w.session
+	if err := w.engine.begin(ctx, s, false); err != nil {
+		return nil, err
+	}
+	tx := &AloneTx{session: s}
+	tx.now = w.db.cfg.Now()
+	tx.exec = func(d demand) error { return s.meet(ctx, d) }
+	var err error
+	c.event, err = guarded(c, ctx, tx)
+	switch {
+	case tx.err != nil && w.engine.broken(s, tx.err):
+		return nil, tx.err // the transaction's failure, whatever the call made of it
+	case err == nil:
+		err = tx.err
+	}
+	if c.err = err; err != nil {
+		return nil, nil
+	}
+	c.revokes = tx.revokes
+	if c.event == nil {
+		return nil, nil
+	}
+	return w.engine.lock(ctx, s, w.tree.Size())
+}
+
+// guarded runs the function of a call; its panic is the caller's, not the
+// writer's.
+func guarded(c *call, ctx context.Context, tx *AloneTx) (event *audit.Event, err error) {
+	defer func() {
+		if c.panicked = recover(); c.panicked != nil {
+			err = fmt.Errorf("store: call panicked: %v", c.panicked)
+		}
+	}()
+	return c.alone(ctx, tx)
+}
+
+// An entry is what a batch adds to the log.
+type logEntry struct {
+	records []audit.Record
+	tiles   []audit.Tile
+	tree    *audit.Tree // with the records
+}
+
+// seal makes the log's entries of the calls, behind those of others. If an event
+// cannot be sealed its call is returned, with its error.
+func (w *writer) seal(calls []*call, tail []tlog.Hash) (logEntry, *call) {
+	e := logEntry{tree: w.tree.Clone()}
+	for _, hash := range tail {
+		e.tree.Append(hash) // whoever wrote the entries wrote their tiles
+	}
+	now := w.db.cfg.Now()
+	for _, c := range calls {
+		if c.event == nil {
+			continue
+		}
+		record, err := w.db.log.sealer.Seal(e.tree.Size()+1, now, *c.event)
+		if err != nil {
+			c.err = err
+			return logEntry{}, c
+		}
+		e.records = append(e.records, record)
+		e.tiles = append(e.tiles, e.tree.Append(record.Hash)...)
+	}
+	return e, nil
+}
+
+// revocations returns those that the feed has not seen, if one of the calls may
+// have added to them. It reads inside the transaction, so that nothing can come
+// between a commit and the news of it.
+func (w *writer) revocations(ctx context.Context, calls []*call) ([]Revocation, error) {
+	for _, c := range calls {
+		if c.revokes && c.err == nil {
+			return w.db.feed.unseen(ctx, w.session)
+		}
+	}
+	return nil, nil
+}
+
+// finish commits, and finds out what happened if the answer was lost.
+func (w *writer) finish(ctx context.Context, e logEntry) error {
+	err := w.engine.finish(ctx, w.session, e.records, e.tiles)
+	if err == nil {
+		return nil
+	}
+	w.rollback(ctx)
+	var lost *commitError
+	if !errors.As(err, &lost) {
+		return err
+	}
+	if len(e.records) == 0 { // nothing to look up; what is not audited may be repeated
+		return fmt.Errorf("%w: %w", ErrUnknown, lost.err)
+	}
+	committed, unreachable := w.lookUp(e.records[0])
+	switch {
+	case unreachable != nil:
+		w.db.cfg.Log.Error("outcome of a commit is unknown", "entries", len(e.records), "first", e.records[0].Seq, "error", unreachable)
+		return fmt.Errorf("%w: %w", ErrUnknown, lost.err)
+	case committed:
+		return nil
+	}
+	return lost.err
+}
+
+// lookUp asks the database whether it has the log entry. It takes the log's lock
+// first: the transaction in doubt holds it until it has ended one way or the
+// other.
+func (w *writer) lookUp(record audit.Record) (committed bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		committed, err = w.has(ctx, record)
+		if err == nil {
+			return committed, nil
+		}
+		w.disconnect()
+		select {
+		case <-ctx.Done():
+			return false, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// has says whether the log has the record.
+func (w *writer) has(ctx context.Context, record audit.Record) (bool, error) {
+	if err := w.connect(ctx); err != nil {
+		return false, err
+	}
+	if err := w.engine.begin(ctx, w.session, false); err != nil {
+		return false, err
+	}
+	tail, err := w.engine.lock(ctx, w.session, record.Seq-1)
+	if err != nil {
+		return false, err
+	}
+	w.rollback(ctx)
+	return len(tail) > 0 && tail[0] == record.Hash, nil
+}
+
+// connect makes sure that there is a connection.
+func (w *writer) connect(ctx context.Context) error {
+	if w.session != nil {
+		return nil
+	}
+	s, err := w.engine.connect(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting to the database: %w", err)
+	}
+	w.session = s
+	return nil
+}
+
+// rollback ends the transaction, and gives the connection up if it cannot.
+func (w *writer) rollback(ctx context.Context) {
+	if w.session == nil {
+		return
+	}
+	if err := w.engine.rollback(ctx, w.session); err != nil {
+		w.disconnect()
+	}
+}
+
+func (w *writer) disconnect() {
+	if w.session != nil {
+		w.session.close()
+		w.session = nil
+	}
+}
+
+// without returns the calls that have not failed and are not among others.
+func without(calls, others []*call) []*call {
+	good := make([]*call, 0, len(calls))
+	skip := make(map[*call]bool, len(others))
+	for _, c := range others {
+		skip[c] = true
+	}
+	for _, c := range calls {
+		if c.err == nil && !skip[c] {
+			good = append(good, c)
+		}
+	}
+	return good
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+// An engine is what SQLite and PostgreSQL do differently. The queries are the
+// same, but for what stands in braces: {share of i, c} and {update} lock rows
+// against other writers, of which SQLite has none.
+type engine interface {
+	// dialect returns the query as the engine takes it.
+	dialect(query string) string
+
+	// explain returns err as the error of this package that it amounts to, if any.
+	explain(err error) error
+
+	// reader returns the connections for reading.
+	reader() *reads
+
+	// readContext returns the context for a read that ctx asked for.
+	readContext(ctx context.Context) context.Context
+
+	// connect opens the writer's connection.
+	connect(ctx context.Context) (*session, error)
+
+	// limit bounds the time of one transaction, where the engine is one that can
+	// stop answering.
+	limit(ctx context.Context) (context.Context, context.CancelFunc)
+
+	// begin begins a transaction; a relaxed one need not be on disk when it ends.
+	begin(ctx context.Context, s *session, relaxed bool) error
+
+	// apply begins a transaction, meets the demands of the calls, and takes the
+	// log's lock. A call whose demands are not met leaves no trace, and gets its
+	// error; or it is among again, and is to be applied once more, alone. The tail
+	// is the hashes of the log's entries after the first size. After an error the
+	// transaction is to be rolled back; it is the error of every call.
+	apply(ctx context.Context, s *session, calls []*call, size int64) (again []*call, tail []tlog.Hash, err error)
+
+	// lock takes the log's lock in a transaction that has begun, and returns the
+	// tail.
+	lock(ctx context.Context, s *session, size int64) ([]tlog.Hash, error)
+
+	// finish writes entries and tiles, and commits. A [*commitError] means that
+	// the transaction may have been committed; any other error, that it was not.
+	finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) error
+
+	// rollback ends the transaction if there is one. After an error the session is
+	// of no use.
+	rollback(ctx context.Context, s *session) error
+
+	// repeatable says that err is a conflict with another writer, which the same
+	// transaction may not meet again.
+	repeatable(err error) bool
+
+	// broken says that err is about the database, not about one statement: no
+	// other call could succeed in its transaction either.
+	broken(s *session, err error) bool
+
+	// migration runs f in one transaction, alone among all processes.
+	migration(ctx context.Context, f func(context.Context, *session) error) error
+
+	// script runs the statements of a migration.
+	script(ctx context.Context, s *session, text string) error
+
+	// backup copies the store as it is into a new file in the folder.
+	backup(ctx context.Context, dir, name string) (file string, err error)
+
+	// schema is the folder of the migrations.
+	schema() string
+
+	// maintain keeps the engine well until ctx is done.
+	maintain(ctx context.Context) error
+
+	// spare gives up what is kept free for revoking on a full disk, and says
+	// whether there was anything. room says whether a disk that was full has room
+	// again, also for that.
+	spare() bool
+	room() error
+
+	close() error
+}
+
+// readTail reads the log's hashes after an entry.
+const readTail = `SELECT hash FROM audit WHERE seq > $1 ORDER BY seq`
+
+// A commitError reports that a COMMIT was sent, and its outcome not seen.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return fmt.Sprintf("commit: %v", e.err) }
+func (e *commitError) Unwrap() error { return e.err }
+
+// openEngine opens the engine that the DSN names.
+func openEngine(ctx context.Context, cfg Config) (engine, error) {
+	if path, ok := strings.CutPrefix(cfg.DSN, "sqlite:"); ok && path != "" {
+		return openSQLite(ctx, path, cfg)
+	}
+	if strings.HasPrefix(cfg.DSN, "postgres://") || strings.HasPrefix(cfg.DSN, "postgresql://") {
+		return openPostgres(ctx, cfg)
+	}
+	scheme, _, _ := strings.Cut(cfg.DSN, ":") // what follows may hold a password
+	return nil, fmt.Errorf("store: data source %q: want sqlite:PATH or postgres://", scheme)
+}
+
+// braces takes what stands in braces out of a query, or lets replace say what
+// stands there instead.
+func braces(query string, replace func(string) string) string {
+	before, rest, ok := strings.Cut(query, "{")
+	if !ok {
+		return query
+	}
+	inside, after, _ := strings.Cut(rest, "}")
+	return before + replace(inside) + braces(after, replace)
+}

@@ -1,0 +1,53 @@
+package store
+
+import "errors"
+
+// What an unmet demand or a read can mean. They come back wrapped or bare;
+// compare them with errors.Is.
+var (
+	// ErrNotFound means that no such record exists.
+	ErrNotFound = errors.New("store: not found")
+
+	// ErrExists means that the record is there already.
+	ErrExists = errors.New("store: exists already")
+
+	// ErrSpent means that a token is unknown, used up, revoked or out of time.
+	ErrSpent = errors.New("store: token spent, revoked or out of time")
+
+	// ErrStale means that the world is no longer as it was when the caller
+	// decided: the identity's state or revision, the policy's version, or the
+	// presented certificate has changed.
+	ErrStale = errors.New("store: decided on a state that has changed")
+
+	// ErrKeyTaken means that the public key belongs to another identity, or was
+	// used before where it had to be new.
+	ErrKeyTaken = errors.New("store: public key is taken")
+
+	// ErrNameTaken means that a DNS name or address is reserved to another
+	// identity.
+	ErrNameTaken = errors.New("store: name is taken")
+
+	// ErrForked means that the parent's child is not the expected one: somebody
+	// else has renewed the same certificate.
+	ErrForked = errors.New("store: certificate has another child")
+
+	// ErrDiskFull means that the disk, or the quota, is full. Nothing of the call
+	// was written.
+	ErrDiskFull = errors.New("store: disk full")
+
+	// ErrBadCursor means that a [Page] continues a list that this store never
+	// gave out.
+	ErrBadCursor = errors.New("store: malformed cursor")
+
+	// ErrUnknown means that the connection broke during COMMIT, and that the
+	// database did not come back in time to be asked what became of it: the call
+	// may have been recorded. Callers treat it as a failure; what they repeat is
+	// refused if the first one did take place.
+	ErrUnknown = errors.New("store: outcome unknown, the database went away during commit")
+
+	// ErrClosed means that the store was closed before the call began.
+	ErrClosed = errors.New("store: closed")
+
+	// ErrNewerSchema means that a newer program has already changed the database.
+	ErrNewerSchema = errors.New("store: database is newer than this program")
+)

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// takeName demands that the name is the holder's own or nobody's, and takes it.
+func (t *Tx) takeName(name, holder string) {
+	t.demand(1, ErrNameTaken, `
+		INSERT INTO names (name, holder) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder WHERE names.holder = excluded.holder`,
+		name, holder)
+}
+
+// FreeNames gives back every name that is reserved to this identity. Names that
+// a role shares stay.
+func (t *Tx) FreeNames(path string) {
+	t.demand(anyRows, nil, `DELETE FROM names WHERE holder = $1`, path)
+}
+
+// NameHolder returns the path of the identity that a DNS name or an address is
+// reserved to, "role/*" where a role shares it, or [ErrNotFound].
+func (d *DB) NameHolder(ctx context.Context, name string) (string, error) {
+	var holder string
+	err := d.reads.row(ctx, `SELECT holder FROM names WHERE name = $1`, []any{name}, &holder)
+	if err != nil {
+		return "", fmt.Errorf("reading holder of name %s: %w", name, err)
+	}
+	return holder, nil
+}
+
+// splitPath returns the two halves of an identity's path.
+func splitPath(path string) (role, name string) {
+	role, name, _ = strings.Cut(path, "/")
+	return role, name
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Status returns what OCSP has to say of a serial: whether we issued it, and its
+// revocation, nil if it has none. It is one query.
+func (d *DB) Status(ctx context.Context, serial Serial) (issued bool, revocation *Revocation, err error) {
+	var found []byte
+	var r revocationRow
+	err = d.reads.row(ctx, `
+		SELECT c.serial, `+revocationColumns+`
+		FROM certificates c LEFT JOIN revocations r ON r.serial = c.serial
+		WHERE c.serial = $1`, []any{serial[:]}, append([]any{&found}, r.dest()...)...)
+	if isNotFound(err) {
+		return false, nil, nil
+	}
+	if err != nil {
+		return false, nil, fmt.Errorf("reading status of %s: %w", serial, err)
+	}
+	if r.serial != nil {
+		v := r.revocation()
+		revocation = &v
+	}
+	return true, revocation, nil
+}
+
+// RevokedSince returns the revocations with a number greater than number, in the
+// order of their numbers. Whoever remembers the greatest number that it has seen
+// misses none: numbers become visible in ascending order.
+func (d *DB) RevokedSince(ctx context.Context, number int64) ([]Revocation, error) {
+	rows, err := d.reads.query(ctx, `
+		SELECT `+revocationColumns+` FROM revocations r WHERE r.number > $1 ORDER BY r.number, r.serial`, number)
+	if err != nil {
+		return nil, fmt.Errorf("reading revocations since %d: %w", number, err)
+	}
+	return collectRevocations(rows)
+}
+
+// Revocations yields every revocation with a number of at most upTo whose
+// certificate ends after since, in the order of serials and bounded memory: what
+// a full CRL says. Rows are not yielded out of one snapshot, and need not be:
+// what has such a number does not change.
+func (d *DB) Revocations(ctx context.Context, upTo int64, since time.Time) iter.Seq2[Revocation, error] {
+	return func(yield func(Revocation, error) bool) {
+		var after Serial
+		for {
+			page, err := d.revocationPage(ctx, after, upTo, since)
+			if err != nil {
+				yield(Revocation{}, err)
+				return
+			}
+			for _, r := range page {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if len(page) < revocationPage {
+				return
+			}
+			after = page[len(page)-1].Serial
+		}
+	}
+}
+
+const revocationPage = 10_000
+
+func (d *DB) revocationPage(ctx context.Context, after Serial, upTo int64, since time.Time) ([]Revocation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	rows, err := d.reads.query(ctx, `
+		SELECT `+revocationColumns+` FROM revocations r
+		WHERE r.serial > $1 AND r.number <= $2 AND r.not_after > $3
+		ORDER BY r.serial LIMIT $4`, after[:], upTo, since.UnixMilli(), revocationPage)
+	if err != nil {
+		return nil, fmt.Errorf("reading revocations: %w", err)
+	}
+	return collectRevocations(rows)
+}
+
+// CRLNumber returns the greatest CRL number that was taken or reserved.
+func (d *DB) CRLNumber(ctx context.Context) (int64, error) {
+	var number int64
+	if err := d.reads.row(ctx, `SELECT number FROM crl_number WHERE id = 1`, nil, &number); err != nil {
+		return 0, fmt.Errorf("reading CRL number: %w", err)
+	}
+	return number, nil
+}
+
+// ReserveCRLNumbers reserves n numbers, durably, and returns the first of them:
+// the block is first to first+n-1. A revocation goes past it; then the rest of
+// the block is void, and its holder must drop it: see [DB.OnRevoked].
+func (d *DB) ReserveCRLNumbers(ctx context.Context, n int) (first int64, err error) {
+	err = d.quiet(ctx, func(ctx context.Context, tx *AloneTx) error {
+		var last int64
+		if err := tx.row(ctx, `UPDATE crl_number SET number = number + $1 WHERE id = 1 RETURNING number`, []any{n}, &last); err != nil {
+			return err
+		}
+		first = last - int64(n) + 1
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reserving CRL numbers: %w", err)
+	}
+	return first, nil
+}
+
+func collectRevocations(rows *sql.Rows) ([]Revocation, error) {
+	defer rows.Close()
+	var all []Revocation
+	for rows.Next() {
+		var r revocationRow
+		if err := rows.Scan(r.dest()...); err != nil {
+			return nil, fmt.Errorf("reading revocations: %w", err)
+		}
+		all = append(all, r.revocation())
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading revocations: %w", err)
+	}
+	return all, nil
+}
+
+// A revocationRow is a revocation as the database has it; all NULL where an
+// outer join found none.
+type revocationRow struct {
+	serial                  []byte
+	identity                sql.NullString
+	reason, at, end, number sql.NullInt64
+}
+
+// dest returns where revocationColumns are scanned to.
+func (r *revocationRow) dest() []any {
+	return []any{&r.serial, &r.identity, &r.reason, &r.at, &r.end, &r.number}
+}
+
+func (r *revocationRow) revocation() Revocation {
+	v := Revocation{
+		Identity: r.identity.String, Reason: int(r.reason.Int64), Number: r.number.Int64,
+		At: time.UnixMilli(r.at.Int64).UTC(), NotAfter: time.UnixMilli(r.end.Int64).UTC(),
+	}
+	copy(v.Serial[:], r.serial)
+	return v
+}

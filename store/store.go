@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+// Config says where the store is and what it needs.
+type Config struct {
+	// DSN is "sqlite:PATH", or "postgres://..." as PostgreSQL's own tools read it.
+	// Required. The file is made with mode 0600 if it does not exist; its folder
+	// and a PostgreSQL database must.
+	DSN string
+
+	// Keys are the audit log's keys. Required; a store that was written under
+	// other keys does not open.
+	Keys *audit.Keys
+
+	// Origin is the name of the log for ever: "<trust domain>/log". Required.
+	Origin string
+
+	// Evidence is the file that every signed checkpoint is appended to, so that
+	// somebody who owns the database cannot shorten the log unseen. It belongs on
+	// another device. Empty: none is kept.
+	Evidence string
+
+	// BackupDir is where a backup goes before a migration changes a store that
+	// holds something. Empty: beside the SQLite file, or the working directory.
+	BackupDir string
+
+	// NoBackup migrates without a backup. It is for the operator who has just
+	// made one: on PostgreSQL without pg_dump there is no other way.
+	NoBackup bool
+
+	// Log gets what an operator should know, and never a secret. Nil: nothing.
+	Log *slog.Logger
+
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// A DB is an open store. Its methods may be used concurrently.
+type DB struct {
+	cfg    Config
+	engine engine
+	reads  *reads
+	writer *writer
+	log    *auditLog
+	feed   feed
+}
+
+// Open opens the store and brings its schema up to date: see [Config] for what
+// happens to a store that holds something. It returns [ErrNewerSchema] if a newer
+// program was here before, and an error if the log's keys are not this store's.
+//
+// Open starts the writer; Close stops it. One process at a time may have an
+// SQLite store open for writing: the caller sees to that. Any number may share a
+// PostgreSQL one.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Keys == nil || cfg.Origin == "" {
+		return nil, errors.New("store: the log's keys and origin are required")
+	}
+	engine, err := openEngine(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{cfg: cfg, engine: engine, reads: engine.reader()}
+	if err := d.start(ctx); err != nil {
+		return nil, errors.Join(err, engine.close())
+	}
+	return d, nil
+}
+
+func (d *DB) start(ctx context.Context) error {
+	if err := migrate(ctx, d.engine, d.cfg); err != nil {
+		return err
+	}
+	log, err := openLog(ctx, d)
+	if err != nil {
+		return fmt.Errorf("opening the audit log: %w", err)
+	}
+	d.log = log
+	d.feed.seen, err = d.CRLNumber(ctx)
+	if err != nil {
+		return err
+	}
+	d.writer = newWriter(d)
+	return nil
+}
+
+// Close waits for the calls that have begun, refuses others with [ErrClosed], and
+// closes the store. Run must have returned.
+func (d *DB) Close() error {
+	d.writer.close()
+	return errors.Join(d.reads.close(), d.engine.close())
+}
+
+// Update commits what fn demands of its Tx, together with the event that fn
+// returns: both are on disk when Update returns nil, or neither is. If a demand
+// is not met, Update returns that demand's error.
+//
+// Calls that arrive together share one transaction and one fsync. It runs under
+// the writer's context, not ctx: a ctx that is done keeps a call from beginning,
+// and has no effect afterwards. The caller always learns whether the call was
+// recorded, but for [ErrUnknown].
+//
+// fn runs in the caller's goroutine. It only collects: it must not block.
+func (d *DB) Update(ctx context.Context, fn func(*Tx) audit.Event) error {
+	tx := Tx{now: d.cfg.Now()}
+	event := fn(&tx)
+	return d.writer.do(ctx, &call{demands: tx.demands, revokes: tx.revokes, event: &event})
+}
+
+// UpdateAlone is Update for the few calls that must read inside their
+// transaction: fn's transaction holds nothing else, and on SQLite nothing else is
+// written while it runs. If fn returns an error, so does UpdateAlone, and nothing
+// is recorded.
+//
+// fn may run more than once. It must use the ctx it gets, which is the writer's,
+// and be quick: every other write waits for it.
+//
+// A full disk does not stop UpdateAlone as long as the ballast lasts: revoking
+// must always be possible.
+func (d *DB) UpdateAlone(ctx context.Context, fn func(context.Context, *AloneTx) (audit.Event, error)) error {
+	return d.writer.do(ctx, &call{alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) {
+		event, err := fn(ctx, tx)
+		return &event, err
+	}})
+}
+
+// Relaxed commits what fn demands of its RelaxedTx, in order with all other
+// writes, but without waiting for the disk: a crash may lose it. It is for what
+// can be lost, and leaves no audit entry.
+func (d *DB) Relaxed(ctx context.Context, fn func(*RelaxedTx)) error {
+	tx := RelaxedTx{Tx{now: d.cfg.Now()}}
+	fn(&tx)
+	return d.writer.do(ctx, &call{demands: tx.tx.demands, relaxed: true})
+}
+
+// quiet is UpdateAlone without an audit entry, for the store's own bookkeeping.
+func (d *DB) quiet(ctx context.Context, fn func(context.Context, *AloneTx) error) error {
+	return d.writer.do(ctx, &call{alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) {
+		return nil, fn(ctx, tx)
+	}})
+}
