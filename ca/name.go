@@ -18,9 +18,8 @@ func DNSName(s string) (string, error) {
 	if strings.Contains(s, "*") {
 		return "", fmt.Errorf("DNS name %q is a wildcard", s)
 	}
-	name := strings.ToLower(s)
 	last := ""
-	for label := range strings.SplitSeq(name, ".") {
+	for label := range strings.SplitSeq(s, ".") {
 		if err := checkLabel(label); err != nil {
 			return "", fmt.Errorf("DNS name %q: %w", s, err)
 		}
@@ -29,7 +28,7 @@ func DNSName(s string) (string, error) {
 	if strings.Trim(last, "0123456789") == "" {
 		return "", fmt.Errorf("DNS name %q ends like an IP address", s)
 	}
-	return name, nil
+	return strings.ToLower(s), nil // of ASCII by now: the Kelvin sign is no k
 }
 
 func checkLabel(label string) error {
@@ -42,8 +41,8 @@ func checkLabel(label string) error {
 		return errors.New("a label begins or ends with a hyphen")
 	}
 	for _, c := range []byte(label) {
-		if !lower(c) && !digit(c) && c != '-' {
-			return errors.New("a label has a character outside a-z, 0-9 and -")
+		if !lower(c) && !upper(c) && !digit(c) && c != '-' {
+			return errors.New("a label has a character outside a-z, A-Z, 0-9 and -")
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func match(pattern, name string) bool {
 		case p < len(pattern) && pattern[p] == '*' && starByte(name[n]):
 			star, resume = p, n+1
 			p, n = p+1, n+1
-		case p < len(pattern) && pattern[p] == name[n]:
+		case p < len(pattern) && pattern[p] == name[n] && name[n] != '*':
 			p, n = p+1, n+1
 		case star >= 0 && starByte(name[resume]):
 			p, n = star+1, resume+1
