@@ -51,6 +51,7 @@ type Token struct {
 
 	Owner     string // of the identity that it creates
 	CreatedBy string
+	UsedBy    string // path of the identity that a pattern was used for last; empty: none
 }
 
 // InsertToken demands that the token's id is new, and records it unused. The
@@ -78,6 +79,12 @@ func (t *Tx) SpendToken(id TokenID) {
 		id[:], t.millis())
 }
 
+// NameTokenUser demands that the token exists, and records which identity its
+// pattern was used for. The error is [ErrSpent].
+func (t *Tx) NameTokenUser(id TokenID, path string) {
+	t.demand(1, ErrSpent, `UPDATE tokens SET used_by = $1 WHERE id = $2`, path, id[:])
+}
+
 // RevokeToken demands that the token exists, and makes it useless. Revoking
 // twice keeps the first time. The error is [ErrNotFound].
 func (t *Tx) RevokeToken(id TokenID) {
@@ -96,7 +103,7 @@ func (t *Tx) RevokeTokens(path string) {
 		t.millis(), role, name)
 }
 
-const tokenColumns = `t.id, t.hash, t.role, t.name, t.exact, t.max_uses, t.uses, t.expires_at, t.network, t.spki, t.replaces, t.owner, t.created_by, t.created_at, t.revoked_at`
+const tokenColumns = `t.id, t.hash, t.role, t.name, t.exact, t.max_uses, t.uses, t.expires_at, t.network, t.spki, t.replaces, t.owner, t.created_by, t.created_at, t.revoked_at, t.used_by`
 
 // Token returns the token with this id, or [ErrNotFound].
 func (d *DB) Token(ctx context.Context, id TokenID) (Token, error) {
@@ -187,19 +194,20 @@ type tokenRow struct {
 	exact, replaces                       bool
 	maxUses, uses, expires, created       int64
 	revoked                               sql.NullInt64
+	usedBy                                sql.NullString
 }
 
 // dest returns where tokenColumns are scanned to.
 func (r *tokenRow) dest() []any {
 	return []any{&r.id, &r.hash, &r.role, &r.name, &r.exact, &r.maxUses, &r.uses, &r.expires, &r.network, &r.spki, &r.replaces,
-		&r.owner, &r.createdBy, &r.created, &r.revoked}
+		&r.owner, &r.createdBy, &r.created, &r.revoked, &r.usedBy}
 }
 
 func (r *tokenRow) token() (Token, error) {
 	t := Token{
 		Role: r.role, Name: r.name, Exact: r.exact, MaxUses: int(r.maxUses), Uses: int(r.uses),
 		Expires: time.UnixMilli(r.expires).UTC(), Created: time.UnixMilli(r.created).UTC(),
-		SPKI: r.spki, Replace: r.replaces, Owner: r.owner, CreatedBy: r.createdBy,
+		SPKI: r.spki, Replace: r.replaces, Owner: r.owner, CreatedBy: r.createdBy, UsedBy: r.usedBy.String,
 	}
 	copy(t.ID[:], r.id)
 	copy(t.Hash[:], r.hash)

@@ -74,7 +74,8 @@ CREATE TABLE tokens (
     owner      TEXT COLLATE "C"    NOT NULL,
     created_by TEXT COLLATE "C"    NOT NULL,
     created_at BIGINT NOT NULL,
-    revoked_at BIGINT
+    revoked_at BIGINT,
+    used_by    TEXT COLLATE "C" -- identity that a pattern was used for last
 );
 CREATE INDEX tokens_created ON tokens (created_at, id);
 CREATE INDEX tokens_name ON tokens (role, name, created_at);

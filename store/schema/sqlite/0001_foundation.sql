@@ -74,7 +74,8 @@ CREATE TABLE tokens (
     owner      TEXT    NOT NULL,
     created_by TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
-    revoked_at INTEGER
+    revoked_at INTEGER,
+    used_by    TEXT     -- identity that a pattern was used for last
 ) WITHOUT ROWID;
 CREATE INDEX tokens_created ON tokens (created_at, id);
 CREATE INDEX tokens_name ON tokens (role, name, created_at);
