@@ -83,7 +83,7 @@ func (r *nodeReader) tile(level int, n int64) ([]byte, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, fmt.Errorf("audit: tile %d of level %d is missing or cut", n, level)
+		return nil, fmt.Errorf("%w: no tile %d of level %d", errIncomplete, n, level)
 	}
 	r.last[level] = t
 	return t.Hashes, nil

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -34,6 +35,9 @@ type TileReader interface {
 	Hashes(ctx context.Context, after, to int64) ([]tlog.Hash, error)
 }
 
+// errIncomplete reports that a part of the tree is missing.
+var errIncomplete = errors.New("audit: incomplete log")
+
 // readNodes returns the hashes lo to hi-1 of a tile level, packed: of level 0
 // from the rows, above from the tiles of the level below, which are complete.
 func readNodes(ctx context.Context, r TileReader, level int, lo, hi int64) ([]byte, error) {
@@ -47,7 +51,7 @@ func readNodes(ctx context.Context, r TileReader, level int, lo, hi int64) ([]by
 			return nil, err
 		}
 		if int64(len(hashes)) != hi-lo {
-			return nil, fmt.Errorf("audit: %d of the entries %d to %d", len(hashes), lo+1, hi)
+			return nil, fmt.Errorf("%w: %d of the entries %d to %d", errIncomplete, len(hashes), lo+1, hi)
 		}
 		for _, h := range hashes {
 			nodes = append(nodes, h[:]...)
@@ -60,7 +64,7 @@ func readNodes(ctx context.Context, r TileReader, level int, lo, hi int64) ([]by
 	}
 	for i := range hi - lo {
 		if i >= int64(len(tiles)) || tiles[i].N != lo+i || len(tiles[i].Hashes) != TileWidth*tlog.HashSize {
-			return nil, fmt.Errorf("audit: tile %d of level %d is missing or cut", lo+i, level-1)
+			return nil, fmt.Errorf("%w: no tile %d of level %d", errIncomplete, lo+i, level-1)
 		}
 		root := rootOf(tiles[i].Hashes)
 		nodes = append(nodes, root[:]...)
