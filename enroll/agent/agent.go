@@ -1,0 +1,113 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// An Agent keeps one directory fresh until its context ends. Its methods may be
+// called concurrently.
+type Agent struct {
+	keeper  *keeper
+	current atomic.Pointer[holding]
+	done    chan struct{}
+
+	// Of the goroutine that run is.
+	renewal, settling, watching backoff
+}
+
+// holding is what an Agent has in memory.
+type holding struct {
+	credential *Credential
+	roots      *x509.CertPool
+}
+
+// Start returns an Agent that holds a valid certificate, or an error: it enrols
+// an empty directory with TokenFile, and tries to renew a certificate that has
+// run out, once each. Until ctx ends the Agent then renews by itself, without
+// ever enrolling again; call [Agent.Wait] before the program ends, so that it
+// can finish what it is at.
+func Start(ctx context.Context, conf Config) (*Agent, error) {
+	k, err := newKeeper(conf)
+	if err != nil {
+		return nil, err
+	}
+	c, err := k.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{keeper: k, done: make(chan struct{})}
+	a.hold(c)
+	go func() {
+		defer close(a.done)
+		a.run(ctx)
+	}()
+	return a, nil
+}
+
+// open returns a credential that is good now.
+func (k *keeper) open(ctx context.Context) (*Credential, error) {
+	c, err := k.recover(ctx)
+	if errors.Is(err, ErrNotEnrolled) && k.conf.TokenFile != "" {
+		token, err := readTokenFile(k.conf.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		return k.enroll(ctx, token)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if k.conf.Now().After(c.NotAfter()) {
+		renewed, _, err := k.renew(ctx, false)
+		if err != nil {
+			return nil, fmt.Errorf("the certificate of %s ran out at %s, and was not renewed: %w", c.ID(), stamp(c.NotAfter()), err)
+		}
+		c = renewed
+	}
+	return c, nil
+}
+
+func (k *keeper) recover(ctx context.Context) (*Credential, error) {
+	unlock, err := k.dir.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return k.dir.recover()
+}
+
+func (a *Agent) hold(c *Credential) {
+	roots := x509.NewCertPool()
+	for _, r := range c.Roots {
+		roots.AddCert(r)
+	}
+	a.current.Store(&holding{c, roots})
+}
+
+// Wait waits until the Agent has stopped, which it does when its context ends.
+func (a *Agent) Wait() { <-a.done }
+
+// Credential returns what the Agent holds now.
+func (a *Agent) Credential() *Credential { return a.current.Load().credential }
+
+// Certificate returns the newest certificate with its key. Ask for it anew for
+// each connection.
+func (a *Agent) Certificate() *tls.Certificate { return &a.Credential().Certificate }
+
+// Roots returns what to verify others by. The pool is not changed.
+func (a *Agent) Roots() *x509.CertPool { return a.current.Load().roots }
+
+// GetCertificate is for [tls.Config] of a server.
+func (a *Agent) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return a.Certificate(), nil
+}
+
+// GetClientCertificate is for [tls.Config] of a client.
+func (a *Agent) GetClientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return a.Certificate(), nil
+}
