@@ -8,6 +8,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -27,8 +29,8 @@ type Body struct {
 // "application/x-www-form-urlencoded", which no caller means. The answer has the
 // form of the question unless Accept names the other one.
 //
-// At most [MaxBody] bytes are read. The error is a [*BadRequestError], or the
-// connection's own.
+// At most [MaxBody] bytes are read. The error is a [*BadRequestError], also where
+// the body broke off.
 func ReadBody(w http.ResponseWriter, r *http.Request) (Body, error) {
 	body, err := readAll(w, r)
 	if err != nil {
@@ -68,6 +70,33 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, to any) error {
 	return DecodeJSON(body, to)
 }
 
+// Reply writes the answer in the form that the caller wants, with status 201.
+func (b Body) Reply(w http.ResponseWriter, resp EnrollResponse) error {
+	media, text := MediaChain, []byte(resp.Certificate)
+	if b.JSON {
+		var err error
+		if text, err = json.Marshal(resp); err != nil {
+			return err
+		}
+		media = MediaJSON
+	}
+	h := w.Header()
+	h.Set("Content-Type", media)
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusCreated)
+	w.Write(text) // a caller that is gone asks again, and gets the same
+	return nil
+}
+
+// Source returns the address that the request's connection comes from; the zero
+// Addr if that is no network. A proxy in between cannot speak for its clients: it
+// would have to be trusted like each of them.
+func Source(r *http.Request) netip.Addr {
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return addr.Addr().Unmap()
+}
+
 func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// A body that says its length is read in one allocation; one that lies, or
 	// comes in chunks, is cut off at the same place.
@@ -80,7 +109,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, &BadRequestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", MaxBody)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the request: %w", err)
+		return nil, malformed("the body cannot be read to its end")
 	}
 	return buf.Bytes(), nil
 }

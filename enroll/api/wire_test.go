@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -118,4 +119,36 @@ func FuzzDecodeJSON(f *testing.F) {
 		require.NoError(t, api.DecodeJSON(again, &second))
 		require.Equal(t, req, second)
 	})
+}
+
+// The answer has the form that was asked for, says its length, and is not cached.
+func TestReply(t *testing.T) {
+	resp := api.EnrollResponse{Certificate: "-----BEGIN CERTIFICATE-----", Serial: "00ff"}
+	for _, tt := range []struct {
+		body        api.Body
+		media, want string
+	}{
+		{api.Body{}, "application/pem-certificate-chain", resp.Certificate},
+		{api.Body{JSON: true}, "application/json", `"serial":"00ff"`},
+	} {
+		w := httptest.NewRecorder()
+		require.NoError(t, tt.body.Reply(w, resp))
+		require.Equal(t, http.StatusCreated, w.Code)
+		require.Equal(t, tt.media, w.Header().Get("Content-Type"))
+		require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+		require.Equal(t, strconv.Itoa(w.Body.Len()), w.Header().Get("Content-Length"))
+		require.Contains(t, w.Body.String(), tt.want)
+	}
+}
+
+// The source is who holds the connection, whatever the headers claim.
+func TestSource(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, api.PathEnroll, nil)
+	r.Header.Set("X-Forwarded-For", "10.0.0.1")
+	for text, want := range map[string]string{
+		"192.0.2.1:99": "192.0.2.1", "[::ffff:192.0.2.1]:99": "192.0.2.1", "[2001:db8::1]:99": "2001:db8::1", "@": "invalid IP",
+	} {
+		r.RemoteAddr = text
+		require.Equal(t, want, api.Source(r).String())
+	}
 }
