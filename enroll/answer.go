@@ -1,0 +1,68 @@
+package enroll
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/store"
+)
+
+// Chain returns cert and its intermediates in PEM, leaf first, without the root.
+func (r *Registrar) Chain(cert *x509.Certificate) []byte {
+	var b bytes.Buffer
+	b.Grow(2*len(cert.Raw) + len(r.chain))
+	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a bytes.Buffer takes everything
+	b.Write(r.chain)
+	return b.Bytes()
+}
+
+// Answer returns what the holder of a new certificate is sent. since is the size
+// of the newest checkpoint that it holds. The certificate is on record already, so
+// a checkpoint that cannot be had is left out, not an error.
+func (r *Registrar) Answer(ctx context.Context, cert *x509.Certificate, since int64) api.EnrollResponse {
+	resp := api.EnrollResponse{
+		Certificate: string(r.Chain(cert)),
+		Serial:      store.SerialOf(cert).String(),
+		NotAfter:    cert.NotAfter.UTC(),
+		RenewAfter:  RenewAfter(cert),
+		ServerTime:  r.now().UTC(),
+	}
+	checkpoint, err := r.Checkpoint(ctx, since)
+	if err != nil {
+		r.log.WarnContext(ctx, "answering without a checkpoint", "err", err, "request", RequestID(ctx))
+		return resp
+	}
+	resp.Checkpoint = checkpoint
+	return resp
+}
+
+// Checkpoint returns the log's newest signed checkpoint, with the proof that it
+// extends the tree of size since; nil while there is none. If since is 0, or larger
+// than the log is, there is no proof: the caller then knows that we lied, or lost
+// something, before.
+func (r *Registrar) Checkpoint(ctx context.Context, since int64) (*api.Checkpoint, error) {
+	newest, err := r.store.LatestCheckpoint(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &api.Checkpoint{Note: newest.Note, Key: r.logKey, Since: since}
+	if since <= 0 || since >= newest.Size {
+		return c, nil
+	}
+	proof, err := r.store.ConsistencyProof(ctx, since, newest.Size)
+	if err != nil {
+		return nil, err
+	}
+	for _, hash := range proof {
+		c.Proof = append(c.Proof, base64.StdEncoding.EncodeToString(hash[:]))
+	}
+	return c, nil
+}

@@ -1,0 +1,73 @@
+package enroll
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/store"
+)
+
+// Enroll issues a certificate for the key of a CSR (PEM or DER) to the bearer of
+// a join token who speaks from that address. The token is spent when the
+// certificate is recorded, so a failed attempt does not burn it.
+//
+// The same token with the same key returns the same certificate for ten minutes,
+// for a reply may get lost; with another key it is [ErrReused]. A bearer whose
+// token is not good learns [ErrUnauthenticated] and nothing else, whatever the
+// reason, or a [*RateLimitError]; the other errors are those of Issue.
+func (r *Registrar) Enroll(ctx context.Context, token string, from netip.Addr, csr []byte) (*x509.Certificate, error) {
+	proof, err := r.bearer(ctx, token, from)
+	if err != nil {
+		return nil, err
+	}
+	req, err := ca.ParseRequest(csr)
+	if err != nil {
+		return nil, r.refuse(ctx, proof.unnamed(), err)
+	}
+	a, err := proof.applicant(ctx, req)
+	if err != nil {
+		return nil, r.refuse(ctx, a, err)
+	}
+	return r.issue(ctx, a, req, proof.known())
+}
+
+// bearer looks the token up: one read, which everything else is judged by.
+func (r *Registrar) bearer(ctx context.Context, text string, from netip.Addr) (*tokenProof, error) {
+	parsed, err := api.ParseToken(text)
+	if err != nil {
+		return nil, r.refuseToken(ctx, "", from, nil, "not a token")
+	}
+	id := store.TokenID(parsed.ID())
+	token, identity, err := r.store.TokenHolder(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, r.refuseToken(ctx, "token:"+id.String(), from, nil, "unknown")
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &tokenProof{r: r, token: token, identity: identity, from: from}
+	switch {
+	case !parsed.Matches(token.Hash) || parsed.Root != r.root:
+		return nil, p.refuse(ctx, "secret or root differs")
+	case token.Revoked != nil:
+		return nil, p.refuse(ctx, "revoked")
+	case token.Network.IsValid() && !token.Network.Contains(from.Unmap().WithZone("")):
+		return nil, p.refuse(ctx, fmt.Sprintf("outside its network %s", token.Network))
+	}
+	return p, nil
+}
+
+// refuseToken counts and records a bad token, and returns what its bearer is told,
+// which is not why. known is the token's id if there is such a token.
+func (r *Registrar) refuseToken(ctx context.Context, subject string, from netip.Addr, known *store.TokenID, why string) error {
+	r.refuseStranger(ctx, "token.refuse", subject, from, why)
+	if wait := r.bad.count(from, known, r.now()); wait > 0 {
+		return &RateLimitError{RetryAfter: wait}
+	}
+	return ErrUnauthenticated
+}

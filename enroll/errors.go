@@ -1,0 +1,39 @@
+package enroll
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrUnauthenticated reports that the caller has shown neither a good token
+	// nor a good certificate. Whoever is told so is not told why: the audit log is.
+	ErrUnauthenticated = errors.New("token or certificate unknown, expired or already used")
+
+	// ErrReused reports a spent token that came back with another key: somebody
+	// else had it. It is alarmed, and the identity is marked suspect.
+	ErrReused = errors.New("token was already used with another key")
+)
+
+// A RateLimitError reports too many bad tokens from one source, or for one
+// token. A good token passes all the same.
+type RateLimitError struct {
+	RetryAfter time.Duration // at most an hour
+}
+
+func (e *RateLimitError) Error() string {
+	return fmt.Sprintf("too many bad tokens; try again in %s", e.RetryAfter.Round(time.Second))
+}
+
+// A ConflictError reports that something is not in the state that the call
+// needs. Its text is meant for the caller.
+type ConflictError struct {
+	Detail string
+}
+
+func (e *ConflictError) Error() string { return e.Detail }
+
+func conflictf(format string, args ...any) error {
+	return &ConflictError{fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,151 @@
+package enroll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+)
+
+// An IdentityRequest puts an identity on record.
+type IdentityRequest struct {
+	Role, Name string
+	Owner      string // who answers for it: free text of at most 256 bytes
+	// DNSNames and IPs are the only names that it may have, and each must be one
+	// that its role covers, which is checked when it enrols. Without any, the role
+	// alone decides.
+	DNSNames []string
+	IPs      []netip.Addr
+}
+
+const (
+	maxOwner = 256 // bytes
+	maxNames = 100 // DNS names and addresses of one identity
+)
+
+// CreateIdentity puts an identity on record. It is pending until a token that is
+// bound to it is spent. It returns a [*ca.DeniedError] if policy has no place for
+// the name, and store.ErrExists.
+func (r *Registrar) CreateIdentity(ctx context.Context, by Actor, req IdentityRequest) (store.Identity, error) {
+	id := store.Identity{Path: req.Role + "/" + req.Name, Role: req.Role, Name: req.Name, Owner: req.Owner, State: store.Pending}
+	if err := r.mayExist(ctx, by, req.Role, req.Name); err != nil {
+		return store.Identity{}, err
+	}
+	if err := checkOwner(req.Owner); err != nil {
+		return store.Identity{}, err
+	}
+	if len(req.DNSNames)+len(req.IPs) > maxNames {
+		return store.Identity{}, badRequest("more than %d names", maxNames)
+	}
+	for _, name := range req.DNSNames {
+		name, err := ca.DNSName(name)
+		if err != nil {
+			return store.Identity{}, badRequest("%v", err)
+		}
+		id.DNSNames = append(id.DNSNames, name)
+	}
+	for _, ip := range req.IPs {
+		if !ip.IsValid() || ip.Zone() != "" {
+			return store.Identity{}, badRequest("an address is not valid, or has a zone")
+		}
+		id.IPs = append(id.IPs, ip.Unmap().String())
+	}
+	slices.Sort(id.DNSNames)
+	slices.Sort(id.IPs)
+	id.DNSNames, id.IPs = slices.Compact(id.DNSNames), slices.Compact(id.IPs)
+	err := r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+		tx.CreateIdentity(id)
+		return by.event(ctx, "identity.create", id.Path, map[string]any{"owner": id.Owner, "dns": id.DNSNames, "ips": id.IPs})
+	})
+	if err != nil {
+		return store.Identity{}, err
+	}
+	return r.store.Identity(ctx, id.Path)
+}
+
+// Suspend stops issuing to an active identity, of the token that is on its way as
+// well; the certificates that it holds stay good until they end. Resume undoes it.
+func (r *Registrar) Suspend(ctx context.Context, by Actor, path string) (store.Identity, error) {
+	return r.move(ctx, by, path, "identity.suspend", store.Active, store.Suspended)
+}
+
+// Resume makes a suspended identity active.
+func (r *Registrar) Resume(ctx context.Context, by Actor, path string) (store.Identity, error) {
+	return r.move(ctx, by, path, "identity.resume", store.Suspended, store.Active)
+}
+
+// Retire ends an active identity that is out of service, for good: its tokens are
+// revoked and its names free for others. The certificates that it holds stay good
+// until they end, also with those names; where that matters, revoke it instead.
+func (r *Registrar) Retire(ctx context.Context, by Actor, path string) (store.Identity, error) {
+	return r.move(ctx, by, path, "identity.retire", store.Active, store.Retired)
+}
+
+// move changes the state of an identity. It returns store.ErrNotFound, or a
+// [*ConflictError] if the identity is not in state from.
+func (r *Registrar) move(ctx context.Context, by Actor, path, action string, from, to store.State) (store.Identity, error) {
+	id, err := r.store.Identity(ctx, path)
+	if err != nil {
+		return store.Identity{}, err
+	}
+	if err := r.mayManage(ctx, by, id.Role, path); err != nil {
+		return store.Identity{}, err
+	}
+	err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+		if to == store.Retired {
+			tx.RevokeTokens(path) // before the identity: the order of locks of those who issue
+			tx.FreeNames(path)
+		}
+		tx.SetState(path, []store.State{from}, to)
+		return by.event(ctx, action, path, nil)
+	})
+	if errors.Is(err, store.ErrStale) {
+		if id, err = r.store.Identity(ctx, path); err == nil {
+			err = conflictf("%s is %s, not %s", path, id.State, from)
+		}
+	}
+	if err != nil {
+		return store.Identity{}, err
+	}
+	return r.store.Identity(ctx, path)
+}
+
+// mayExist refuses names that policy has no place for, and those that this actor
+// may not make.
+func (r *Registrar) mayExist(ctx context.Context, by Actor, role, name string) error {
+	err := r.Policies.Current().AllowsName(role, name)
+	if denied, ok := errors.AsType[*ca.DeniedError](err); ok {
+		return r.refuseActor(ctx, by, role+"/"+name, denied)
+	}
+	if err != nil {
+		return err
+	}
+	return r.mayManage(ctx, by, role, role+"/"+name)
+}
+
+// mayManage keeps those who manage machines from managing each other, or the CA.
+// Two people of different owners will be able to, once they can sign together;
+// until then it takes root on the CA's host.
+func (r *Registrar) mayManage(ctx context.Context, by Actor, role, subject string) error {
+	if role != ca.RoleCA && !ca.Privileged(role) || role != ca.RoleCA && by.Root {
+		return nil
+	}
+	return r.refuseActor(ctx, by, subject, &ca.DeniedError{Rule: role, Reason: "it is for root on the CA's own host to manage"})
+}
+
+func checkOwner(owner string) error {
+	if len(owner) > maxOwner {
+		return badRequest("owner is longer than %d bytes", maxOwner)
+	}
+	return nil
+}
+
+func badRequest(format string, args ...any) error {
+	return &api.BadRequestError{Status: 400, Detail: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,194 @@
+package enroll
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+)
+
+// replayTime is how long a lost reply is sent again for the same token and key.
+const replayTime = 10 * time.Minute
+
+// A tokenProof is a join token whose secret its bearer has shown.
+type tokenProof struct {
+	r        *Registrar
+	token    store.Token
+	identity *store.Identity // on record; nil: the token creates it
+	from     netip.Addr
+	asked    string // path of the identity that the request is for
+}
+
+// unnamed returns an applicant of whom no more is known than the token says, to
+// refuse it by.
+func (p *tokenProof) unnamed() Applicant {
+	a := Applicant{Proof: p, Identity: ca.Identity{Method: ca.MethodToken, Source: p.from}}
+	if p.token.Exact {
+		a.Identity.ID, _ = ca.NewID(p.r.authority.TrustDomain(), p.token.Role, p.token.Name)
+	}
+	return a
+}
+
+// applicant says who bears the token: the identity that it is bound to or, under
+// a pattern, the new one that the CSR's URI proposes.
+func (p *tokenProof) applicant(ctx context.Context, req ca.Request) (Applicant, error) {
+	a := p.unnamed()
+	key := req.SPKI()
+	if len(p.token.SPKI) > 0 && !bytes.Equal(p.token.SPKI, key[:]) {
+		return a, p.refuse(ctx, "bound to another public key")
+	}
+	if !p.token.Exact {
+		id, err := p.propose(req)
+		a.Identity.ID, a.Identity.Revision = id, 1
+		p.asked = id.Path()
+		return a, err
+	}
+	p.asked = p.path()
+	if p.identity == nil {
+		return a, fmt.Errorf("token %s: its identity is not on record", p.token.ID)
+	}
+	var err error
+	if a.Identity, err = p.r.identity(*p.identity, ca.MethodToken, p.from); err != nil {
+		return a, err
+	}
+	if p.known() != nil {
+		return a, nil // what it was spent for is what counts
+	}
+	switch p.identity.State {
+	case store.Pending:
+		return a, nil
+	case store.Active:
+		if p.token.Replace {
+			return a, nil
+		}
+		return a, &ca.DeniedError{ID: a.Identity.ID, Rule: p.token.Role, Reason: "it has enrolled already: that takes a token made with --replace"}
+	}
+	return a, notActive(a.Identity.ID, *p.identity)
+}
+
+// propose returns the identity that the CSR asks to become.
+func (p *tokenProof) propose(req ca.Request) (ca.ID, error) {
+	id, ok := req.ID()
+	if !ok {
+		return ca.ID{}, &ca.RequestError{Reason: fmt.Sprintf("with this token it must name the new identity, as the URI spiffe://%s/%s/NAME", p.r.authority.TrustDomain(), p.token.Role)}
+	}
+	pattern, err := ca.ParsePattern(p.token.Name)
+	if err != nil {
+		return ca.ID{}, fmt.Errorf("token %s: %w", p.token.ID, err)
+	}
+	if id.TrustDomain() != p.r.authority.TrustDomain() || id.Role() != p.token.Role || !pattern.Match(id.Name()) {
+		return ca.ID{}, &ca.DeniedError{Rule: p.token.Role, Reason: fmt.Sprintf("the token does not cover %s", id)}
+	}
+	return id, p.r.Policies.Current().AllowsName(id.Role(), id.Name())
+}
+
+// known is what the store is bound to say to this token; nil: perhaps nothing.
+func (p *tokenProof) known() error {
+	if p.token.Uses >= p.token.MaxUses || !p.r.now().Before(p.token.Expires) {
+		return store.ErrSpent
+	}
+	return nil
+}
+
+func (p *tokenProof) String() string { return "token:" + p.token.ID.String() }
+
+// Settle spends the token, and makes its identity active at the revision that
+// was decided on.
+func (p *tokenProof) Settle(tx *store.Tx, cert *store.Certificate) {
+	tx.SpendToken(p.token.ID)
+	switch {
+	case p.identity == nil:
+		role, name, _ := strings.Cut(cert.Identity, "/")
+		tx.CreateIdentity(store.Identity{Path: cert.Identity, Role: role, Name: name, Owner: p.token.Owner, State: store.Active})
+		tx.NameTokenUser(p.token.ID, cert.Identity)
+	case p.identity.State == store.Pending:
+		tx.ActivateIdentity(cert.Identity, cert.Revision)
+	default:
+		// Whoever has copies of the old key holds nothing any more.
+		tx.ReplaceCertificates(cert.Identity, cert.Revision)
+		tx.ClearSuspect(cert.Identity)
+		cert.Revision++
+	}
+	cert.Token, cert.Rekey = &p.token.ID, true
+}
+
+// Unmet looks whether a reply was lost, and otherwise says what is wrong with
+// the token, which may have changed since it was read.
+func (p *tokenProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certificate, error) {
+	prior, e := p.r.byKey(ctx, key)
+	if e != nil {
+		return nil, e
+	}
+	if prior != nil && p.bought(prior.Certificate) {
+		return p.r.again(ctx, prior)
+	}
+	switch {
+	case errors.Is(err, store.ErrSpent):
+		return nil, p.spent(ctx)
+	case errors.Is(err, store.ErrKeyTaken):
+		return nil, p.r.keyTaken(ctx, p.path(), p.String(), prior, err)
+	case errors.Is(err, store.ErrExists):
+		return nil, &ca.DeniedError{Rule: p.token.Role, Reason: "the identity exists: it takes a token that is bound to it"}
+	}
+	return nil, err
+}
+
+// bought reports whether the certificate is the answer to this very request, made
+// a moment ago.
+func (p *tokenProof) bought(cert store.Certificate) bool {
+	return cert.Token != nil && *cert.Token == p.token.ID && cert.Identity == p.asked &&
+		p.r.now().Sub(issuedAt(cert.Serial)) < replayTime
+}
+
+// spent says why the token cannot be spent. With a use left it is a matter of
+// time, or was revoked; without one, somebody else has used it.
+func (p *tokenProof) spent(ctx context.Context) error {
+	token, err := p.r.store.Token(ctx, p.token.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case token.Revoked != nil:
+		return p.refuse(ctx, "revoked")
+	case token.Uses < token.MaxUses:
+		return p.refuse(ctx, "expired")
+	}
+	e := audit.Event{
+		Action: "token.reuse", Actor: stranger, Subject: p.path(), Address: address(p.from), Outcome: ErrReused.Error(),
+		RequestID: RequestID(ctx), Detail: map[string]any{"proof": p.String()},
+	}
+	if e.Subject == "" && token.MaxUses == 1 {
+		e.Subject = token.UsedBy // one of many is not suspect because there was one too many
+	}
+	// Past the limit it is the queue that records, for a thief writes no faster
+	// than a stranger.
+	if wait := p.r.bad.count(p.from, &p.token.ID, p.r.now()); wait > 0 {
+		p.r.refusals.add(e)
+		return &RateLimitError{RetryAfter: wait}
+	}
+	if err := p.r.alarm(ctx, e.Subject, e); err != nil {
+		return err
+	}
+	return ErrReused
+}
+
+// refuse refuses the bearer as a stranger.
+func (p *tokenProof) refuse(ctx context.Context, why string) error {
+	return p.r.refuseToken(ctx, p.String(), p.from, &p.token.ID, why)
+}
+
+// path is that of the identity that the token is bound to, or "".
+func (p *tokenProof) path() string {
+	if p.identity == nil {
+		return ""
+	}
+	return p.identity.Path
+}

@@ -1,0 +1,191 @@
+package enroll
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+)
+
+// Bounds of a token.
+const (
+	maxTTL     = 24 * time.Hour
+	defaultTTL = time.Hour
+	maxUses    = 100_000
+)
+
+// A TokenRequest says what a join token is good for.
+type TokenRequest struct {
+	// Role and Name are whom it admits. A name with a * in it is a pattern, as
+	// policy writes it, and admits new identities only; an exact name that is not
+	// on record is put there, pending.
+	Role, Name string
+	// TTL is how long it can be spent: at most 24 h; 0: 1 h.
+	TTL time.Duration
+	// Uses is how often it can be spent; 0: once. More than once needs a pattern
+	// or Replace.
+	Uses int
+	// Replace admits an identity that has enrolled before, and revokes what it
+	// holds as superseded.
+	Replace bool
+	// Owner is who answers for the identities that the token makes.
+	Owner string
+	// Network is where its bearer must speak from; the zero Prefix: anywhere.
+	Network netip.Prefix
+	// SPKI is the SHA-256 of the only public key that it may be spent for; nil: any.
+	SPKI *[32]byte
+}
+
+// CreateToken makes a join token, which is seen this once: what is kept is a hash.
+//
+// It returns an [*api.BadRequestError] if the request contradicts itself, a
+// [*ca.DeniedError] if policy has no place for the name, or the role is a
+// privileged one and the actor not root; and a [*ConflictError] if the state of
+// the identity leaves no use for the token.
+func (r *Registrar) CreateToken(ctx context.Context, by Actor, req TokenRequest) (api.JoinToken, error) {
+	pattern, err := req.check()
+	if err != nil {
+		return api.JoinToken{}, err
+	}
+	if err := r.mayAdmit(ctx, by, req, pattern); err != nil {
+		return api.JoinToken{}, err
+	}
+	for range tries {
+		create, err := r.creates(ctx, req, pattern)
+		if err != nil {
+			return api.JoinToken{}, err
+		}
+		token := api.NewJoinToken(r.root)
+		err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+			if create {
+				tx.CreateIdentity(store.Identity{Path: req.path(), Role: req.Role, Name: req.Name, Owner: req.Owner, State: store.Pending})
+			}
+			tx.InsertToken(req.record(token, pattern, by, tx.Now()))
+			return req.event(ctx, by, token, create)
+		})
+		if errors.Is(err, store.ErrExists) {
+			continue // somebody was faster with the identity
+		}
+		if err != nil {
+			return api.JoinToken{}, err
+		}
+		r.log.InfoContext(ctx, "token made", "token", token, "for", req.path(), "by", by.Name)
+		return token, nil
+	}
+	return api.JoinToken{}, store.ErrExists
+}
+
+// RevokeToken makes sure that a token is not spent any more. Revoking twice is
+// not an error. It returns store.ErrNotFound.
+func (r *Registrar) RevokeToken(ctx context.Context, by Actor, id store.TokenID) error {
+	token, err := r.store.Token(ctx, id)
+	if err != nil {
+		return err
+	}
+	return r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+		tx.RevokeToken(id)
+		return by.event(ctx, "token.revoke", token.Role+"/"+token.Name, map[string]any{"token": id.String()})
+	})
+}
+
+// check fills in defaults and refuses what contradicts itself.
+func (req *TokenRequest) check() (ca.Pattern, error) {
+	if req.TTL == 0 {
+		req.TTL = defaultTTL
+	}
+	if req.Uses == 0 {
+		req.Uses = 1
+	}
+	pattern, err := ca.ParsePattern(req.Name)
+	switch {
+	case err != nil:
+		return pattern, badRequest("%v", err)
+	case req.TTL < time.Second || req.TTL > maxTTL:
+		return pattern, badRequest("a token lives for 1s to %s", maxTTL)
+	case req.Uses < 1 || req.Uses > maxUses:
+		return pattern, badRequest("a token has 1 to %d uses", maxUses)
+	case !pattern.Exact() && req.Replace:
+		return pattern, badRequest("a pattern admits new identities only: to replace takes an exact name")
+	case pattern.Exact() && !req.Replace && req.Uses > 1:
+		return pattern, badRequest("one identity enrols once: more uses take a pattern, or replace")
+	case req.SPKI != nil && req.Uses > 1:
+		return pattern, badRequest("one public key is certified once: it takes a token of one use")
+	case req.Network.IsValid() && req.Network != req.Network.Masked():
+		return pattern, badRequest("network %s has bits beyond its length: is %s meant?", req.Network, req.Network.Masked())
+	}
+	return pattern, checkOwner(req.Owner)
+}
+
+// mayAdmit asks policy, and keeps privileged roles for root.
+func (r *Registrar) mayAdmit(ctx context.Context, by Actor, req TokenRequest, pattern ca.Pattern) error {
+	if pattern.Exact() {
+		if err := r.mayExist(ctx, by, req.Role, req.Name); err != nil {
+			return err
+		}
+	} else if err := r.mayManage(ctx, by, req.Role, req.path()); err != nil {
+		return err
+	}
+	role, ok := r.Policies.Current().Role(req.Role)
+	if !ok || !slices.Contains(role.Methods, ca.MethodToken) {
+		return r.refuseActor(ctx, by, req.path(), &ca.DeniedError{Rule: req.Role, Reason: "no such role admits by token"})
+	}
+	return nil
+}
+
+// creates reports whether the token's identity is to be put on record.
+func (r *Registrar) creates(ctx context.Context, req TokenRequest, pattern ca.Pattern) (bool, error) {
+	if !pattern.Exact() {
+		return false, nil
+	}
+	id, err := r.store.Identity(ctx, req.path())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return true, nil
+	case err != nil:
+		return false, err
+	case req.Owner != "" && req.Owner != id.Owner:
+		return false, conflictf("%s is on record with the owner %q", id.Path, id.Owner)
+	case id.State == store.Active && !req.Replace:
+		return false, conflictf("%s has enrolled already: to enrol anew it takes a token made with --replace", id.Path)
+	case id.State == store.Pending, id.State == store.Active:
+		return false, nil
+	}
+	return false, conflictf("%s is %s", id.Path, id.State)
+}
+
+// record is the token as the store keeps it.
+func (req TokenRequest) record(token api.JoinToken, pattern ca.Pattern, by Actor, now time.Time) store.Token {
+	t := store.Token{
+		ID: store.TokenID(token.ID()), Hash: token.Hash(),
+		Role: req.Role, Name: req.Name, Exact: pattern.Exact(),
+		MaxUses: req.Uses, Expires: now.Add(req.TTL), Created: now,
+		Network: req.Network, Replace: req.Replace, Owner: req.Owner, CreatedBy: by.Name,
+	}
+	if req.SPKI != nil {
+		t.SPKI = req.SPKI[:]
+	}
+	return t
+}
+
+func (req TokenRequest) event(ctx context.Context, by Actor, token api.JoinToken, create bool) audit.Event {
+	action := "token.create"
+	if ca.Privileged(req.Role) {
+		action = "token.bootstrap" // root made it alone
+	}
+	detail := map[string]any{
+		"token": store.TokenID(token.ID()).String(), "ttl": req.TTL.String(), "uses": req.Uses, "replace": req.Replace,
+		"owner": req.Owner, "created": create,
+	}
+	if req.Network.IsValid() {
+		detail["network"] = req.Network.String()
+	}
+	return by.event(ctx, action, req.path(), detail)
+}
+
+func (req TokenRequest) path() string { return req.Role + "/" + req.Name }
