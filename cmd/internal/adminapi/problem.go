@@ -26,6 +26,13 @@ func (e *ForbiddenError) Error() string {
 	return fmt.Sprintf("%s may not %s: it takes %s", e.Actor, e.Verb, e.Needs)
 }
 
+// A NotFoundError says that what the caller named is not on record.
+type NotFoundError struct {
+	What string // "identity device/SN-1"
+}
+
+func (e *NotFoundError) Error() string { return e.What + " is not on record" }
+
 // A Problem is the daemon's answer to a request that it did not fulfil: a
 // problem document, RFC 9457.
 type Problem struct {

@@ -15,6 +15,8 @@ type Status struct {
 	Policy      int64     `json:"policy_version"`
 	// Identities counts the identities in each state.
 	Identities map[string]int64 `json:"identities"`
+	// Suspects is how many of them are marked: look at the audit log.
+	Suspects int64 `json:"suspects"`
 	// Certificates is how many are neither expired nor revoked.
 	Certificates int64 `json:"live_certificates"`
 	// Tokens is how many could still be spent.
