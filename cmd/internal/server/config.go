@@ -52,7 +52,8 @@ type Config struct {
 		Key string `toml:"key"`
 		// PassphraseFile opens Key. It must not lie in DIR, since whoever copies
 		// DIR shall not have copied the key. Default: the systemd credential
-		// betonica.passphrase if there is one, otherwise DIR.passphrase.
+		// betonica.passphrase if there is one, in which case the field stays empty;
+		// otherwise DIR.passphrase.
 		PassphraseFile string `toml:"passphrase_file"`
 	} `toml:"ca"`
 
@@ -130,7 +131,7 @@ func (c *Config) resolve(dir string) {
 	orAddress(&c.Server.HTTP, ":8080")
 	orAddress(&c.Server.Ops, "127.0.0.1:9090")
 	if len(c.Server.Names) == 0 {
-		c.Server.Names = LoopbackNames()
+		c.Server.Names = WithLoopback(nil)
 	}
 	orPath(&c.Server.Socket, dir, "admin.sock")
 	orPath(&c.Audit.Evidence, dir, "evidence.log")
@@ -138,11 +139,19 @@ func (c *Config) resolve(dir string) {
 	orText(&c.CA.Key, "file:keys/intermediate.key")
 	c.Store.DSN = below(dir, "sqlite:", c.Store.DSN)
 	c.CA.Key = below(dir, "file:", c.CA.Key)
-	if c.CA.PassphraseFile == "" && os.Getenv("CREDENTIALS_DIRECTORY") == "" {
-		c.CA.PassphraseFile = dir + ".passphrase"
-	} else if c.CA.PassphraseFile != "" {
-		orPath(&c.CA.PassphraseFile, dir, "")
+	if c.CA.PassphraseFile != "" || !hasCredential() {
+		orPath(&c.CA.PassphraseFile, dir, dir+".passphrase")
 	}
+}
+
+// hasCredential says whether the service manager hands the passphrase over.
+func hasCredential() bool {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(dir, "betonica.passphrase"))
+	return err == nil
 }
 
 func orText(to *string, def string) {

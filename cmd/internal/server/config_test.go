@@ -59,7 +59,7 @@ func TestReadConfig(t *testing.T) {
 	c, err := ReadConfig(dir)
 	require.NoError(t, err)
 	require.Equal(t, ":8443 :8080 127.0.0.1:9090", c.Server.HTTPS.String()+" "+c.Server.HTTP.String()+" "+c.Server.Ops.String())
-	require.Equal(t, LoopbackNames(), c.Server.Names)
+	require.Equal(t, WithLoopback(nil), c.Server.Names)
 	require.Equal(t, filepath.Join(dir, "admin.sock"), c.Server.Socket)
 	require.Equal(t, "sqlite:"+filepath.Join(dir, "betonica.db"), c.Store.DSN)
 	require.Equal(t, "file:"+filepath.Join(dir, "keys/intermediate.key"), c.CA.Key)
@@ -67,8 +67,14 @@ func TestReadConfig(t *testing.T) {
 	require.Equal(t, filepath.Join(dir, "evidence.log"), c.Audit.Evidence)
 	require.Equal(t, "http://localhost:81", DefaultURL(c.Server.Names, 81).String())
 
-	// A systemd credential is found by package keys, unless a file is named.
-	t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x")
+	// A systemd credential is for package keys to read, unless a file is named; a
+	// service may have credentials without this one.
+	credentials := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", credentials)
+	c, err = ReadConfig(dir)
+	require.NoError(t, err)
+	require.Equal(t, dir+".passphrase", c.CA.PassphraseFile)
+	require.NoError(t, os.WriteFile(filepath.Join(credentials, "betonica.passphrase"), []byte("x"), 0o600))
 	c, err = ReadConfig(dir)
 	require.NoError(t, err)
 	require.Empty(t, c.CA.PassphraseFile)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -87,9 +88,17 @@ func SplitNames(names []Name) (dns []string, ips []netip.Addr) {
 	return dns, ips
 }
 
-// LoopbackNames are the names of a daemon that was given none.
-func LoopbackNames() []Name {
-	return []Name{{dns: "localhost"}, {ip: netip.MustParseAddr("127.0.0.1")}, {ip: netip.IPv6Loopback()}}
+// WithLoopback returns the names, each once, and after them those of the
+// loopback: all that a daemon is known by that was given none.
+func WithLoopback(names []Name) []Name {
+	var all []Name
+	loopback := []Name{{dns: "localhost"}, {ip: netip.MustParseAddr("127.0.0.1")}, {ip: netip.IPv6Loopback()}}
+	for _, n := range slices.Concat(names, loopback) {
+		if !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
 // A URL is the base of what a certificate points to: http://host[:port][/path].
