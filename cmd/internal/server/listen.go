@@ -16,7 +16,7 @@ import (
 // accepted. It bounds memory (about 40 KiB a TLS connection, 15 KiB a plain
 // one) and file descriptors, whoever connects.
 const (
-	maxHTTPS  = 4096
+	maxHTTPS  = 16384
 	maxHTTP   = 16384
 	maxOps    = 64
 	maxSocket = 64

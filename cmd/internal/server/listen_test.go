@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -132,3 +133,9 @@ type endless struct{}
 func (endless) Accept() (net.Conn, error) { c, _ := net.Pipe(); return c, nil }
 func (endless) Close() error              { return nil }
 func (endless) Addr() net.Addr            { return nil }
+
+// What polls waits this long for what ought to come at once.
+const (
+	testPatience = 10 * time.Second
+	testTick     = time.Millisecond
+)
