@@ -12,17 +12,32 @@ import (
 
 // An AuditSource is the log as it was at one moment, for [audit.Verify] and
 // [audit.Export]. It holds no transaction open: rows of the log never change, so
-// it simply looks at nothing that came later.
+// it simply looks at nothing that came later. But it does look at checkpoints and
+// tiles for more entries than there are: they betray who cut off the end.
 type AuditSource struct {
-	db   *DB
-	size int64 // greatest number of an entry
+	db     *DB
+	size   int64                  // greatest number of an entry
+	signed int64                  // greatest size of a checkpoint
+	tiles  [auditTileLevels]int64 // by level: one more than the greatest number of a tile
 }
+
+// auditTileLevels is more than any log has: 256^8 entries.
+const auditTileLevels = 8
 
 var _ audit.Source = (*AuditSource)(nil)
 
-// AuditSource returns the log as it is now.
+// AuditSource returns the log as it is now. Checkpoints and tiles are looked at
+// before the entries: of a log that grows meanwhile, they never say more.
 func (d *DB) AuditSource(ctx context.Context) (*AuditSource, error) {
 	s := &AuditSource{db: d}
+	if err := d.reads.row(ctx, `SELECT COALESCE(MAX(size), 0) FROM checkpoints`, nil, &s.signed); err != nil {
+		return nil, fmt.Errorf("reading the log's checkpoints: %w", err)
+	}
+	for level := range s.tiles {
+		if err := d.reads.row(ctx, `SELECT COALESCE(MAX(n), -1) + 1 FROM audit_tiles WHERE level = $1`, []any{level}, &s.tiles[level]); err != nil {
+			return nil, fmt.Errorf("reading the log's tiles: %w", err)
+		}
+	}
 	if err := d.reads.row(ctx, `SELECT COALESCE(MAX(seq), 0) FROM audit`, nil, &s.size); err != nil {
 		return nil, fmt.Errorf("reading the log's size: %w", err)
 	}
@@ -67,7 +82,7 @@ func (s *AuditSource) Records(ctx context.Context, after int64, limit int) ([]au
 // Checkpoints implements [audit.Source].
 func (s *AuditSource) Checkpoints(ctx context.Context, after int64, limit int) ([]audit.SignedCheckpoint, error) {
 	rows, err := s.db.reads.query(ctx, `
-		SELECT size, at, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDER BY size LIMIT $3`, after, s.size, limit)
+		SELECT size, at, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDER BY size LIMIT $3`, after, max(s.size, s.signed), limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading checkpoints: %w", err)
 	}
@@ -87,12 +102,12 @@ func (s *AuditSource) Checkpoints(ctx context.Context, after int64, limit int) (
 
 // Tiles implements [audit.TileReader].
 func (s *AuditSource) Tiles(ctx context.Context, level int, after int64, limit int) ([]audit.Tile, error) {
-	if level < 0 || level > 7 {
-		return nil, nil // 256^8 entries and more
+	if level < 0 || level >= auditTileLevels {
+		return nil, nil
 	}
 	rows, err := s.db.reads.query(ctx, `
 		SELECT n, hashes FROM audit_tiles WHERE level = $1 AND n > $2 AND n < $3 ORDER BY n LIMIT $4`,
-		level, after, s.size>>(8*(level+1)), limit)
+		level, after, max(s.size>>(8*(level+1)), s.tiles[level]), limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading tiles: %w", err)
 	}
