@@ -86,7 +86,7 @@ func (w *writer) applyAlone(ctx context.Context, c *call) ([]tlog.Hash, error) {
 	tx.now = w.db.cfg.Now()
 	tx.exec = func(d demand) error { return s.meet(ctx, d) }
 	var err error
-	c.event, err = guarded(c, ctx, tx)
+	c.event, err = c.run(ctx, tx)
 	switch {
 	case tx.err != nil && w.engine.broken(s, tx.err):
 		return nil, tx.err // the transaction's failure, whatever the call made of it
@@ -103,18 +103,22 @@ func (w *writer) applyAlone(ctx context.Context, c *call) ([]tlog.Hash, error) {
 	return w.engine.lock(ctx, s, w.tree.Size())
 }
 
-// guarded runs the function of a call; its panic is the caller's, not the
-// writer's.
-func guarded(c *call, ctx context.Context, tx *AloneTx) (event *audit.Event, err error) {
-	defer func() {
-		if c.panicked = recover(); c.panicked != nil {
-			err = fmt.Errorf("store: call panicked: %v", c.panicked)
-		}
-	}()
-	return c.alone(ctx, tx)
+// run lets the caller's goroutine run the function of a call, so that whatever
+// becomes of that goroutine, a panic for one, does not become of the writer.
+func (c *call) run(ctx context.Context, tx *AloneTx) (event *audit.Event, err error) {
+	finished := make(chan struct{})
+	c.turns <- func() {
+		defer close(finished)
+		err = errAbandoned // unless alone returns
+		event, err = c.alone(ctx, tx)
+	}
+	<-finished
+	return event, err
 }
 
-// An entry is what a batch adds to the log.
+var errAbandoned = errors.New("store: the call did not return")
+
+// A logEntry is what a batch adds to the log.
 type logEntry struct {
 	records []audit.Record
 	tiles   []audit.Tile

@@ -17,9 +17,9 @@ type call struct {
 	revokes bool         // may have written revocations
 	relaxed bool         // need not wait for the disk
 
-	err      error
-	panicked any           // what alone panicked with
-	done     chan struct{} // closed once err is final
+	err   error
+	turns chan func()   // what the caller's goroutine is to run for the writer
+	done  chan struct{} // closed once err is final
 }
 
 // relaxed says whether none of the calls has to be on disk.
@@ -30,6 +30,18 @@ func relaxed(calls []*call) bool {
 // audited says whether one of the calls has an entry for the log.
 func audited(calls []*call) bool {
 	return slices.ContainsFunc(calls, func(c *call) bool { return c.event != nil })
+}
+
+// await runs what the writer hands over until the call is answered.
+func (c *call) await() error {
+	for {
+		select {
+		case turn := <-c.turns:
+			turn()
+		case <-c.done:
+			return c.err
+		}
+	}
 }
 
 // A queue holds the calls that wait for the writer. It has no bound of its own:

@@ -43,14 +43,13 @@ func (w *writer) do(ctx context.Context, c *call) error {
 		return context.Cause(ctx)
 	}
 	c.done = make(chan struct{})
+	if c.alone != nil {
+		c.turns = make(chan func())
+	}
 	if err := w.queue.put(c); err != nil {
 		return err
 	}
-	<-c.done
-	if c.panicked != nil {
-		panic(c.panicked)
-	}
-	return c.err
+	return c.await()
 }
 
 // close waits for what is in the queue.

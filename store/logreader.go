@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+// A Log is the audit log of a store, opened to be verified: whatever state it is
+// in, and whether a daemon has the store open or not. It writes nothing.
+type Log struct{ db *DB }
+
+// OpenLog opens the log of the store that cfg names. It migrates nothing: a store
+// of another schema is an error, [ErrNewerSchema] if it is a newer one.
+func OpenLog(ctx context.Context, cfg Config) (*Log, error) {
+	if file, ok := strings.CutPrefix(cfg.DSN, "sqlite:"); ok {
+		if _, err := os.Stat(file); err != nil {
+			return nil, fmt.Errorf("store: %w", err) // opening would make an empty one
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	engine, err := openEngine(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{&DB{cfg: cfg, engine: engine, reads: engine.reader()}}
+	if err := l.checkSchema(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (l *Log) checkSchema(ctx context.Context) error {
+	steps, err := migrations(schemas, l.db.engine.schema())
+	if err != nil {
+		return err
+	}
+	var have int
+	if err := l.db.reads.row(ctx, `SELECT COALESCE(MAX(number), 0) FROM migrations`, nil, &have); err != nil {
+		return fmt.Errorf("reading the schema's number: %w", err)
+	}
+	switch last := steps[len(steps)-1].number; {
+	case have > last:
+		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewerSchema, have, last)
+	case have < last:
+		return fmt.Errorf("store: schema %d is older than this program's, %d: start the daemon once, which migrates it", have, last)
+	}
+	return nil
+}
+
+// Source returns the log as it is now.
+func (l *Log) Source(ctx context.Context) (*AuditSource, error) { return l.db.AuditSource(ctx) }
+
+// Keyring returns what opens the log's entries.
+func (l *Log) Keyring(ctx context.Context) (*audit.Keyring, error) {
+	keys, err := l.db.dataKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return audit.NewKeyring(keys...), nil
+}
+
+// VerifierKey returns the public key of the log's checkpoints, as package
+// checkpoint reads it.
+func (l *Log) VerifierKey() (string, error) { return l.db.VerifierKey() }
+
+// Close closes the log.
+func (l *Log) Close() error { return errors.Join(l.db.reads.close(), l.db.engine.close()) }

@@ -1,0 +1,181 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A Cluster is a PostgreSQL server on a port of 127.0.0.1, with the server's
+// defaults: it writes as durably as in production.
+type Cluster struct {
+	Port      int
+	databases atomic.Int64
+	life      io.Closer // the server lives until this is closed
+	alive     io.Closer // held: the garbage collector would close it, and end the server
+}
+
+// Postgres returns the test binary's cluster, started on first use. Where
+// PostgreSQL is not installed the test is left out.
+func Postgres(t testing.TB) *Cluster {
+	t.Helper()
+	c, err := shared()
+	if errors.Is(err, exec.ErrNotFound) {
+		LeaveOut(t, "PostgreSQL is not installed (Debian: postgresql)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Database creates an empty database and returns its data source.
+func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.dsn("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	name := fmt.Sprintf("test%d", c.databases.Add(1))
+	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return c.dsn(name)
+}
+
+func (c *Cluster) dsn(database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", c.Port, database)
+}
+
+var shared = sync.OnceValues(start)
+
+// start makes and starts a cluster. A shell stands between: its standard input is
+// a pipe that this process holds and never writes to, so that the shell learns of
+// our end, kill -9 included, and stops the server and removes its files.
+func start() (*Cluster, error) {
+	bin, err := programs()
+	if err != nil {
+		return nil, err
+	}
+	as, err := owner()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("/tmp", "betonica-postgres-") // t.TempDir's parents are closed to the server's user
+	if err != nil {
+		return nil, err
+	}
+	if as != nil {
+		if err := os.Chown(dir, int(as.Uid), int(as.Gid)); err != nil {
+			return nil, err
+		}
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/bin/sh", "-c", keep, "sh", bin, dir, strconv.Itoa(port))
+	cmd.Dir = dir
+	// In a group of its own: a keyboard's interrupt is for the tests.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
+	alive, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c := &Cluster{Port: port, alive: alive}
+	if err := c.await(); err != nil {
+		said, _ := os.ReadFile(log.Name())
+		return nil, fmt.Errorf("starting PostgreSQL: %w\n%s", err, said)
+	}
+	return c, nil
+}
+
+// keep runs a cluster in $2 with the programs in $1 on port $3, until standard
+// input ends.
+const keep = `
+"$1"/initdb -A trust -U postgres -E UTF8 --no-sync -D "$2"/data || exit 1
+"$1"/postgres -D "$2"/data -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories="$2" -c max_connections=200 &
+server=$!
+cat >/dev/null
+while kill -QUIT $server 2>/dev/null; do sleep 0.1; done
+rm -rf "$2"
+`
+
+// await returns once the server answers.
+func (c *Cluster) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, c.dsn("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// programs returns the folder of initdb: Debian keeps the server's programs of
+// each version outside PATH.
+func programs() (string, error) {
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) > 0 {
+		return filepath.Dir(found[len(found)-1]), nil
+	}
+	initdb, err := exec.LookPath("initdb")
+	return filepath.Dir(initdb), err
+}
+
+// owner returns whom the server runs as: not as root, which it refuses; nil is
+// whoever we are.
+func owner() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		if u, err = user.Lookup("nobody"); err != nil {
+			return nil, err
+		}
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+// freePort returns a port that was free a moment ago; PostgreSQL cannot choose
+// one by itself.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

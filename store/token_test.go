@@ -1,0 +1,95 @@
+package store
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// However many spend a token at once, it is spent as often as it has uses, and
+// every other caller is told so.
+func TestSpendTokenConcurrently(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		for _, uses := range []int{1, 3} {
+			id := token(t, d, uses)
+			spent := 0
+			for _, err := range parallel(1000, func(int) error {
+				return update(d, func(tx *Tx) { tx.SpendToken(id) })
+			}) {
+				if err == nil {
+					spent++
+					continue
+				}
+				require.ErrorIs(t, err, ErrSpent)
+			}
+			require.Equal(t, uses, spent)
+			k, err := d.Token(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, uses, k.Uses)
+		}
+		verify(t, d)
+	})
+}
+
+// A token is worth nothing unknown, out of time or revoked.
+func TestSpendTokenRefused(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		late, revoked := TokenID{1}, TokenID{2}
+		must(t, d, func(tx *Tx) {
+			tx.InsertToken(Token{ID: late, Role: "device", Name: "*", MaxUses: 1, Expires: time.Now()})
+			tx.InsertToken(Token{ID: revoked, Role: "device", Name: "*", MaxUses: 1, Expires: time.Now().Add(time.Hour)})
+			tx.RevokeToken(revoked)
+		})
+		for _, id := range []TokenID{late, revoked, {3}} {
+			require.ErrorIs(t, update(d, func(tx *Tx) { tx.SpendToken(id) }), ErrSpent, "%s", id)
+		}
+		require.ErrorIs(t, update(d, func(tx *Tx) { tx.RevokeToken(TokenID{3}) }), ErrNotFound)
+		require.ErrorIs(t, update(d, func(tx *Tx) { tx.InsertToken(Token{ID: late}) }), ErrExists)
+	})
+}
+
+// What is written of a token is what is read; the holder comes with a token for
+// exactly one identity, and with no other.
+func TestTokenHolder(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		now := time.UnixMilli(time.Now().UnixMilli()).UTC()
+		exact := Token{
+			ID: TokenID{1}, Hash: [32]byte{2}, Role: "device", Name: "SN-1", Exact: true, MaxUses: 2, Expires: now.Add(time.Hour), Created: now,
+			Network: netip.MustParsePrefix("10.0.0.0/8"), SPKI: []byte{3}, Replace: true, Owner: "ward 3", CreatedBy: "uid:0",
+		}
+		pattern := Token{ID: TokenID{2}, Role: "device", Name: "SN-*", MaxUses: 1, Expires: now.Add(time.Hour), Created: now}
+		d.cfg.Now = func() time.Time { return now }
+		must(t, d, func(tx *Tx) {
+			tx.InsertToken(exact)
+			tx.InsertToken(pattern)
+		})
+
+		got, holder, err := d.TokenHolder(t.Context(), exact.ID)
+		require.NoError(t, err)
+		require.Equal(t, exact, got)
+		require.Nil(t, holder) // nobody of that name yet
+
+		identity(t, d, "device/SN-1")
+		_, holder, err = d.TokenHolder(t.Context(), exact.ID)
+		require.NoError(t, err)
+		require.Equal(t, "device/SN-1", holder.Path)
+
+		got, holder, err = d.TokenHolder(t.Context(), pattern.ID)
+		require.NoError(t, err)
+		require.Equal(t, pattern, got)
+		require.Nil(t, holder)
+
+		_, _, err = d.TokenHolder(t.Context(), TokenID{9})
+		require.ErrorIs(t, err, ErrNotFound)
+
+		must(t, d, func(tx *Tx) { tx.RevokeTokens("device/SN-1") })
+		got, err = d.Token(t.Context(), exact.ID)
+		require.NoError(t, err)
+		require.Equal(t, &now, got.Revoked)
+		got, err = d.Token(t.Context(), pattern.ID)
+		require.NoError(t, err)
+		require.Nil(t, got.Revoked) // a pattern is nobody's
+	})
+}
