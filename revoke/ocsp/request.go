@@ -1,0 +1,123 @@
+package ocsp
+
+import (
+	"crypto"
+	"fmt"
+)
+
+// MaxRequest is the longest request, in bytes, that a responder should read before
+// it gives up: room for 64 CertIDs with hashes of up to 48 octets.
+const MaxRequest = 10 << 10
+
+// The media types of RFC 6960, Appendix A.
+const (
+	RequestType  = "application/ocsp-request"
+	ResponseType = "application/ocsp-response"
+)
+
+// A Request asks for the status of one or more certificates.
+type Request struct {
+	IDs   []CertID // at least one, in the order asked
+	Nonce []byte   // 1 to 128 octets; nil if none was sent
+}
+
+// ParseRequest reads a request for at most most certificates. Any error is a
+// [*MalformedError]; a request beyond [MaxRequest] or for more certificates is one
+// too. The name and the signature that a request may carry are passed over (RFC 9919,
+// Section 3.1.2): they are not verified, and nothing must rest on them.
+//
+// The Request shares der, which must not be changed while it is in use.
+func ParseRequest(der []byte, most int) (*Request, error) {
+	if len(der) > MaxRequest {
+		return nil, &MalformedError{Reason: fmt.Sprintf("request is longer than %d bytes", MaxRequest)}
+	}
+	r := document(der, "OCSPRequest")
+	req := r.tbsRequest(most)
+	if r.next(context0) {
+		r.skip(context0, "optionalSignature")
+	}
+	r.end("OCSPRequest")
+	if r.err != nil {
+		return nil, r.err
+	}
+	return req, nil
+}
+
+func (r *reader) tbsRequest(most int) *Request {
+	req := new(Request)
+	tbs := r.nested(tagSequence, "tbsRequest")
+	if tbs.next(context0) { // v1 is the default, which DER leaves out
+		tbs.fail("version is not v1")
+	}
+	if tbs.next(context1) {
+		tbs.skip(context1, "requestorName")
+	}
+	list := tbs.nested(tagSequence, "requestList")
+	if tbs.err == nil && list.err == nil && len(list.b) == 0 {
+		list.fail("requestList is empty")
+	}
+	for len(list.b) > 0 {
+		if len(req.IDs) == most {
+			list.fail(fmt.Sprintf("requestList has more than %d requests", most))
+			break
+		}
+		one := list.nested(tagSequence, "Request")
+		req.IDs = append(req.IDs, one.certID())
+		one.extensions(context0, "singleRequestExtensions", none)
+		one.end("Request")
+		list.join(&one)
+	}
+	tbs.join(&list)
+	tbs.extensions(context2, "requestExtensions", func(in *reader, e extension) bool {
+		switch string(e.oid) {
+		case oidNonce:
+			req.Nonce = in.nonce(e.value)
+			return true
+		case oidResponses: // we have basic responses only, which all must accept
+			return true
+		}
+		return false
+	})
+	tbs.end("tbsRequest")
+	r.join(&tbs)
+	return req
+}
+
+// NewRequest asks about the certificate of this issuer with this serial number, high
+// octet first, of 1 to 20 octets. The CertID is by SHA-256 (RFC 9919, Section 3.1.1).
+// A nonce should be 32 random octets (RFC 9654, Section 2.1); nil sends none, and an
+// answer may then be a copy made for someone else.
+func (i *Issuer) NewRequest(serial, nonce []byte) (*Request, error) {
+	id, err := i.CertID(crypto.SHA256, serial)
+	if err != nil {
+		return nil, err
+	}
+	if nonce != nil && (len(nonce) < 1 || len(nonce) > maxNonce) {
+		return nil, fmt.Errorf("nonce of %d octets; it must have 1 to %d", len(nonce), maxNonce)
+	}
+	return &Request{IDs: []CertID{id}, Nonce: nonce}, nil
+}
+
+// Marshal returns the request in DER.
+func (q *Request) Marshal() []byte {
+	w := writer{b: make([]byte, 0, 256)}
+	outer := w.open(tagSequence)
+	tbs := w.open(tagSequence)
+	list := w.open(tagSequence)
+	for _, id := range q.IDs {
+		one := w.open(tagSequence)
+		w.raw(id.der)
+		w.close(one)
+	}
+	w.close(list)
+	if q.Nonce != nil {
+		explicit := w.open(context2)
+		extensions := w.open(tagSequence)
+		w.nonce(q.Nonce)
+		w.close(extensions)
+		w.close(explicit)
+	}
+	w.close(tbs)
+	w.close(outer)
+	return w.b
+}

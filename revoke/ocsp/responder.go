@@ -1,0 +1,86 @@
+package ocsp
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A Responder signs answers.
+type Responder struct {
+	certificate []byte // DER; nil: the relying party has it
+	keyID       [sha1.Size]byte
+	signer      crypto.Signer
+	algorithm   int // into algorithms
+}
+
+// NewResponder takes the certificate of who signs, and its key: ECDSA on P-256 or
+// P-384, RSA or Ed25519. The certificate is one that the issuer made for this, with
+// the extended key usage OCSPSigning, and then goes into every answer (RFC 9919,
+// Section 3.2.2); or the issuer's own, which does not.
+func NewResponder(certificate *x509.Certificate, signer crypto.Signer) (*Responder, error) {
+	public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(certificate.PublicKey) {
+		return nil, errors.New("the OCSP responder's key is not that of its certificate")
+	}
+	bits, err := keyBits(certificate)
+	if err != nil {
+		return nil, err
+	}
+	algorithm, err := algorithmOf(certificate.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	r := &Responder{keyID: sha1Sum(bits), signer: signer, algorithm: algorithm}
+	switch {
+	case slices.Contains(certificate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		r.certificate = certificate.Raw
+	case !certificate.IsCA:
+		return nil, errors.New("certificate is neither a CA's nor one for signing OCSP answers")
+	}
+	return r, nil
+}
+
+// Sign returns the answer in DER. One signature covers all that is in it. The order
+// of the answers is kept, and each repeats the bytes of its CertID.
+func (r *Responder) Sign(p Response) ([]byte, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	a := &algorithms[r.algorithm]
+	w := writer{b: make([]byte, 0, 512+len(r.certificate))}
+	outer := w.open(tagSequence)
+	w.add(tagEnumerated, 0) // successful
+	explicit := w.open(context0)
+	body := w.open(tagSequence)
+	w.add(tagOID, []byte(oidBasic)...)
+	octets := w.open(tagOctetString)
+	basic := w.open(tagSequence)
+
+	begin := len(w.b)
+	w.response(&p, r.keyID[:])
+	signature, err := crypto.SignMessage(r.signer, rand.Reader, w.b[begin:], a.hash)
+	if err != nil {
+		return nil, fmt.Errorf("signing an OCSP answer: %w", err)
+	}
+	w.raw([]byte(a.der))
+	bits := w.open(tagBitString)
+	w.raw([]byte{0}) // no unused bits
+	w.raw(signature)
+	w.close(bits)
+	if r.certificate != nil {
+		certificates := w.open(context0)
+		list := w.open(tagSequence)
+		w.raw(r.certificate)
+		w.close(list)
+		w.close(certificates)
+	}
+	for _, mark := range []int{basic, octets, body, explicit, outer} {
+		w.close(mark)
+	}
+	return w.b, nil
+}
