@@ -1,0 +1,76 @@
+package crl
+
+import (
+	"crypto/x509"
+	"fmt"
+	"time"
+)
+
+// A List is a CRL whose signature was verified. It comes from [Open] only.
+type List struct {
+	issuer                 *x509.Certificate
+	number, base           int64
+	delta                  bool
+	thisUpdate, nextUpdate time.Time
+	scope                  *Scope
+	entries                Set
+}
+
+// Open reads a list in DER and verifies that issuer signed it, before it looks at what
+// the list says. A relying party must trust the issuer's certificate already: nothing
+// here looks at its chain or its dates.
+//
+// The certificate must be a CA's with the key usage cRLSign. The list must be of
+// version 2, with the issuer's name and key identifier, a number, a thisUpdate and a
+// nextUpdate. Errors are a [*MalformedError], or wrap [ErrIssuer], [ErrSignature] or
+// [ErrUnsupported]. That the list is new enough is for [State.Accept] to say, and
+// [List.NextUpdate] may be over.
+//
+// Its cost grows with der, so a caller bounds that. The List does not share der.
+func Open(der []byte, issuer *x509.Certificate) (*List, error) {
+	if !issuer.IsCA || issuer.KeyUsage&x509.KeyUsageCRLSign == 0 {
+		return nil, fmt.Errorf("%w: its certificate is not one for signing CRLs", ErrIssuer)
+	}
+	outer := reader{b: der}
+	r := outer.nested(tagSequence, "CertificateList")
+	outer.end("CertificateList")
+	r.join(&outer)
+	signed, body := r.element(tagSequence, "tbsCertList")
+	algorithm := r.signatureAlgorithm()
+	bits := r.read(tagBitString, "signature")
+	r.end("CertificateList")
+	switch {
+	case r.err != nil:
+		return nil, r.err
+	case len(bits) < 2 || bits[0] != 0:
+		return nil, &MalformedError{Reason: "signature is not a whole number of octets"}
+	}
+	if err := issuer.CheckSignature(algorithm, signed, bits[1:]); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return parse(body, algorithm, issuer)
+}
+
+// Number returns the list's own number.
+func (l *List) Number() int64 { return l.number }
+
+// IsDelta reports whether the list has only what changed since the full list of number
+// [List.Base].
+func (l *List) IsDelta() bool { return l.delta }
+
+// Base returns the number of the full list that a delta builds on, and 0 for a full
+// list.
+func (l *List) Base() int64 { return l.base }
+
+// ThisUpdate returns when the list was made.
+func (l *List) ThisUpdate() time.Time { return l.thisUpdate }
+
+// NextUpdate returns by when there will be a newer list.
+func (l *List) NextUpdate() time.Time { return l.nextUpdate }
+
+// Scope returns which certificates the list is about, nil if it is about all of the
+// issuer's.
+func (l *List) Scope() *Scope { return l.scope }
+
+// Entries returns what the list revokes, and, if it is a delta, what it removes.
+func (l *List) Entries() Set { return l.entries }
