@@ -61,6 +61,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 	_, err := ca.New(config(func(c *ca.Config) { c.Now = at(good.Intermediate.NotAfter.Add(time.Second)) }))
 	require.ErrorIs(t, err, ca.ErrExpired)
+	_, err = ca.New(config(func(c *ca.Config) { c.Signer = other.IntermediateKey }))
+	require.ErrorContains(t, err, "the key is not that of the issuing certificate")
 	_, err = ca.New(config(func(*ca.Config) {}))
 	require.NoError(t, err)
 }
@@ -83,18 +85,19 @@ func TestIssueNeedsGrant(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		grant ca.Grant
+		says  string
 	}{
-		{"zero", ca.Grant{}},
-		{"old", newGrant(t, policy, "device/SN-1", req, now.Add(-61*time.Second))},
-		{"of the future", newGrant(t, policy, "device/SN-1", req, now.Add(61*time.Second))},
-		{"another trust domain", must(policy.Decide(foreign, req, now))},
+		{"zero", ca.Grant{}, "without a grant"},
+		{"old", newGrant(t, policy, "device/SN-1", req, now.Add(-61*time.Second)), "was decided at"},
+		{"of the future", newGrant(t, policy, "device/SN-1", req, now.Add(61*time.Second)), "was decided at"},
+		{"another trust domain", must(policy.Decide(foreign, req, now)), "not in trust domain"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := a.Issue(tt.grant, func(*x509.Certificate) error {
 				t.Fatal("a certificate was signed")
 				return nil
 			})
-			require.Error(t, err)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }

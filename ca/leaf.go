@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -91,7 +92,7 @@ func (t *leafTemplate) tbs(g Grant, serial *big.Int, v validity) func(*cryptobyt
 
 func (t *leafTemplate) addExtensions(b *cryptobyte.Builder, g Grant) {
 	addExtension(b, oidKeyUsage, true, func(b *cryptobyte.Builder) {
-		addBytes(b, der.BIT_STRING, keyUsage(g.key))
+		addBytes(b, der.BIT_STRING, keyUsage(g))
 	})
 	addExtension(b, oidExtKeyUsage, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -121,11 +122,11 @@ func (t *leafTemplate) addExtensions(b *cryptobyte.Builder, g Grant) {
 	b.AddBytes(t.revocation)
 }
 
-// keyUsage returns the BIT STRING: digitalSignature, and for RSA keyEncipherment,
-// which TLS 1.2 without forward secrecy still asks for (RFC 5280, Section
-// 4.2.1.3).
-func keyUsage(key publicKey) []byte {
-	if key.bits > 0 {
+// keyUsage returns the BIT STRING: digitalSignature, and for an RSA server
+// keyEncipherment, which TLS 1.2 without forward secrecy asks for. A client has no
+// use for it (RFC 5280, Section 4.2.1.12).
+func keyUsage(g Grant) []byte {
+	if g.key.bits > 0 && slices.Contains(g.usages, UsageServer) {
 		return []byte{5, 0xa0} // five unused bits
 	}
 	return []byte{7, 0x80}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"net"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ lifetime = "1h"
 [role.gateway]
 dns = ["{name}.hospital.example", "gw.hospital.example"]
 usages = ["server"]
-lifetime = "1700d"
+lifetime = "700d"
 `)
 	both := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	for _, tt := range []struct {
@@ -44,6 +45,8 @@ lifetime = "1700d"
 		{"RSA-2048", "device/SN-4", rsa2048Key(), []string{"a.hospital.example"}, nil, both},
 		{"name that is no PrintableString", "device/SN_5", p256Key(), nil, nil, both},
 		{"client only", "sensor/x", p256Key(), nil, nil, both[:1]},
+		{"RSA client only", "sensor/x", rsa2048Key(), nil, nil, both[:1]},
+		{"RSA server only", "gateway/gw2", rsa2048Key(), nil, nil, both[1:]},
 		{"server only", "gateway/gw1", p256Key(), []string{"gw.hospital.example", "gw1.hospital.example"}, nil, both[1:]},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,7 +60,7 @@ lifetime = "1700d"
 
 			id := newID(t, tt.path)
 			usage := x509.KeyUsageDigitalSignature
-			if got.PublicKeyAlgorithm == x509.RSA {
+			if got.PublicKeyAlgorithm == x509.RSA && slices.Contains(tt.usages, x509.ExtKeyUsageServerAuth) {
 				usage |= x509.KeyUsageKeyEncipherment
 			}
 			const base = "http://ca.hospital.example:8080"
@@ -93,6 +96,21 @@ lifetime = "1700d"
 			require.NoError(t, got.CheckSignatureFrom(h.Intermediate))
 		})
 	}
+}
+
+// Times from 2050 on are written in the other way that RFC 5280, Section 4.1.2.5
+// wants, and read back as the same.
+func TestLeafPast2050(t *testing.T) {
+	now := func() time.Time { return time.Date(2049, 12, 31, 23, 59, 58, 0, time.UTC) }
+	h, err := ca.Create(ca.CreateConfig{TrustDomain: trustDomain, Now: now})
+	require.NoError(t, err)
+	req := newRequest(t, p256Key(), x509.CertificateRequest{})
+	leaf, err := newAuthority(t, h, now).Issue(newGrant(t, newPolicy(t, openPolicy), "device/SN-1", req, now()), accept)
+	require.NoError(t, err)
+	require.Equal(t, now().Add(24*time.Hour), leaf.NotAfter)
+	again, err := x509.CreateCertificate(rand.Reader, leaf, h.Intermediate, leaf.PublicKey, h.IntermediateKey)
+	require.NoError(t, err)
+	require.Equal(t, must(x509.ParseCertificate(again)).RawTBSCertificate, leaf.RawTBSCertificate)
 }
 
 // Whatever kind of key an issuing certificate has, its leaves verify, and their

@@ -51,7 +51,7 @@ func TestParsePolicyErrors(t *testing.T) {
 		{"method of nobody", "[role.x]\nmethods = ['self']\n", []string{`p.toml:2:12: role "x": unknown method "self"`}},
 		{"no lifetime", "[role.x]\nlifetime = '0d'\n", []string{"p.toml:2:12: "}},
 		{"negative lifetime", "[role.x]\nlifetime = '-1h'\n", []string{"p.toml:2:12: "}},
-		{"lifetime too long", "[role.x]\nlifetime = '1826d'\n", []string{`p.toml:2:12: role "x": lifetime 1826d is out of bounds: from 1s to 1825d`}},
+		{"lifetime too long", "[role.x]\nlifetime = '731d'\n", []string{`p.toml:2:12: role "x": lifetime 731d is out of bounds: from 1s to 730d`}},
 		{"lifetime of ages", "[role.x]\nlifetime = '99999999999d'\n", []string{"p.toml:2:12: "}},
 		{"half seconds", "[role.x]\nlifetime = '1500ms'\n", []string{"p.toml:2:12: "}},
 		{"lifetime without a unit", "[role.x]\nlifetime = '24'\n", []string{"p.toml:2:12: "}},
@@ -93,7 +93,7 @@ func TestRoleDefaults(t *testing.T) {
 // Lifetimes are written as people say them.
 func TestRoleLifetime(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"1s": time.Second, "90m": 90 * time.Minute, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "1825d": 43800 * time.Hour,
+		"1s": time.Second, "90m": 90 * time.Minute, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "730d": 17520 * time.Hour,
 	} {
 		role, _ := newPolicy(t, "[role.x]\nlifetime = '"+text+"'\n").Role("x")
 		require.Equal(t, want, role.Lifetime, text)
@@ -169,6 +169,7 @@ func TestAllowsName(t *testing.T) {
 		var denied *ca.DeniedError
 		require.ErrorAs(t, err, &denied, "%s/%s", tt.role, tt.name)
 	}
+	require.ErrorContains(t, p.AllowsName("ca", "x"), "reserved")
 }
 
 // The first policy file works as it is, and still when each of its commented-out
@@ -221,7 +222,7 @@ func FuzzParsePolicy(f *testing.F) {
 			require.NotEmpty(t, role.Usages)
 			require.NotEmpty(t, role.Keys)
 			require.GreaterOrEqual(t, role.Lifetime, time.Second)
-			require.LessOrEqual(t, role.Lifetime, 1825*24*time.Hour)
+			require.LessOrEqual(t, role.Lifetime, 730*24*time.Hour)
 			_ = p.AllowsName(name, "SN-1")
 		}
 	})

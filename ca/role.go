@@ -35,9 +35,9 @@ type Role struct {
 	// ["client"].
 	Usages []Usage
 
-	// Lifetime is from issuing to notAfter: 1 s to 5 years, in whole seconds. The
-	// issuer's own end cuts it short. Key lifetime, such as "90m", "24h", "30d";
-	// default 24h.
+	// Lifetime is from issuing to notAfter: 1 s to 730 days (Apple's systems refuse
+	// servers of more than 825), in whole seconds. The issuer's own end cuts it
+	// short. Key lifetime, such as "90m", "24h", "30d"; default 24h.
 	Lifetime time.Duration
 
 	// Keys are the kinds of public key: "P-256", "P-384", "Ed25519", and "RSA-n",
@@ -80,7 +80,7 @@ const (
 
 const (
 	defaultLifetime = 24 * time.Hour
-	maxLifetime     = 5 * 365 * 24 * time.Hour
+	maxLifetime     = 730 * 24 * time.Hour
 )
 
 // Privileged reports whether identities of the role may use the admin API:
