@@ -48,6 +48,7 @@ type CA struct {
 	*enroll.Registrar
 	Store     *store.DB
 	Authority *ca.Authority
+	RootKey   crypto.Signer // of Authority.Root
 
 	t     testing.TB
 	clock atomic.Int64 // nanoseconds that Now is ahead
@@ -65,6 +66,7 @@ func Open(t testing.TB, dsn string) *CA {
 	c := &CA{t: t}
 	h, err := ca.Create(ca.CreateConfig{TrustDomain: TrustDomain})
 	require.NoError(t, err)
+	c.RootKey = h.RootKey
 	c.Authority, err = ca.New(ca.Config{
 		Certificate: h.Intermediate, Root: h.Root, Signer: &signer{h.IntermediateKey, c}, URL: "http://ca.hospital.example", Now: c.Now,
 	})

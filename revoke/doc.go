@@ -1,0 +1,25 @@
+// Package revoke is the validation authority: it ends certificates, and tells the
+// world. One command ends an identity on every path; a full CRL, a cumulative
+// delta CRL pushed over a stream, and OCSP say so in the formats that every peer
+// reads. It issues nothing, and asks nobody who he is: see packages enroll and
+// cmd/internal/admin for that. The other side, a peer that believes none but
+// these, is package revoke/peer.
+//
+//	[Revoker]    takes away, in one audited transaction
+//	[Publisher]  signs the lists, full and delta, and streams the deltas
+//	[Responder]  answers OCSP
+//
+// # The order of things
+//
+// A revocation is committed first, with its CRL number; then this process's OCSP
+// answers forget what they said of it; then the call returns. The delta CRL
+// follows within milliseconds, the full one when its turn comes. A failure to
+// sign a list never undoes a revocation: the next list carries it.
+//
+// # Numbers
+//
+// Full and delta CRLs of one issuer draw from one sequence. A revocation takes
+// its number in its transaction, heartbeats take theirs from a block that was
+// reserved durably before, and a revocation goes past the rest of that block: so
+// a number never comes back, not after a crash either.
+package revoke

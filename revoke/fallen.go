@@ -1,0 +1,35 @@
+package revoke
+
+import (
+	"strings"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/store"
+)
+
+// Fallen is what a revocation took, or would take.
+type Fallen struct {
+	Identity string   // path
+	Serials  []string // certificates that were live until now, in hex
+	Tokens   []string // unused join tokens, by their ids
+	Names    []string // DNS names and addresses that are free again
+	Number   int64    // CRL number from which on the lists say so; 0 if no certificate fell
+	Already  bool     // a single certificate that was revoked before
+}
+
+func fallen(path string, f store.Fall) Fallen {
+	out := Fallen{Identity: path, Serials: []string{}, Tokens: []string{}, Names: []string{}, Number: f.Number}
+	for _, r := range f.Revocations {
+		out.Serials = append(out.Serials, r.Serial.String())
+	}
+	for _, id := range f.Tokens {
+		out.Tokens = append(out.Tokens, id.String())
+	}
+	out.Names = append(out.Names, f.Names...)
+	return out
+}
+
+// isAuthority reports whether the path is that of one of our own daemons.
+func isAuthority(path string) bool {
+	return strings.HasPrefix(path, ca.RoleCA+"/")
+}

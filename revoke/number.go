@@ -1,0 +1,47 @@
+package revoke
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/betonica/betonica/store"
+)
+
+// blockSize is how many CRL numbers are reserved at a time.
+const blockSize = 1000
+
+// numbers hands out the CRL numbers of lists that no revocation has numbered. It
+// is for one goroutine.
+type numbers struct {
+	store     *store.DB
+	next, end int64 // what is left of the block; next == end: nothing
+	last      int64 // handed out or seen
+}
+
+// seen drops the rest of the block if a revocation went past it, and reports
+// whether number is new: a list may then carry it.
+func (n *numbers) seen(number int64) bool {
+	if number <= n.last {
+		return false
+	}
+	n.last = number
+	if n.next <= number {
+		n.next, n.end = 0, 0
+	}
+	return true
+}
+
+// take returns a number above all that were taken or seen.
+func (n *numbers) take(ctx context.Context) (int64, error) {
+	if n.next == n.end {
+		first, err := n.store.ReserveCRLNumbers(ctx, blockSize)
+		if err != nil {
+			return 0, fmt.Errorf("numbering a CRL: %w", err)
+		}
+		n.next, n.end = first, first+blockSize
+	}
+	number := n.next
+	n.next++
+	n.last = number
+	return number, nil
+}

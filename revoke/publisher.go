@@ -1,0 +1,166 @@
+package revoke
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/store"
+)
+
+const (
+	maxDeltas   = 10        // a second
+	baseAge     = time.Hour // after which the deltas get a newer base
+	baseEntries = 1000      // in a delta, at which they do, too
+	fullPause   = time.Second
+	fullShare   = 10               // a full list is signed for a tenth of the time at most
+	retryAfter  = 2 * time.Second  // a list that could not be signed
+	fullAge     = 60 * time.Second // how long caches may keep a full list
+)
+
+// PublisherConfig is what a [Publisher] is made of.
+type PublisherConfig struct {
+	Store     *store.DB
+	Authority *ca.Authority
+	Clock     *Clock
+
+	// RootCRL is the root's own list in DER, which says that the intermediate is
+	// good. A daemon without it cannot serve those that check the whole chain.
+	RootCRL []byte
+
+	// Lifetime is from thisUpdate to nextUpdate of our lists: how long peers go on
+	// without us at most. 24 h if 0.
+	Lifetime time.Duration
+
+	// Heartbeat is how often a delta is signed when nothing happens. 10 s if 0.
+	Heartbeat time.Duration
+
+	Log *slog.Logger
+}
+
+// A Publisher signs what was revoked, and serves it: the full list, the delta and
+// the stream of deltas. Its handlers may be called concurrently, [Publisher.Run]
+// once.
+//
+// A revocation is in a delta within milliseconds, at most ten deltas a second, and
+// in a full list at once unless signing those takes more than a tenth of the time.
+// A signed list never states a revocation that is not durable.
+type Publisher struct {
+	PublisherConfig
+	rootCRL *Document
+	issuer  issuer
+	wake    chan struct{} // holds a token if something was revoked
+	full    atomic.Pointer[Document]
+	delta   atomic.Pointer[Document]
+	chain   atomic.Pointer[chain]
+	failure atomic.Pointer[error]
+	stream  hub
+
+	// Of Run's goroutine.
+	numbers   numbers
+	base      *Document // the full list that deltas build on
+	baseSince time.Time
+	revoked   int64 // greatest number of a revocation that was seen
+	entries   int   // in the delta
+	count     int   // in the full list
+	deltaAt   time.Time
+	fullAt    time.Time     // when the full list was ready
+	took      time.Duration // its signing
+}
+
+// NewPublisher returns a Publisher that serves the full list of the last run, if
+// there is one that is still good, and signs one otherwise.
+func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
+	if c.Lifetime == 0 {
+		c.Lifetime = 24 * time.Hour
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 10 * time.Second
+	}
+	root, err := openRootCRL(c.RootCRL, c.Authority.Root())
+	if err != nil {
+		return nil, err
+	}
+	p := &Publisher{
+		PublisherConfig: c,
+		rootCRL:         root,
+		issuer:          issuer{c.Authority},
+		wake:            make(chan struct{}, 1),
+		numbers:         numbers{store: c.Store},
+	}
+	now, err := c.Clock.Now()
+	if err != nil {
+		return nil, err
+	}
+	if p.numbers.last, err = c.Store.CRLNumber(ctx); err != nil {
+		return nil, err
+	}
+	kept, err := c.Store.LatestCRL(ctx, c.Authority.IssuerID(), "full")
+	switch {
+	case err == nil && now.Before(kept.NextUpdate) && kept.ThisUpdate.Before(now.Add(crl.MaxAhead)):
+		p.useFull(fullList{doc: newDocument(kept.DER, kept.Number, 0, kept.ThisUpdate, kept.NextUpdate)})
+	case err == nil || errors.Is(err, store.ErrNotFound):
+		number, err := p.numbers.take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list, err := p.signFull(ctx, number)
+		if err != nil {
+			return nil, err
+		}
+		p.useFull(list)
+	default:
+		return nil, err
+	}
+	return p, p.signDelta(ctx)
+}
+
+// openRootCRL checks the root's list. An old one is served all the same: only the
+// root's key can make a new one, and Health says so.
+func openRootCRL(der []byte, root *x509.Certificate) (*Document, error) {
+	list, err := crl.Open(der, root)
+	if err != nil {
+		return nil, fmt.Errorf("the root's CRL: %w", err)
+	}
+	return newDocument(der, list.Number(), 0, list.ThisUpdate(), list.NextUpdate()), nil
+}
+
+// Health returns why lists are not being renewed, or nil.
+func (p *Publisher) Health() error {
+	if err := p.failure.Load(); err != nil && *err != nil {
+		return *err
+	}
+	now, err := p.Clock.Now()
+	if err != nil {
+		return err
+	}
+	if now.After(p.rootCRL.NextUpdate) {
+		return fmt.Errorf("the root's CRL ended at %s: sign a new one with betonicad root sign-crl", p.rootCRL.NextUpdate.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Full returns the newest full list, Delta the newest delta, RootCRL the root's.
+func (p *Publisher) Full() *Document    { return p.full.Load() }
+func (p *Publisher) Delta() *Document   { return p.delta.Load() }
+func (p *Publisher) RootCRL() *Document { return p.rootCRL }
+
+// Subscribers returns how many peers are on the stream.
+func (p *Publisher) Subscribers() int { return p.stream.len() }
+
+// issuer makes CRL signatures as a crypto.Signer.
+type issuer struct{ *ca.Authority }
+
+func (i issuer) Public() crypto.PublicKey { return i.Certificate().PublicKey }
+
+func (i issuer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return i.SignCRL(digest, opts)
+}

@@ -1,0 +1,100 @@
+package revoke
+
+import (
+	"context"
+	"time"
+
+	"github.com/betonica/betonica/store"
+)
+
+// Run signs lists when they are due, until ctx ends; it returns nil. A list that
+// cannot be signed is tried again, and [Publisher.Health] says why.
+func (p *Publisher) Run(ctx context.Context) error {
+	stop := p.Store.OnRevoked(func([]store.Revocation) { p.poke() })
+	defer stop()
+	defer p.stream.close()
+	p.poke() // for what was revoked since NewPublisher
+
+	fulls := make(chan fullList, 1)
+	busy := false    // a full list is being signed; deltas do not wait for it
+	pending := false // something was revoked since the last delta
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			if busy {
+				<-fulls
+			}
+			return nil
+		case <-p.wake:
+			pending = true
+		case list := <-fulls:
+			busy = false
+			p.failed(ctx, "full", list.err)
+			if list.err == nil {
+				p.useFull(list)
+			} else {
+				p.fullAt = time.Now() // not again at once
+			}
+		case <-timer.C:
+		}
+		if !time.Now().Before(p.deltaDue(pending)) {
+			err := p.signDelta(ctx)
+			p.failed(ctx, "delta", err)
+			pending = pending && err != nil
+		}
+		if !busy && !time.Now().Before(p.fullDue()) {
+			number, err := p.numbers.take(ctx)
+			if err != nil {
+				p.failed(ctx, "full", err)
+				p.fullAt = time.Now()
+			} else {
+				busy = true
+				go func() { fulls <- p.sign(ctx, number) }()
+			}
+		}
+		next := p.deltaDue(pending)
+		if full := p.fullDue(); !busy && full.Before(next) {
+			next = full
+		}
+		timer.Reset(max(0, time.Until(next)))
+	}
+}
+
+func (p *Publisher) poke() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// deltaDue returns when the next delta is to be signed.
+func (p *Publisher) deltaDue(pending bool) time.Time {
+	if pending {
+		return p.deltaAt.Add(time.Second / maxDeltas)
+	}
+	return p.deltaAt.Add(p.Heartbeat)
+}
+
+// fullDue returns when the next full list is to be signed: soon if it misses a
+// revocation, at a third of its life if not.
+func (p *Publisher) fullDue() time.Time {
+	full := p.full.Load()
+	soon := p.fullAt.Add(max(fullPause, fullShare*p.took))
+	if p.revoked > full.Number {
+		return soon
+	}
+	if third := full.ThisUpdate.Add(p.Lifetime / 3); third.After(soon) {
+		return third
+	}
+	return soon
+}
+
+// failed says what became of a list.
+func (p *Publisher) failed(ctx context.Context, kind string, err error) {
+	if err != nil && ctx.Err() == nil {
+		p.Log.ErrorContext(ctx, "signing a CRL", "kind", kind, "error", err)
+	}
+	p.failure.Store(&err)
+}

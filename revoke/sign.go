@@ -1,0 +1,143 @@
+package revoke
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/store"
+)
+
+// A fullList is what became of signing one.
+type fullList struct {
+	doc  *Document
+	kept int // entries
+	took time.Duration
+	err  error
+}
+
+// sign is signFull with the error in its result.
+func (p *Publisher) sign(ctx context.Context, number int64) fullList {
+	list, err := p.signFull(ctx, number)
+	list.err = err
+	return list
+}
+
+// signFull signs and keeps the full list of all revocations up to a number that
+// [numbers.take] gave: none of them can come later.
+//
+// A certificate leaves the list after one that was made past its notAfter (RFC
+// 5280, Section 3.3).
+func (p *Publisher) signFull(ctx context.Context, number int64) (fullList, error) {
+	begin := time.Now()
+	now, err := p.Clock.Now()
+	if err != nil {
+		return fullList{}, err
+	}
+	ended := now
+	if last := p.full.Load(); last != nil {
+		ended = last.ThisUpdate
+	}
+	set, err := crl.Collect(p.count, entries(p.Store.Revocations(ctx, number, ended)))
+	if err != nil {
+		return fullList{}, err
+	}
+	doc, err := p.encode(number, 0, now, set)
+	if err != nil {
+		return fullList{}, err
+	}
+	err = p.Store.SaveCRL(ctx, store.CRL{
+		Issuer: p.Authority.IssuerID(), Kind: "full", Number: number,
+		ThisUpdate: doc.ThisUpdate, NextUpdate: doc.NextUpdate, DER: doc.DER,
+	})
+	return fullList{doc: doc, kept: set.Len(), took: time.Since(begin)}, err
+}
+
+// useFull serves a full list, and builds deltas on it if their base is old.
+func (p *Publisher) useFull(list fullList) {
+	p.full.Store(list.doc)
+	p.count, p.took, p.fullAt = list.kept, list.took, time.Now()
+	oversize := p.delta.Load() != nil && len(p.delta.Load().DER) > maxEvent
+	if p.base == nil || oversize || p.entries >= baseEntries || time.Since(p.baseSince) >= baseAge {
+		p.base, p.baseSince = list.doc, time.Now()
+		p.deltaAt = time.Time{} // a small delta at once
+	}
+}
+
+// signDelta signs everything that was revoked since the base, and pushes it.
+func (p *Publisher) signDelta(ctx context.Context) error {
+	p.deltaAt = time.Now()
+	now, err := p.Clock.Now()
+	if err != nil {
+		return err
+	}
+	since, err := p.Store.RevokedSince(ctx, p.base.Number)
+	if err != nil {
+		return err
+	}
+	set, err := crl.Collect(len(since), func(yield func(crl.Entry, error) bool) {
+		for _, r := range since {
+			if !yield(entry(r)) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	number := int64(0)
+	if len(since) > 0 {
+		p.revoked = max(p.revoked, since[len(since)-1].Number)
+		if p.numbers.seen(p.revoked) {
+			number = p.revoked
+		}
+	}
+	if number == 0 {
+		if number, err = p.numbers.take(ctx); err != nil {
+			return err
+		}
+	}
+	doc, err := p.encode(number, p.base.Number, now, set)
+	if err != nil {
+		return err
+	}
+	p.entries = set.Len()
+	p.delta.Store(doc)
+	p.stream.publish(newEvent(doc))
+	return nil
+}
+
+func (p *Publisher) encode(number, base int64, now time.Time, set crl.Set) (*Document, error) {
+	t := crl.Template{
+		Number: number, Base: base,
+		ThisUpdate: now.Truncate(time.Second), NextUpdate: now.Truncate(time.Second).Add(p.Lifetime),
+	}
+	out := bytes.NewBuffer(make([]byte, 0, 1024+48*set.Len()))
+	if err := crl.Encode(out, p.Authority.Certificate(), p.issuer, t, set); err != nil {
+		return nil, err
+	}
+	return newDocument(out.Bytes(), number, base, t.ThisUpdate, t.NextUpdate), nil
+}
+
+// entries turns what the store says into entries of a list.
+func entries(all iter.Seq2[store.Revocation, error]) iter.Seq2[crl.Entry, error] {
+	return func(yield func(crl.Entry, error) bool) {
+		for r, err := range all {
+			if err != nil {
+				yield(crl.Entry{}, fmt.Errorf("reading what was revoked: %w", err))
+				return
+			}
+			if !yield(entry(r)) {
+				return
+			}
+		}
+	}
+}
+
+func entry(r store.Revocation) (crl.Entry, error) {
+	serial, err := crl.SerialOf(r.Serial[:])
+	return crl.Entry{Serial: serial, RevokedAt: r.At, Reason: crl.Reason(r.Reason)}, err
+}
