@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -150,3 +151,15 @@ func eventually(t *testing.T, ok func() bool, what string) {
 }
 
 func serial(cert *x509.Certificate) store.Serial { return store.SerialOf(cert) }
+
+// get fetches what a path of the world serves.
+func (w *world) get(path string) []byte {
+	w.t.Helper()
+	resp, err := http.Get(w.url + path)
+	require.NoError(w.t, err)
+	defer resp.Body.Close()
+	require.Equal(w.t, http.StatusOK, resp.StatusCode)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(w.t, err)
+	return body
+}
