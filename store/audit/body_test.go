@@ -22,7 +22,7 @@ func FuzzBody(f *testing.F) {
 		} {
 			got, err := appendBody([]byte("x"), e)
 			require.NoError(t, err)
-			want, err := marshal(body{e.Actor, e.Subject, e.Address, e.Outcome, e.RequestID, e.Detail})
+			want, err := marshal(bodyOf(e))
 			require.NoError(t, err)
 			require.Equal(t, "x"+string(want), string(got))
 			require.True(t, json.Valid(want))

@@ -43,8 +43,7 @@ func (v *verifier) explained() bool {
 // sealedByLog says whether nothing at all is wrong with the entries of the
 // wrong checkpoint but that it was signed for others.
 func (v *verifier) sealedByLog() bool {
-	return v.options.Keyring != nil && !v.lost && v.strange.n == 0 && len(v.suspects) == 0 &&
-		len(v.numbers.gaps) == 0 && len(v.numbers.moved) == 0
+	return v.options.Keyring != nil && !v.lost && v.strange.n == 0 && len(v.suspects) == 0 && v.numbers.clean()
 }
 
 // resolve names the suspects, now that it is known which side is right, or that

@@ -13,7 +13,8 @@ import (
 // in the keyring: destroyed, or never one of the log's.
 var ErrNoKey = errors.New("audit: data key destroyed or unknown")
 
-// A Keyring opens entries. It is immutable and safe for concurrent use.
+// A Keyring opens entries. It is immutable and safe for concurrent use; a nil
+// Keyring opens none.
 type Keyring struct {
 	keys map[KeyID]DataKey
 }
@@ -44,7 +45,11 @@ func (r *Keyring) Open(leaf []byte) (Entry, error) {
 // entryKey returns the key of l; it may return ErrNoKey, and does not check
 // that it is the key that sealed l.
 func (r *Keyring) entryKey(l leaf) (entryKey, error) {
-	d, ok := r.keys[l.keyID]
+	var d DataKey
+	ok := false
+	if r != nil {
+		d, ok = r.keys[l.keyID]
+	}
 	if !ok {
 		return entryKey{}, fmt.Errorf("%w: entry %d, key %s", ErrNoKey, l.seq, l.keyID)
 	}

@@ -11,6 +11,7 @@ import (
 // from exchanging, in memory that does not grow with the log: it keeps only
 // where they part, in spans.
 type numbering struct {
+	first int64 // the number that the first row should bear
 	next  int64 // the row that comes next if none is missing
 	last  int64 // the highest entry seen
 	gaps  []span
@@ -28,7 +29,12 @@ type span struct {
 	extra         bool
 }
 
-func newNumbering(first int64) *numbering { return &numbering{next: first, last: first - 1} }
+func newNumbering(first int64) *numbering {
+	return &numbering{first: first, next: first, last: first - 1}
+}
+
+// clean says whether every row holds its own entry.
+func (n *numbering) clean() bool { return len(n.gaps) == 0 && len(n.moved) == 0 }
 
 // add notes that the row of that number holds that entry. Rows ascend; one that
 // does not is a second one of its number, or below the first.
@@ -80,7 +86,7 @@ func (n *numbering) report(f *findings) {
 			f.add(Deleted, x.from, min(x.to-1, n.last), "no row holds them")
 		}
 	}
-	unfilled = append(unfilled, interval{n.next, math.MaxInt64}) // where no row is, none is doubled
+	unfilled = append(unfilled, interval{1, n.first}, interval{n.next, math.MaxInt64}) // where no row is, none is doubled
 	for _, x := range append(subtract(entries, unfilled), overlaps(entries)...) {
 		f.add(Inserted, x.from, x.to-1, "more than one row claims to hold them")
 	}

@@ -15,9 +15,12 @@ type peaks struct {
 
 // push adds the root of a perfect subtree over the next 1<<level entries; the
 // size must be a multiple of that. It calls each with every node that this
-// completes, the pushed one first, and its level.
+// completes, the pushed one first, and its level; each may be nil.
 func (p *peaks) push(level int, node tlog.Hash, each func(level int, node tlog.Hash)) {
 	at := level
+	if each == nil {
+		each = func(int, tlog.Hash) {}
+	}
 	each(at, node)
 	for n := p.size >> level; n&1 == 1; n >>= 1 {
 		last := len(p.hashes) - 1

@@ -42,16 +42,11 @@ type nodeReader struct {
 
 // ReadHashes implements [tlog.HashReader].
 func (r *nodeReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	hashes := make([]tlog.Hash, len(indexes))
+	list := make([]node, len(indexes))
 	for i, index := range indexes {
-		level, n := tlog.SplitStoredHashIndex(index)
-		h, err := r.node(node{level, n})
-		if err != nil {
-			return nil, err
-		}
-		hashes[i] = h
+		list[i].level, list[i].n = tlog.SplitStoredHashIndex(index)
 	}
-	return hashes, nil
+	return r.nodes(list)
 }
 
 func (r *nodeReader) node(x node) (tlog.Hash, error) {
@@ -87,6 +82,18 @@ func (r *nodeReader) tile(level int, n int64) ([]byte, error) {
 	}
 	r.last[level] = t
 	return t.Hashes, nil
+}
+
+// nodes returns the hashes of several nodes.
+func (r *nodeReader) nodes(list []node) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(list))
+	for i, x := range list {
+		var err error
+		if hashes[i], err = r.node(x); err != nil {
+			return nil, err
+		}
+	}
+	return hashes, nil
 }
 
 // readTile reads one tile; ok is false if it is missing or not whole.

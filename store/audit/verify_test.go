@@ -108,6 +108,7 @@ func TestTampering(t *testing.T) {
 		m.tiles = slices.DeleteFunc(m.tiles, func(t audit.Tile) bool { return (t.N+1)<<(8*(t.Level+1)) > size })
 	}
 
+	pristine := original(t)
 	for _, tt := range []struct {
 		name   string
 		tamper func(t *testing.T, m *memory)
@@ -320,7 +321,6 @@ func TestTampering(t *testing.T) {
 			if tt.seen == nil {
 				tt.seen = tt.found
 			}
-			pristine := original(t)
 			for with, want := range map[means][]want{noKeys: tt.blind, withKeys: tt.found, witness: tt.seen} {
 				m := pristine.clone()
 				tt.tamper(t, m)
