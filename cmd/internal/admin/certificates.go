@@ -1,0 +1,91 @@
+package admin
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"net/http"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/store"
+)
+
+func (a *Admin) listCertificates(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
+	q, page, err := listParameters(r, "identity", "live")
+	if err != nil {
+		return err
+	}
+	live, err := flag(q, "live")
+	if err != nil {
+		return err
+	}
+	records, next, err := a.Store.Certificates(r.Context(), store.CertificateFilter{Identity: q.Get("identity"), Live: live}, page)
+	if err != nil {
+		return err
+	}
+	return replyPage(w, records, next, func(c store.Certificate) (adminapi.Certificate, error) {
+		return a.certificateOf(r.Context(), c)
+	})
+}
+
+func (a *Admin) showCertificate(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
+	serial, err := store.ParseSerial(r.PathValue("serial"))
+	if err != nil {
+		return malformed("a serial has 32 hex digits")
+	}
+	record, err := a.Store.Certificate(r.Context(), serial)
+	if err != nil {
+		return found(err, "certificate "+serial.String())
+	}
+	out, err := a.certificateOf(r.Context(), record)
+	if err != nil {
+		return err
+	}
+	out.PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: record.DER}))
+	return reply(w, http.StatusOK, out)
+}
+
+// certificateOf reads from the certificate what is in it and from the store what
+// became of it.
+func (a *Admin) certificateOf(ctx context.Context, c store.Certificate) (adminapi.Certificate, error) {
+	cert, err := c.X509()
+	if err != nil {
+		return adminapi.Certificate{}, err
+	}
+	out := adminapi.Certificate{
+		Serial: c.Serial.String(), Identity: c.Identity, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		DNSNames: texts(cert.DNSNames), IPs: []string{}, SPKI: hex.EncodeToString(c.SPKI[:]), Method: c.Method, Policy: c.Policy,
+	}
+	for _, ip := range cert.IPAddresses {
+		out.IPs = append(out.IPs, ip.String())
+	}
+	if c.Token != nil {
+		out.Token = c.Token.String()
+	}
+	if c.Parent != nil {
+		out.Parent = c.Parent.String()
+	}
+	revocation, err := a.Store.Revocation(ctx, c.Serial)
+	switch {
+	case err == nil:
+		out.Revoked = &adminapi.Revocation{At: revocation.At, Reason: reasonOf(revocation.Reason)}
+	case !errors.Is(err, store.ErrNotFound):
+		return adminapi.Certificate{}, err
+	}
+	return out, nil
+}
+
+// reasonOf spells a CRLReason (RFC 5280, Section 5.3.1).
+func reasonOf(code int) string {
+	if name, ok := reasons[code]; ok {
+		return name
+	}
+	return "unspecified"
+}
+
+var reasons = map[int]string{
+	1: "keyCompromise", 2: "cACompromise", 3: "affiliationChanged", 4: "superseded", 5: "cessationOfOperation",
+	9: "privilegeWithdrawn", 10: "aACompromise",
+}

@@ -1,0 +1,10 @@
+// Package admin is the daemon's side of the admin API (package adminapi): it
+// knows who calls, what his role lets him ask for, and turns JSON into calls of
+// the registrar and the store, and back.
+//
+// There are two ways in. On the Unix socket the kernel says who calls, and root
+// and the daemon's own user may do everything: the keys are theirs anyway. Over
+// mutual TLS the certificate says who calls, and his role what he may do: see
+// rights.go, which is all of it. What policy and the identities' states say comes
+// on top, in package enroll. Every refusal goes into the audit log.
+package admin

@@ -1,0 +1,39 @@
+package admin
+
+import (
+	"slices"
+	"strings"
+)
+
+// A right is a set of things that a caller may do.
+type right uint
+
+const (
+	inventory  right = 1 << iota // read tokens, identities, certificates, policy and status
+	log                          // read the audit log
+	tokens                       // make and revoke join tokens
+	identities                   // make and manage identities
+	policy                       // change the policy
+	everything right = 1<<iota - 1
+)
+
+// roles are the rights of the privileged roles: whoever needs less gets less. An
+// officer also revokes; an operator, who cannot, does not need the log either.
+var roles = map[string]right{
+	"auditor":  inventory | log,
+	"operator": inventory | tokens | identities,
+	"officer":  inventory | log | tokens | identities,
+	"admin":    inventory | log | tokens | identities | policy,
+}
+
+// who says in words who has a right.
+func (need right) who() string {
+	var names []string
+	for name, has := range roles {
+		if has&need == need {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return "role " + strings.Join(names, ", ") + ", or root on the CA's own host"
+}

@@ -1,0 +1,48 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"net/http"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/enroll"
+)
+
+func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
+	counts, err := a.Store.Counts(r.Context())
+	if err != nil {
+		return err
+	}
+	key, err := a.Store.VerifierKey()
+	if err != nil {
+		return err
+	}
+	signed, err := a.checkpoint(r.Context())
+	if err != nil {
+		return err
+	}
+	out := adminapi.Status{
+		Version: a.Version, Started: a.Started, TrustDomain: a.Authority.TrustDomain(), URLs: a.URLs, Ready: true,
+		Root: issuerOf(a.Authority.Root()), Issuer: issuerOf(a.Authority.Certificate()),
+		Policy: a.Registrar.Policies.Current().Version(), Identities: map[string]int64{}, Suspects: counts.Suspects,
+		Certificates: counts.Live - counts.Revoked, Tokens: counts.OpenTokens,
+		Entries: counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
+	}
+	for state, n := range counts.Identities {
+		out.Identities[string(state)] = n
+	}
+	if err := a.Ready(); err != nil {
+		out.Ready, out.Reason = false, err.Error()
+	}
+	return reply(w, http.StatusOK, out)
+}
+
+func issuerOf(cert *x509.Certificate) adminapi.Issuer {
+	sum := sha256.Sum256(cert.Raw)
+	return adminapi.Issuer{
+		Subject: cert.Subject.String(), SHA256: hex.EncodeToString(sum[:]),
+		KeyID: hex.EncodeToString(cert.SubjectKeyId), NotAfter: cert.NotAfter,
+	}
+}

@@ -1,0 +1,40 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/betonica/betonica/enroll"
+)
+
+// A verb is one thing that can be asked for.
+type verb struct {
+	method, path string
+	needs        right
+	what         string // "may not ..."
+	do           func(*Admin, http.ResponseWriter, *http.Request, enroll.Actor) error
+}
+
+// verbs is the admin API, whole: below adminapi.Prefix there is nothing else.
+var verbs = []verb{
+	{"POST", "tokens", tokens, "make tokens", (*Admin).createToken},
+	{"GET", "tokens", inventory, "read tokens", (*Admin).listTokens},
+	{"DELETE", "tokens/{id}", tokens, "revoke tokens", (*Admin).revokeToken},
+
+	{"POST", "identities", identities, "make identities", (*Admin).createIdentity},
+	{"GET", "identities", inventory, "read identities", (*Admin).listIdentities},
+	{"GET", "identities/{role}/{name}", inventory, "read identities", (*Admin).showIdentity},
+	{"POST", "identities/{role}/{name}/suspend", identities, "suspend identities", (*Admin).suspend},
+	{"POST", "identities/{role}/{name}/resume", identities, "resume identities", (*Admin).resume},
+	{"POST", "identities/{role}/{name}/retire", identities, "retire identities", (*Admin).retire},
+
+	{"GET", "certificates", inventory, "read certificates", (*Admin).listCertificates},
+	{"GET", "certificates/{serial}", inventory, "read certificates", (*Admin).showCertificate},
+
+	{"GET", "audit", log, "read the audit log", (*Admin).listAudit},
+	{"GET", "audit/export", log, "export the audit log", (*Admin).exportAudit},
+
+	{"GET", "policy", inventory, "read the policy", (*Admin).showPolicy},
+	{"PUT", "policy", policy, "change the policy", (*Admin).setPolicy},
+
+	{"GET", "status", inventory, "read the status", (*Admin).status},
+}
