@@ -34,8 +34,11 @@ func (e *DeniedError) Error() string {
 // It returns a [*DeniedError] if the answer is no, and no other error. The grant
 // must be used within a minute of now.
 func (p *Policy) Decide(id Identity, req Request, now time.Time) (Grant, error) {
+	if req.key.public == nil {
+		return Grant{}, &DeniedError{ID: id.ID, Reason: "there is no request"}
+	}
 	role, ok := p.roles[id.ID.role]
-	if id.ID.IsZero() || req.key.public == nil || !ok {
+	if !ok || id.ID.IsZero() {
 		return Grant{}, &DeniedError{ID: id.ID, Reason: "there is no such role"}
 	}
 	names, reason := role.judge(id, req)

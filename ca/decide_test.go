@@ -112,7 +112,7 @@ func TestDecide(t *testing.T) {
 		{"name outside of the role", named("device/other"), newRequest(t, p256, none), nil, nil, `name "other" is not covered`},
 		{"unknown role", named("unknown/x"), newRequest(t, p256, none), nil, nil, "no such role"},
 		{"nobody", ca.Identity{Method: ca.MethodToken}, newRequest(t, p256, none), nil, nil, "no such role"},
-		{"no request", device, ca.Request{}, nil, nil, "no such role"},
+		{"no request", device, ca.Request{}, nil, nil, "no request"},
 		{"no method", with(device, func(id *ca.Identity) { id.Method = "" }), newRequest(t, p256, none), nil, nil, "method"},
 		{"method of the authority", with(device, func(id *ca.Identity) { id.Method = ca.MethodSelf }), newRequest(t, p256, none), nil, nil, "method"},
 

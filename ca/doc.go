@@ -10,7 +10,8 @@
 // [Authority.Issue] accepts only a [Grant], only [Policy.Decide] makes one, and
 // the certificate is handed out only after the caller's commit function has
 // recorded it. Nothing else in this package signs a certificate, but [Create],
-// which makes the authority itself.
+// which makes the authority itself, and [Authority.IssueResponder], whose
+// certificates answer for others' revocation and identify nobody.
 //
 // # Trust
 //

@@ -51,10 +51,9 @@ func tomlError(filename string, err error) error {
 	return &positionError{filename, line, column, text}
 }
 
-// locate returns the place of the index-th element of the array at path, or of
-// the value there if it is no array or index is 0 and it is none. Where text has
-// no such thing, or index is -1, it is the longest part of the path that text
-// does have, as a key: [role.device] for role.device.keys that is absent.
+// locate returns where the value at path begins, or the index-th element of it if
+// it is an array. It is the place of a key instead if index is -1, or if text has
+// only the beginning of the path, as [role.device] of role.device.keys.
 func locate(text []byte, index int, path ...string) (line, column int) {
 	var p unstable.Parser
 	p.Reset(text)
@@ -81,8 +80,8 @@ func locate(text []byte, index int, path ...string) (line, column int) {
 	return 1 + strings.Count(before, "\n"), len(before) - strings.LastIndex(before, "\n")
 }
 
-// elementOffset returns where the index-th element of an array begins, or the
-// value itself if it is none; or, failing that, where its key does.
+// elementOffset returns where a value, or the index-th element of an array,
+// begins; or the place of its key, where the parser does not say.
 func elementOffset(value *unstable.Node, index int, key uint32) uint32 {
 	if value.Kind != unstable.Array {
 		return cmp.Or(value.Raw.Offset, key)

@@ -70,7 +70,7 @@ func (r *rules) allowsDNS(identity, name string) bool {
 		return true
 	}
 	for _, template := range r.template {
-		rule := strings.ReplaceAll(template, placeholder, strings.ToLower(identity))
+		rule := strings.ReplaceAll(template, placeholder, identity) // the engine does not mind case
 		if engine, err := policy.New(policy.WithPermittedDNSDomains(rule)); err == nil && engine.IsDNSAllowed(name) == nil {
 			return true
 		}

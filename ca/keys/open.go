@@ -43,17 +43,21 @@ func Open(ref string, passphrase []byte) (crypto.Signer, error) {
 }
 
 // decrypt parses the only PEM block of text.
-func decrypt(text, passphrase []byte) (crypto.Signer, error) {
+func decrypt(text, passphrase []byte) (signer crypto.Signer, err error) {
 	if !strings.Contains(string(text), "-----BEGIN ENCRYPTED PRIVATE KEY-----") {
 		return nil, errors.New("not an encrypted PKCS #8 key in PEM (openssl pkcs8 -topk8 makes one)")
 	}
 	if len(passphrase) == 0 {
 		return nil, errors.New("passphrase is empty")
 	}
-	// What pemutil says of a key that it decrypted to noise would only confuse.
+	defer func() { // pemutil panics where a file's lengths do not fit its cipher
+		if recover() != nil {
+			signer, err = nil, ErrPassphrase
+		}
+	}()
 	key, err := pemutil.Parse(text, pemutil.WithPassword(passphrase))
 	if err != nil {
-		return nil, ErrPassphrase
+		return nil, ErrPassphrase // what it says of a key decrypted to noise would only confuse
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
