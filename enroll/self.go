@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/betonica/betonica/ca"
@@ -90,6 +91,12 @@ func (p *selfProof) Settle(tx *store.Tx, cert *store.Certificate) {
 		tx.CreateIdentity(store.Identity{Path: cert.Identity, Role: ca.RoleCA, Name: name, State: store.Active})
 	}
 	cert.Rekey = true
+	// The loopback is every machine's own: it is reserved to nobody.
+	cert.DNSNames = slices.DeleteFunc(slices.Clone(cert.DNSNames), func(name string) bool { return name == "localhost" })
+	cert.IPs = slices.DeleteFunc(slices.Clone(cert.IPs), func(text string) bool {
+		ip, err := netip.ParseAddr(text)
+		return err == nil && ip.IsLoopback()
+	})
 }
 
 // Unmet has another try if another replica has just made the identity: then it is
