@@ -1,0 +1,119 @@
+package enroll_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/enroll/enrolltest"
+)
+
+// A policy that is set is in force and on record, under the next version; one that
+// is in force already, or cannot be parsed, or replaces another than it means to,
+// changes nothing.
+func TestSetPolicy(t *testing.T) {
+	c := enrolltest.New(t)
+	require.Equal(t, int64(1), c.Policies.Current().Version())
+	set := func(text string, replaces int64) error {
+		_, err := c.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte(text), replaces)
+		return err
+	}
+	require.NoError(t, set(enrolltest.Policy, enroll.AnyVersion))
+	require.Equal(t, int64(1), c.Policies.Current().Version())
+	require.NoError(t, set("[role.pump]", 1))
+	require.Equal(t, int64(2), c.Policies.Current().Version())
+	_, ok := c.Policies.Current().Role("pump")
+	require.True(t, ok)
+	record, err := c.Store.CurrentPolicy(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "[role.pump]", string(record.Text))
+	require.Equal(t, "uid:0", record.Actor)
+	require.Len(t, c.Audit("policy.change"), 2)
+
+	var conflict *enroll.ConflictError
+	require.ErrorAs(t, set("[role.scale]", 1), &conflict)
+	var bad *api.BadRequestError
+	require.ErrorAs(t, set("[role.pump]\nlifetme = \"1h\"", enroll.AnyVersion), &bad)
+	require.ErrorContains(t, bad, "policy.toml:2:1")
+	require.Equal(t, int64(2), c.Policies.Current().Version())
+}
+
+// What the store says is in force, whoever set it: a second daemon on the same
+// store hears of it when it asks.
+func TestPolicyOfAnotherReplica(t *testing.T) {
+	c := enrolltest.New(t)
+	other, err := enroll.New(t.Context(), enroll.Config{Store: c.Store, Authority: c.Authority})
+	require.NoError(t, err)
+	require.Equal(t, c.Policies.Current().Digest(), other.Policies.Current().Digest())
+	_, err = other.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte("[role.pump]"), 1)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), c.Policies.Current().Version())
+	_, err = c.Policies.Refresh(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, other.Policies.Current().Digest(), c.Policies.Current().Digest())
+}
+
+// A policy file is loaded when it changes, and on SIGHUP; a bad one keeps the old
+// policy in force, and a daemon that goes on with it.
+func TestWatchPolicyFile(t *testing.T) {
+	c := enrolltest.New(t)
+	file := filepath.Join(t.TempDir(), "policy.toml")
+	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
+	inForce := func(role string) func() bool {
+		return func() bool { _, ok := c.Policies.Current().Role(role); return ok }
+	}
+	write("[role.pump]")
+	require.NoError(t, c.Policies.Start(t.Context(), enroll.Daemon(), file))
+	require.True(t, inForce("pump")())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	hup := make(chan os.Signal)
+	done := make(chan error)
+	go func() { done <- c.Policies.Watch(ctx, file, hup) }()
+	write("[role.scale]")
+	require.Eventually(t, inForce("scale"), 10*time.Second, 10*time.Millisecond, "the file changed")
+
+	write("[role.bad")
+	hup <- syscall.SIGHUP
+	hup <- syscall.SIGHUP // taken when the first is done with
+	require.True(t, inForce("scale")())
+	require.NoError(t, os.Remove(file))
+	hup <- syscall.SIGHUP
+	hup <- syscall.SIGHUP
+	require.True(t, inForce("scale")())
+	write("[role.lamp]")
+	hup <- syscall.SIGHUP
+	hup <- syscall.SIGHUP
+	require.True(t, inForce("lamp")())
+	cancel()
+	require.NoError(t, <-done)
+	require.Equal(t, "self", c.Audit("policy.change")[1].Actor)
+}
+
+// A daemon that starts loads its policy file, but for one that is older than the
+// policy in force: that would undo what was set through the admin API.
+func TestStartPolicyFile(t *testing.T) {
+	c := enrolltest.New(t)
+	file := filepath.Join(t.TempDir(), "policy.toml")
+	require.Error(t, c.Policies.Start(t.Context(), enroll.Daemon(), file), "no file")
+	require.NoError(t, os.WriteFile(file, []byte("[role.pump]"), 0o600))
+	old := c.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(file, old, old))
+	require.NoError(t, c.Policies.Start(t.Context(), enroll.Daemon(), file))
+	require.Equal(t, int64(1), c.Policies.Current().Version())
+
+	newer := c.Now().Add(time.Hour)
+	require.NoError(t, os.Chtimes(file, newer, newer))
+	require.NoError(t, c.Policies.Start(t.Context(), enroll.Daemon(), file))
+	require.Equal(t, int64(2), c.Policies.Current().Version())
+	require.NoError(t, os.WriteFile(file, []byte("[role.pump]\nx = 1"), 0o600))
+	require.NoError(t, os.Chtimes(file, newer, newer))
+	require.ErrorContains(t, c.Policies.Start(t.Context(), enroll.Daemon(), file), "policy.toml:2:1")
+}

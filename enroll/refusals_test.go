@@ -1,0 +1,101 @@
+package enroll_test
+
+import (
+	"encoding/json"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/enrolltest"
+)
+
+// However fast strangers are refused, the log grows at its own pace, and says how
+// many it does not name: nobody is forgotten, none of them waits.
+func TestRefusalsAreBounded(t *testing.T) {
+	const n = 5000
+	c := enrolltest.New(t)
+	for i := range n {
+		from := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		_, err := c.Enroll(t.Context(), "bt1.x.y", from, nil)
+		require.Equal(t, enroll.ErrUnauthenticated, err)
+	}
+	c.Stop()
+	named := len(c.Audit("token.refuse"))
+	require.LessOrEqual(t, named, 400)
+	require.GreaterOrEqual(t, named, 256)
+	var dropped int64
+	for _, e := range c.Audit("refusals.dropped") {
+		count, err := e.Detail["count"].(json.Number).Int64()
+		require.NoError(t, err)
+		dropped += count
+	}
+	require.Equal(t, int64(n), int64(named)+dropped)
+}
+
+// Five bad tokens a minute from one source, and twenty an hour for one token, are
+// answered as such; more are told to wait. A good token passes all the while.
+func TestRateLimits(t *testing.T) {
+	c := enrolltest.New(t)
+	bad := func(token string, from netip.Addr) (time.Duration, error) {
+		_, err := c.Enroll(t.Context(), token, from, newCSR(t))
+		if limit, ok := err.(*enroll.RateLimitError); ok {
+			return limit.RetryAfter, nil
+		}
+		return 0, err
+	}
+	for range 5 {
+		_, err := bad("bt1.x.y", home)
+		require.Equal(t, enroll.ErrUnauthenticated, err)
+	}
+	wait, err := bad("bt1.x.y", home)
+	require.NoError(t, err)
+	require.Greater(t, wait, 30*time.Second)
+	require.LessOrEqual(t, wait, time.Minute)
+	_, err = c.Enroll(t.Context(), c.Token(enroll.TokenRequest{Role: "device", Name: "pump-1"}), home, newCSR(t))
+	require.NoError(t, err, "a good token passes")
+	c.Advance(wait)
+	_, err = bad("bt1.x.y", home)
+	require.Equal(t, enroll.ErrUnauthenticated, err)
+
+	// One token from everywhere.
+	spent := c.Token(enroll.TokenRequest{Role: "device", Name: "pump-2"})
+	_, err = c.Enroll(t.Context(), spent, home, newCSR(t))
+	require.NoError(t, err)
+	for i := range 20 {
+		_, err := bad(spent, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
+		require.Equal(t, enroll.ErrReused, err)
+	}
+	wait, err = bad(spent, netip.AddrFrom4([4]byte{10, 0, 0, 99}))
+	require.NoError(t, err)
+	require.Greater(t, wait, time.Minute)
+	require.LessOrEqual(t, wait, time.Hour)
+	require.Len(t, c.Audit("token.reuse"), 20)
+	c.Stop()
+	require.Len(t, c.Audit("token.reuse"), 21, "the others by the queue")
+}
+
+// The addresses of one IPv6 subnet, which one machine may have, are one source;
+// an IPv4 address is the same in either of its forms.
+func TestSources(t *testing.T) {
+	c := enrolltest.New(t)
+	for _, next := range []func(i int) netip.Addr{
+		func(i int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: byte(i)}) },
+		func(i int) netip.Addr {
+			v4 := netip.MustParseAddr("192.0.2.1")
+			if i%2 == 0 {
+				return netip.AddrFrom16(v4.As16())
+			}
+			return v4
+		},
+		func(int) netip.Addr { return netip.Addr{} },
+	} {
+		for i := range 6 {
+			_, err := c.Enroll(t.Context(), "", next(i), nil)
+			_, limited := err.(*enroll.RateLimitError)
+			require.Equal(t, i == 5, limited, err)
+		}
+	}
+}
