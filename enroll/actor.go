@@ -36,7 +36,7 @@ func (r *Registrar) refuseActor(ctx context.Context, by Actor, subject string, e
 	e := by.event(ctx, "admin.refuse", subject, nil)
 	e.Outcome = err.Error()
 	r.log.WarnContext(ctx, "refused", "actor", by.Name, "subject", subject, "reason", err, "request", RequestID(ctx))
-	if err := r.store.Update(ctx, func(*store.Tx) audit.Event { return e }); err != nil {
+	if err := r.store.Update(context.WithoutCancel(ctx), func(*store.Tx) audit.Event { return e }); err != nil {
 		return fmt.Errorf("recording a refusal: %w", err)
 	}
 	return err

@@ -14,7 +14,8 @@ import (
 // be the patient's pump.
 func (r *Registrar) alarm(ctx context.Context, path string, e audit.Event) error {
 	r.log.WarnContext(ctx, "alarm", "action", e.Action, "identity", path, "outcome", e.Outcome, "request", e.RequestID)
-	err := r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+	// A caller that hangs up is on record all the same.
+	err := r.store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) audit.Event {
 		if path != "" {
 			tx.MarkSuspect(path)
 		}

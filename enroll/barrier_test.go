@@ -136,7 +136,7 @@ func TestPolicyChangeDecidesAgain(t *testing.T) {
 }
 
 // A proof whose demand is not met issues nothing and uses nothing up, whatever
-// the demand is; and the refusal is recorded.
+// the demand is; and the refusal is recorded, though the caller has hung up.
 func TestUnmetProof(t *testing.T) {
 	c := enrolltest.New(t)
 	parent := enrolled(t, c, "device", "pump-1")
@@ -144,8 +144,9 @@ func TestUnmetProof(t *testing.T) {
 	require.NoError(t, err)
 	req, err := ca.ParseRequest(enrolltest.CSR(t, enrolltest.NewKey(t)))
 	require.NoError(t, err)
-	spent := store.TokenID{1}
-	_, err = c.Issue(t.Context(), enroll.Applicant{Identity: holder.Applicant, Proof: &faultyProof{spent}}, req)
+	ctx, hangUp := context.WithCancel(t.Context())
+	proof := &faultyProof{token: store.TokenID{1}, hangUp: hangUp}
+	_, err = c.Issue(ctx, enroll.Applicant{Identity: holder.Applicant, Proof: proof}, req)
 	require.ErrorIs(t, err, store.ErrSpent)
 	require.Equal(t, 1, c.Certificates("device/pump-1"))
 	require.Len(t, c.Audit("certificate.refuse"), 1)

@@ -49,14 +49,18 @@ func enrolled(t *testing.T, c *enrolltest.CA, role, name string) *x509.Certifica
 	return cert
 }
 
-// A faultyProof is a token that does not exist.
-type faultyProof struct{ token store.TokenID }
+// A faultyProof is a token that does not exist, whose bearer hangs up.
+type faultyProof struct {
+	token  store.TokenID
+	hangUp func()
+}
 
 func (p *faultyProof) String() string { return "token:" + p.token.String() }
 
 func (p *faultyProof) Settle(tx *store.Tx, _ *store.Certificate) { tx.SpendToken(p.token) }
 
 func (p *faultyProof) Unmet(_ context.Context, _ [32]byte, err error) (*x509.Certificate, error) {
+	p.hangUp()
 	return nil, err
 }
 

@@ -129,7 +129,8 @@ func (r *Registrar) refuse(ctx context.Context, a Applicant, err error) error {
 		return err
 	}
 	r.log.WarnContext(ctx, "refused", "identity", a.Identity.ID.Path(), "proof", a.Proof.String(), "reason", err, "request", RequestID(ctx))
-	e := r.store.Update(ctx, func(*store.Tx) audit.Event {
+	// A caller that hangs up is on record all the same.
+	e := r.store.Update(context.WithoutCancel(ctx), func(*store.Tx) audit.Event {
 		return a.event(ctx, "certificate.refuse", err.Error(), map[string]any{"method": string(a.Identity.Method), "proof": a.Proof.String()})
 	})
 	if e != nil {
