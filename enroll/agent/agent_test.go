@@ -158,14 +158,15 @@ func TestEnrollAgain(t *testing.T) {
 	require.Equal(t, first.ID(), again.ID())
 	require.Len(t, ca.Seen, asked)
 
+	late := conf
+	late.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
+	_, err = agent.Enroll(t.Context(), late, token) // it ran out: that is not "nothing to do"
+	require.ErrorContains(t, err, "--replace")
+	require.Len(t, ca.Seen, asked)
+
 	other := mustEnroll(t, ca, conf)
 	require.Equal(t, 3, other.Generation)
 	require.Len(t, ca.Issued(), 3)
-
-	conf.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
-	_, err = agent.Enroll(t.Context(), conf, token)
-	require.NotErrorIs(t, err, client.ErrUnreachable)
-	require.Error(t, err) // an expired certificate is not "nothing to do"
 }
 
 // A reply that was lost is asked for again with the same request, so that the

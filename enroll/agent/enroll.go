@@ -81,9 +81,10 @@ func (k *keeper) enroll(ctx context.Context, token api.JoinToken) (*Credential, 
 	if err != nil {
 		return nil, err
 	}
-	since, sameCA := k.since(), old != nil && sharesRoot(old.Roots, conf.Trust.Roots)
-	if !sameCA {
-		since = 0
+	var since int64
+	sameCA := old != nil && sharesRoot(old.Roots, conf.Trust.Roots)
+	if sameCA {
+		since = k.since()
 	}
 	issued, err := ca.Enroll(ctx, token, []byte(rec.CSR), since)
 	if err != nil {

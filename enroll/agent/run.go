@@ -11,8 +11,10 @@ const (
 	// tick is the longest that the agent sleeps: it notices a clock that was set, a
 	// machine that was asleep, and what another process did to the directory.
 	tick = time.Minute
-	// watchEvery is how often the CA's log is looked at, give or take a half.
-	watchEvery = time.Hour
+	// watchEvery is how often the CA's log is looked at between renewals, which
+	// bring it along, give or take a half. One machine need not be quick: a fleet
+	// that takes turns notices within minutes.
+	watchEvery = 6 * time.Hour
 )
 
 // run takes the steps that are due, until ctx ends.

@@ -59,8 +59,8 @@ func (l *Log) reader() tlog.HashReaderFunc {
 	}
 }
 
-// checkpoint answers GET /v1/checkpoint?since=.
-func (l *Log) checkpoint(since int64) api.Checkpoint {
+// Checkpoint is the answer to GET /v1/checkpoint?since=.
+func (l *Log) Checkpoint(since int64) api.Checkpoint {
 	root, err := tlog.TreeHash(l.size, l.reader())
 	require.NoError(l.t, err)
 	text := fmt.Sprintf("%s\n%d\n%s\n", l.Origin, l.size, root)

@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +41,8 @@ type Server struct {
 	DropReplies int
 	// Seen are the requests, as "METHOD path".
 	Seen []string
+	// Since is how many entries the callers of enroll and renew held the log to.
+	Since []int64
 	// Forks counts parents that asked with a second key.
 	Forks int
 	// Log is the CA's log.
@@ -80,7 +83,7 @@ func Serve(t testing.TB, ln net.Listener) *Server {
 		Lifetime: 24 * time.Hour, RenewAfter: 14 * time.Hour, Log: NewLog(t, trustDomain+"/log"),
 		t: t, tokens: make(map[[16]byte]*token), issued: make(map[string]*Record),
 	}
-	own := s.Certificate(t, "ca/test", nil)
+	own := s.Certificate(t, "ca/test", func(c *x509.Certificate) { c.NotAfter = s.Root.NotAfter })
 	srv := &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil },
 		ClientAuth:     tls.RequestClientCert,
@@ -151,8 +154,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, api.NewProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, "no good certificate"))
 	case path == api.PathCheckpoint:
 		since, _ := strconv.ParseInt(r.FormValue("since"), 10, 64)
-		json.NewEncoder(w).Encode(s.Log.checkpoint(since))
+		json.NewEncoder(w).Encode(s.Log.Checkpoint(since))
 	}
+}
+
+// Rewrite answers a renewal, for an Intercept that changes what it says.
+func (s *Server) Rewrite(w http.ResponseWriter, r *http.Request, change func(*api.EnrollResponse)) {
+	s.Lock()
+	defer s.Unlock()
+	rec := httptest.NewRecorder()
+	s.renew(rec, r)
+	var resp api.EnrollResponse
+	require.NoError(s.t, json.Unmarshal(rec.Body.Bytes(), &resp))
+	change(&resp)
+	w.WriteHeader(rec.Code)
+	json.NewEncoder(w).Encode(resp)
 }
 
 func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
@@ -238,6 +254,7 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) (*x509.Certific
 		Refuse(w, api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, "not a CSR"))
 		return nil, 0
 	}
+	s.Since = append(s.Since, body.Since)
 	return req, body.Since
 }
 
@@ -257,7 +274,7 @@ func (s *Server) reply(w http.ResponseWriter, rec *Record, since int64) {
 		s.DropReplies--
 		panic(http.ErrAbortHandler)
 	}
-	cp := s.Log.checkpoint(since)
+	cp := s.Log.Checkpoint(since)
 	w.Header().Set("Content-Type", api.MediaJSON)
 	w.WriteHeader(http.StatusCreated)
 	json.NewEncoder(w).Encode(api.EnrollResponse{
