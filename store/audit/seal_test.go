@@ -78,6 +78,18 @@ func TestOpenWithoutKey(t *testing.T) {
 	}, entry)
 }
 
+// A number that is sealed again, after its transaction failed, has another nonce:
+// it is sealed under the same key.
+func TestSealFreshNonce(t *testing.T) {
+	s := audit.NewSealer(keys, dataKey)
+	one, err := s.Seal(7, day, issue)
+	require.NoError(t, err)
+	two, err := s.Seal(7, day, issue)
+	require.NoError(t, err)
+	require.NotEqual(t, one.Leaf, two.Leaf)
+	require.Equal(t, one.Leaf[:60], two.Leaf[:60])
+}
+
 // Actor and subject are found by their terms, by one if they are the same, in
 // ascending order; a value in another field has another term.
 func TestTerms(t *testing.T) {

@@ -146,6 +146,10 @@ func TestTampering(t *testing.T) {
 			tamper: func(t *testing.T, m *memory) { edit(m, 650); rehashRow(m, 650) },
 			blind:  nil, found: []want{{audit.Forged, 650, 650}}, proved: 600,
 		}, {
+			name:   "put nonsense and its hash in the tail",
+			tamper: func(t *testing.T, m *memory) { m.rows[649].Leaf = []byte("nonsense"); rehashRow(m, 650) },
+			blind:  []want{{audit.Forged, 650, 650}}, found: []want{{audit.Forged, 650, 650}}, proved: 600,
+		}, {
 			name:   "edit a leaf and rehash all",
 			tamper: func(t *testing.T, m *memory) { edit(m, 3); m.rehash() },
 			blind:  []want{{audit.Rewritten, 1, 100}}, found: []want{{audit.Edited, 3, 3}}, proved: 0,
