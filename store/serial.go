@@ -37,6 +37,9 @@ func SerialOf(cert *x509.Certificate) Serial {
 // String returns the serial as 32 lower-case hex digits.
 func (s Serial) String() string { return hex.EncodeToString(s[:]) }
 
+// MarshalText writes what String does, so that a log line and JSON show digits.
+func (s Serial) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // arg returns what a statement takes for a serial that may be absent.
 func (s *Serial) arg() any {
 	if s == nil {
