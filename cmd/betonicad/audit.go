@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+	"github.com/betonica/betonica/store/audit/checkpoint"
+)
+
+func auditCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{Use: "audit", Short: "Verify the audit log", Args: cobra.ArbitraryArgs, RunE: group}
+	cmd.AddCommand(auditVerifyCommand(env))
+	return cmd
+}
+
+func auditVerifyCommand(env environment) *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "verify --dir DIR",
+		Short: "Check every entry of the audit log, and every checkpoint that was ever signed",
+		Long: `verify reads the whole log, whether the daemon runs or not, and says what is proved,
+by what, and which tail no checkpoint covers yet. It names what was edited, deleted,
+reordered, cut off or forked, by entry, or by the range between two checkpoints.`,
+		Example: `  betonicad audit verify --dir ca`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := needs(cmd, "dir"); err != nil {
+				return err
+			}
+			return verifyAudit(cmd.Context(), env, dir)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "folder of the CA")
+	return cmd
+}
+
+// verifyAudit writes the report to stdout. A log that was tampered with is an
+// error, which names what was done to it first.
+func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
+	d, err := layoutOf(dir)
+	if err != nil {
+		return err
+	}
+	c, err := server.ReadConfig(string(d))
+	if err != nil {
+		return err
+	}
+	s, err := openSecrets(d, c)
+	if err != nil {
+		return err
+	}
+	// The evidence as it is now, before the log is looked at: of a daemon that runs,
+	// the log must never be behind its evidence.
+	evidence, err := readEvidence(c.Audit.Evidence)
+	if err != nil {
+		return err
+	}
+	defer evidence.close()
+	log, err := store.OpenLog(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain())})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	report, err := verifyLog(ctx, log, evidence)
+	if _, broken := errors.AsType[*audit.TamperError](err); err != nil && !broken {
+		return err
+	}
+	fmt.Fprintln(env.stdout, report)
+	return err
+}
+
+func verifyLog(ctx context.Context, log *store.Log, e *evidence) (audit.Report, error) {
+	key, err := log.VerifierKey()
+	if err != nil {
+		return audit.Report{}, err
+	}
+	options := audit.VerifyOptions{Evidence: e.reader()}
+	if options.Verifier, err = checkpoint.NewVerifier(key); err != nil {
+		return audit.Report{}, err
+	}
+	if options.Keyring, err = log.Keyring(ctx); err != nil {
+		return audit.Report{}, err
+	}
+	source, err := log.Source(ctx)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	return audit.Verify(ctx, source, options)
+}
+
+// evidence is the evidence file up to where it ended when it was opened; nil if
+// there is none.
+type evidence struct {
+	file *os.File
+	size int64
+}
+
+func readEvidence(name string) (*evidence, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // the report says that there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &evidence{f, info.Size()}, nil
+}
+
+func (e *evidence) reader() io.Reader {
+	if e == nil {
+		return nil
+	}
+	return io.LimitReader(e.file, e.size)
+}
+
+func (e *evidence) close() {
+	if e != nil {
+		e.file.Close()
+	}
+}

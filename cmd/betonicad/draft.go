@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/ca/keys"
+	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+)
+
+// A draft is a CA in the making: in a temporary folder beside the one that it is
+// for, so that a crash leaves a CA that is whole, or none.
+type draft struct {
+	target
+	tmp        string // holds "ca" and "root"
+	passphrase []byte
+	made       bool // passphrase is new
+	log        [32]byte
+}
+
+func newDraft(t target) (*draft, error) {
+	parent := filepath.Dir(t.dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return nil, err
+	}
+	d := &draft{target: t, log: audit.NewMaster()}
+	var err error
+	d.passphrase, err = keys.ReadPassphrase(t.passphrase)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.passphrase, d.made, err = keys.NewPassphrase(), true, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.tmp, err = os.MkdirTemp(parent, ".betonica-init-*"); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{d.root(), string(d.layout()), d.layout().keys()} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			d.discard()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *draft) layout() layout { return layout(filepath.Join(d.tmp, "ca")) }
+func (d *draft) root() string   { return filepath.Join(d.tmp, "root") }
+
+// discard removes what was not published.
+func (d *draft) discard() { os.RemoveAll(d.tmp) }
+
+// writeKeys writes certificates and keys. The root's passphrase is of its own:
+// who has the daemon's opens nothing but the intermediate.
+func (d *draft) writeKeys(h *ca.Hierarchy) error {
+	at := d.layout()
+	rootPassphrase := keys.NewPassphrase()
+	sealer, err := keys.NewSealer(h.IntermediateKey)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		keys.Write(filepath.Join(d.root(), "root.key"), h.RootKey, rootPassphrase),
+		writeFile(filepath.Join(d.root(), "passphrase"), append(rootPassphrase, '\n')),
+		writeFile(filepath.Join(d.root(), "root.pem"), encodeCertificate(h.Root)),
+		keys.Write(at.key(), h.IntermediateKey, d.passphrase),
+		writeFile(at.intermediate(), encodeCertificate(h.Intermediate)),
+		writeFile(at.rootCertificate(), encodeCertificate(h.Root)),
+		writeFile(at.logKey(), sealer.Seal(logKeyName, d.log[:])),
+	)
+}
+
+// writeConfig writes betonica.toml and policy.toml.
+func (d *draft) writeConfig(in initialization, names []server.Name) error {
+	var passphraseFile string
+	if in.passphraseFile != "" {
+		passphraseFile = d.target.passphrase
+	}
+	text, err := server.ConfigText(names, in.url, in.dsn, passphraseFile)
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	return errors.Join(
+		writeFile(d.layout().config(), text),
+		writeFile(d.layout().policy(), ca.DefaultPolicy(in.trustDomain)),
+	)
+}
+
+// fillStore makes the store, whose log begins with the making of the CA and its
+// first policy.
+func (d *draft) fillStore(ctx context.Context, h *ca.Hierarchy, in initialization) (err error) {
+	dsn := in.dsn
+	if dsn == "" {
+		dsn = "sqlite:" + d.layout().database()
+	}
+	logKeys := audit.NewKeys(d.log)
+	db, err := store.Open(ctx, store.Config{DSN: dsn, Keys: logKeys, Origin: origin(in.trustDomain), Evidence: d.layout().evidence()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if db.LogSize() > 0 {
+		return errors.New("the database holds a CA already")
+	}
+	by := enroll.Actor{Name: fmt.Sprintf("uid:%d", os.Getuid()), Root: true}
+	err = db.Update(ctx, func(*store.Tx) audit.Event {
+		return audit.Event{Action: "ca.init", Actor: by.Name, Subject: h.Intermediate.Subject.String(), Outcome: "ok", Detail: map[string]any{
+			"root": fingerprint(h.Root), "intermediate": fingerprint(h.Intermediate), "version": version(),
+		}}
+	})
+	if err != nil {
+		return err
+	}
+	authority, err := ca.New(ca.Config{Certificate: h.Intermediate, Root: h.Root, Signer: h.IntermediateKey, URL: "http://localhost"})
+	if err != nil {
+		return err
+	}
+	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Authority: authority, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if err := registrar.Policies.Load(ctx, by, d.layout().policy()); err != nil {
+		return err
+	}
+	_, err = db.SignCheckpoint(ctx)
+	return err
+}
+
+// publish puts the draft in place: the CA's own folder last, so that there is a
+// CA only when all of it is there. What it has put in place it takes back if a
+// later step fails.
+func (d *draft) publish() (err error) {
+	var undo []string
+	defer func() {
+		if err != nil {
+			for _, path := range undo {
+				os.RemoveAll(path)
+			}
+		}
+	}()
+	parent := filepath.Dir(d.dir)
+	for _, dir := range []string{d.layout().keys(), string(d.layout()), d.root(), parent} {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	if d.made {
+		if err := writeFile(d.target.passphrase, append(bytes.Clone(d.passphrase), '\n')); err != nil {
+			return err
+		}
+		undo = append(undo, d.target.passphrase)
+		if err := syncDir(filepath.Dir(d.target.passphrase)); err != nil {
+			return err
+		}
+	}
+	if err := rename(d.root(), d.rootDir); err != nil {
+		return err
+	}
+	undo = append(undo, d.rootDir)
+	if err := rename(string(d.layout()), d.dir); err != nil {
+		return err
+	}
+	undo = nil
+	return syncDir(parent)
+}
+
+// rename moves a folder. An empty one in the way is replaced, as os.Rename would
+// not; anything else is an error.
+func rename(from, to string) error {
+	if err := unix.Rename(from, to); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
