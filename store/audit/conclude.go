@@ -20,9 +20,6 @@ func (v *verifier) conclude() {
 		v.found.add(kind, v.bad.from, v.bad.size, detail, v.bad.series.name)
 	}
 	v.resolve(undecided)
-	if s := v.strange; s.n > 0 {
-		v.found.add(Forged, s.from, s.to, "%d of them under a data key that the log does not have, and no checkpoint vouches for them", s.n)
-	}
 	if m := v.missing; m.n > 0 {
 		v.found.add(CheckpointDeleted, m.from, m.to, "the evidence has %d that the store has not", m.n)
 	}
@@ -49,6 +46,13 @@ func (v *verifier) sealedByLog() bool {
 // resolve names the suspects, now that it is known which side is right, or that
 // it never will be.
 func (v *verifier) resolve(side verdict) {
+	switch s := v.strange; {
+	case s.n == 0:
+	case side == undecided:
+		v.found.add(Forged, s.from, s.to, "all or some under a data key that the log does not have, and no checkpoint vouches for them")
+	default:
+		v.found.add(Unreadable, s.from, s.to, "all or some under a data key that the log does not have: it was deleted, or they are not the log's")
+	}
 	for _, s := range v.suspects {
 		if s.level > 0 {
 			v.resolveTile(s, side)
@@ -59,14 +63,14 @@ func (v *verifier) resolve(side verdict) {
 	if d := v.dropped; d.n > 0 {
 		v.found.add(Edited, d.from, d.to, "%d more of them do not fit", d.n)
 	}
-	v.suspects, v.dropped = nil, run{}
+	v.suspects, v.dropped, v.strange = nil, run{}, run{}
 }
 
 func (v *verifier) resolveEntry(s suspect, side verdict) {
 	authentic := side == leavesRight || side == undecided && s.seal == opened
 	switch {
 	case authentic && s.seal == broken:
-		v.found.add(Edited, s.from, s.to, "as it was signed, but its seal does not open: its data key was changed")
+		v.found.add(Forged, s.from, s.to, "signed with the rest, but not sealed by the log")
 	case authentic:
 		if s.row {
 			v.found.add(Edited, s.from, s.to, "its hash column; the leaf is intact")

@@ -244,6 +244,40 @@ func TestRandomTampering(t *testing.T) {
 	}
 }
 
+// What a stranger slips into the store, and the daemon then signs in good faith
+// as it starts, is named nonetheless; so is a data key that was deleted without
+// the log's consent, and not one that was destroyed with it.
+func TestUnreadable(t *testing.T) {
+	data := audit.NewDataKey()
+	stranger := audit.NewSealer(audit.NewKeys([32]byte{66}), data)
+	slip := func(m *memory, change func(leaf []byte)) {
+		rec, err := stranger.Seal(m.tree.Size()+1, day, issue)
+		require.NoError(t, err)
+		change(rec.Leaf)
+		rec.Hash = tlog.RecordHash(rec.Leaf)
+		m.rows = append(m.rows, rec)
+		m.tiles = append(m.tiles, m.tree.Append(rec.Hash)...)
+	}
+	m := newMemory(t).grow(t, 20, 10)
+	slip(m, func([]byte) {})
+	slip(m, func(leaf []byte) { copy(leaf[1+8+8+1+len(issue.Action):], dataKey.ID[:]) })
+	m.grow(t, 10, 30)
+	r, err := verify(t, m, withKeys)
+	require.Error(t, err)
+	require.Equal(t, []want{{audit.Unreadable, 21, 21}, {audit.Forged, 22, 22}}, wants(r), "%s", r)
+	require.Equal(t, int64(30), r.Proved)
+
+	honest := newMemory(t).grow(t, 20, 10, 20)
+	o := audit.VerifyOptions{Verifier: honest.verifier(t), Keyring: audit.NewKeyring()}
+	r, err = audit.Verify(t.Context(), honest.source(), o)
+	require.Error(t, err)
+	require.Equal(t, []want{{audit.Unreadable, 1, 20}}, wants(r), "%s", r)
+	o.Destroyed = []audit.KeyID{dataKey.ID}
+	r, err = audit.Verify(t.Context(), honest.source(), o)
+	require.NoError(t, err)
+	require.Equal(t, int64(20), r.Sealed)
+}
+
 // A store that cannot be read is not a log that was tampered with.
 func TestVerifyUnreadable(t *testing.T) {
 	m := newMemory(t).grow(t, 600, 100)

@@ -44,8 +44,7 @@ func (v *verifier) entry(ctx context.Context, c cell) error {
 	s := suspect{from: v.next, to: v.next, row: c.row != c.leaf, tile: ok && kept != c.leaf, seal: c.seal}
 	if s.row || s.tile || s.seal == broken {
 		v.suspect(s)
-	}
-	if c.seal == unopened && v.options.Keyring != nil {
+	} else if c.seal == strange {
 		v.strange.add(v.next)
 	}
 	if !ok {

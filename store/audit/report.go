@@ -18,7 +18,7 @@ type Report struct {
 	Hash        tlog.Hash // root over all entries of a whole log; zero if some are missing
 
 	Opened int64 // entries whose seal was opened
-	Sealed int64 // entries whose data key is gone, or for which no key was given
+	Sealed int64 // entries whose data key is destroyed or missing, or for which none was given
 
 	Checkpoints int  // of the store (of the bundle: at most 1) that are signed and agree
 	HasEvidence bool // an evidence file was given
@@ -63,7 +63,7 @@ func (r Report) String() string {
 	}
 	line("%s %s of %s", verb, count(r.Last-r.First+min(1, r.Last), "entry", "entries"), r.Origin)
 	if r.Sealed > 0 {
-		line("%s not opened: their data key is destroyed, or was not given", count(r.Sealed, "entry", "entries"))
+		line("%s not opened: no data key for them", count(r.Sealed, "entry", "entries"))
 	}
 	r.proved(line)
 	r.tail(line)

@@ -12,7 +12,8 @@ import (
 type seal int
 
 const (
-	unopened seal = iota // no keyring, or the data key is gone
+	unopened seal = iota // no keyring, or the data key was destroyed
+	strange              // under a data key that the log does not have
 	opened               // the log sealed it, under that number
 	broken               // the log did not
 )
@@ -50,7 +51,10 @@ func (v *verifier) open(l leaf) seal {
 	key, err := v.options.Keyring.entryKey(l)
 	if errors.Is(err, ErrNoKey) {
 		v.report.Sealed++
-		return unopened
+		if v.options.Keyring == nil || slices.Contains(v.options.Destroyed, l.keyID) {
+			return unopened
+		}
+		return strange
 	}
 	if err != nil {
 		return broken

@@ -12,6 +12,7 @@ type Kind string
 const (
 	Edited     Kind = "edited"     // the entry is not what was recorded, or its columns are not
 	Forged     Kind = "forged"     // the entry was not sealed by the log: added, or put in another's place
+	Unreadable Kind = "unreadable" // the entry is signed, but no data key of the log opens it, and none was destroyed
 	Deleted    Kind = "deleted"    // entries are missing in the middle
 	Inserted   Kind = "inserted"   // there are more rows than entries
 	Reordered  Kind = "reordered"  // entries stand in each other's place

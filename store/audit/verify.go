@@ -19,6 +19,10 @@ type VerifyOptions struct {
 	// it only what a checkpoint covers is proved.
 	Keyring *Keyring
 
+	// Destroyed are the data keys that were destroyed on purpose: their entries
+	// need not open. Others that the keyring lacks are a finding.
+	Destroyed []KeyID
+
 	// Evidence is the evidence file: what [EvidenceNote] returned, in the order
 	// in which it was signed. A checkpoint is in the store before it is in the
 	// evidence; and the evidence is as it was before the Source's snapshot was
@@ -92,7 +96,7 @@ type verifier struct {
 	ofFile   common // the evidence and the log
 	lastFile int64  // size of the last note of the evidence
 	bad      *wrong // the first checkpoint that does not agree, while none after it does
-	strange  run    // entries after agreed under keys that the log does not have
+	strange  run    // entries since then under data keys that the log neither has nor destroyed
 	missing  run    // checkpoints that the evidence has and the store has not, by size
 	inStore  int64  // size of the last checkpoint read from the store
 }

@@ -115,7 +115,6 @@ func (v *verifier) judge(h head, series *common) bool {
 		return false
 	}
 	v.kept = nil
-	v.strange = run{}
 	if v.bad != nil {
 		v.found.add(Forked, v.bad.from, v.bad.size, "%s is of another history, and a later one of this", v.bad.series.name)
 		v.bad.series.parted, v.bad = true, nil
