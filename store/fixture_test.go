@@ -67,11 +67,26 @@ func identity(t testing.TB, d *DB, path string) {
 func token(t testing.TB, d *DB, uses int) TokenID {
 	t.Helper()
 	var id TokenID
-	rand.Read(id[:])
-	must(t, d, func(tx *Tx) {
-		tx.InsertToken(Token{ID: id, Role: "device", Name: "*", MaxUses: uses, Expires: time.Now().Add(time.Hour)})
-	})
+	must(t, d, func(tx *Tx) { id = newToken(tx, uses) })
 	return id
+}
+
+func newToken(tx *Tx, uses int) TokenID {
+	var id TokenID
+	rand.Read(id[:])
+	tx.InsertToken(Token{ID: id, Role: "device", Name: "*", MaxUses: uses, Expires: time.Now().Add(time.Hour)})
+	return id
+}
+
+// maintained runs the store's Run, until the returned function ends it.
+func maintained(t testing.TB, d *DB) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- d.Run(ctx) }()
+	return func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
 }
 
 var serials atomic.Int64

@@ -32,6 +32,10 @@ func migrate(ctx context.Context, e engine, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	return migrateTo(ctx, e, cfg, steps)
+}
+
+func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) error {
 	return e.migration(ctx, func(ctx context.Context, s *session) error {
 		have, err := applied(ctx, e, s)
 		if err != nil {
