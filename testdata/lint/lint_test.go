@@ -40,9 +40,9 @@ names = ["*", "*.*"]
 lifetime = "730d"
 `
 
-// zlint finds nothing in a root, an intermediate, or a leaf of any kind of key
-// and any shape of role that applies to a private authority; and every rule that
-// we ignore would be broken by one of them.
+// zlint finds nothing in a root, an intermediate, an OCSP responder, or a leaf of
+// any kind of key and any shape of role that applies to a private authority; and
+// every rule that we ignore would be broken by one of them.
 func TestCertificates(t *testing.T) {
 	unused := maps.Clone(ignored)
 	check := func(t *testing.T, cert *x509.Certificate) {
@@ -71,6 +71,11 @@ func TestCertificates(t *testing.T) {
 		require.NoError(t, err)
 		t.Run(tt.name+" root", func(t *testing.T) { check(t, h.Root) })
 		t.Run(tt.name+" intermediate", func(t *testing.T) { check(t, h.Intermediate) })
+		t.Run(tt.name+" responder", func(t *testing.T) {
+			responder, err := newAuthority(t, h).IssueResponder(kinds["P-256"].Public(), accept)
+			require.NoError(t, err)
+			check(t, responder)
+		})
 		for _, kind := range tt.kinds {
 			for name, leaf := range leaves(t, h, tt.config.TrustDomain, kinds[kind]) {
 				t.Run(tt.name+" "+kind+" "+name, func(t *testing.T) { check(t, leaf) })
@@ -109,13 +114,21 @@ func keys(t *testing.T) map[string]crypto.Signer {
 	return map[string]crypto.Signer{"P-256": p256, "P-384": p384, "Ed25519": ed, "RSA-2048": rsa2048}
 }
 
-// leaves returns a certificate for the key in every shape of role.
-func leaves(t *testing.T, h *ca.Hierarchy, trustDomain string, key crypto.Signer) map[string]*x509.Certificate {
+func newAuthority(t *testing.T, h *ca.Hierarchy) *ca.Authority {
 	t.Helper()
-	authority, err := ca.New(ca.Config{
+	a, err := ca.New(ca.Config{
 		Certificate: h.Intermediate, Root: h.Root, Signer: h.IntermediateKey, URL: "http://ca.hospital.example:8080",
 	})
 	require.NoError(t, err)
+	return a
+}
+
+func accept(*x509.Certificate) error { return nil }
+
+// leaves returns a certificate for the key in every shape of role.
+func leaves(t *testing.T, h *ca.Hierarchy, trustDomain string, key crypto.Signer) map[string]*x509.Certificate {
+	t.Helper()
+	authority := newAuthority(t, h)
 	p, err := ca.ParsePolicy("policy.toml", []byte(policy))
 	require.NoError(t, err)
 	all := make(map[string]*x509.Certificate)
@@ -141,7 +154,7 @@ func leaves(t *testing.T, h *ca.Hierarchy, trustDomain string, key crypto.Signer
 		require.NoError(t, err)
 		grant, err := p.Decide(ca.Identity{ID: id, Method: ca.MethodToken}, req, time.Now())
 		require.NoError(t, err)
-		all[name], err = authority.Issue(grant, func(*x509.Certificate) error { return nil })
+		all[name], err = authority.Issue(grant, accept)
 		require.NoError(t, err)
 	}
 	return all
