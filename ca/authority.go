@@ -132,6 +132,9 @@ func (a *Authority) Chain() []*x509.Certificate { return []*x509.Certificate{a.c
 // {issuer} in the URLs of CRLs.
 func (a *Authority) IssuerID() string { return issuerID(a.certificate) }
 
+// RootID returns the root's subject key identifier in hex.
+func (a *Authority) RootID() string { return issuerID(a.root) }
+
 // TrustDomain returns the only trust domain that the authority signs for.
 func (a *Authority) TrustDomain() string { return a.trustDomain }
 

@@ -39,41 +39,41 @@ func has(list *crl.List, cert *x509.Certificate) bool {
 func TestPublish(t *testing.T) {
 	w := newWorld(t, enrolltest.New(t))
 	cert, _ := w.enrol("pump-1")
-	first := w.publisher.Delta().Number
-	require.Greater(t, first, w.publisher.Full().Number)
-	require.False(t, has(w.open(w.publisher.Full()), cert))
+	first := w.Publisher.Delta().Number
+	require.Greater(t, first, w.Publisher.Full().Number)
+	require.False(t, has(w.open(w.Publisher.Full()), cert))
 
-	fell, err := w.revoker.Identity(t.Context(), root, "device/pump-1", orders)
+	fell, err := w.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
 	require.NoError(t, err)
-	eventually(t, func() bool { return w.publisher.Delta().Number >= fell.Number }, "a delta")
-	delta := w.open(w.publisher.Delta())
+	eventually(t, func() bool { return w.Publisher.Delta().Number >= fell.Number }, "a delta")
+	delta := w.open(w.Publisher.Delta())
 	require.Equal(t, fell.Number, delta.Number(), "the revocation's own number")
 	require.True(t, delta.IsDelta())
 	require.True(t, has(delta, cert))
 	require.Greater(t, fell.Number, first)
-	eventually(t, func() bool { return w.publisher.Full().Number > fell.Number }, "a full list")
-	require.True(t, has(w.open(w.publisher.Full()), cert))
+	eventually(t, func() bool { return w.Publisher.Full().Number > fell.Number }, "a full list")
+	require.True(t, has(w.open(w.Publisher.Full()), cert))
 
 	// What another daemon on the same store signs goes on from there.
 	next := newWorld(t, w.CA)
-	require.Greater(t, next.publisher.Delta().Number, max(w.publisher.Full().Number, w.publisher.Delta().Number))
-	require.True(t, has(next.open(next.publisher.Full()), cert))
+	require.Greater(t, next.Publisher.Delta().Number, max(w.Publisher.Full().Number, w.Publisher.Delta().Number))
+	require.True(t, has(next.open(next.Publisher.Full()), cert))
 }
 
 // A delta says everything since its base, so that a peer which missed some needs
 // only the newest.
 func TestDeltaIsCumulative(t *testing.T) {
 	w := newWorld(t, enrolltest.New(t))
-	base := w.open(w.publisher.Full())
+	base := w.open(w.Publisher.Full())
 	var certs []*x509.Certificate
 	for i := range 5 {
 		cert, _ := w.enrol("pump-" + strconv.Itoa(i))
 		certs = append(certs, cert)
-		_, err := w.revoker.Identity(t.Context(), root, "device/pump-"+strconv.Itoa(i), orders)
+		_, err := w.Revoker.Identity(t.Context(), root, "device/pump-"+strconv.Itoa(i), orders)
 		require.NoError(t, err)
 	}
-	eventually(t, func() bool { return w.open(w.publisher.Delta()).Entries().Len() == len(certs) }, "all five")
-	delta := w.open(w.publisher.Delta())
+	eventually(t, func() bool { return w.open(w.Publisher.Delta()).Entries().Len() == len(certs) }, "all five")
+	delta := w.open(w.Publisher.Delta())
 	require.LessOrEqual(t, delta.Base(), base.Number())
 	state, err := crl.NewState(base, time.Now())
 	require.NoError(t, err)
@@ -85,8 +85,11 @@ func TestDeltaIsCumulative(t *testing.T) {
 // ETag, Last-Modified, 304, HEAD, and a max-age that never outlives nextUpdate.
 func TestServe(t *testing.T) {
 	w := newWorld(t, enrolltest.New(t))
-	for _, path := range []string{"/crl/full.crl", "/crl/delta.crl", "/crl/root.crl", "/chain.crl.pem"} {
-		resp, err := http.Get(w.url + path)
+	for _, path := range []string{
+		"/crl/" + w.Authority.IssuerID() + "/full.crl", "/crl/" + w.Authority.IssuerID() + "/delta.crl",
+		"/crl/" + w.Authority.RootID() + "/full.crl", "/chain.crl.pem",
+	} {
+		resp, err := http.Get(w.URL + path)
 		require.NoError(t, err)
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
@@ -96,18 +99,18 @@ func TestServe(t *testing.T) {
 		require.NotEmpty(t, resp.Header.Get("Last-Modified"))
 		require.Regexp(t, `^public, max-age=\d+$`, resp.Header.Get("Cache-Control"))
 
-		req, _ := http.NewRequest(http.MethodGet, w.url+path, nil)
+		req, _ := http.NewRequest(http.MethodGet, w.URL+path, nil)
 		req.Header.Set("If-None-Match", resp.Header.Get("ETag"))
 		again, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
 		again.Body.Close()
 		require.Equal(t, http.StatusNotModified, again.StatusCode)
 
-		head, err := http.Head(w.url + path)
+		head, err := http.Head(w.URL + path)
 		require.NoError(t, err)
 		head.Body.Close()
 		require.Equal(t, resp.ContentLength, head.ContentLength)
-		post, err := http.Post(w.url+path, "text/plain", nil)
+		post, err := http.Post(w.URL+path, "text/plain", nil)
 		require.NoError(t, err)
 		post.Body.Close()
 		require.Equal(t, http.StatusMethodNotAllowed, post.StatusCode)
@@ -117,7 +120,7 @@ func TestServe(t *testing.T) {
 // subscribe reads events off the stream until the test ends.
 func (w *world) subscribe(lastID string) <-chan [3]string {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.url+"/crl/stream", nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.lists+"/stream", nil)
 	require.NoError(w.t, err)
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
@@ -169,7 +172,7 @@ func TestStream(t *testing.T) {
 	require.Equal(t, "delta", first[1])
 
 	back := w.subscribe(first[0])
-	fell, err := w.revoker.Identity(t.Context(), root, "device/pump-1", orders)
+	fell, err := w.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
 	require.NoError(t, err)
 	for _, s := range []<-chan [3]string{events, back} {
 		e := next(t, s)
@@ -203,11 +206,11 @@ func TestPointer(t *testing.T) {
 	w.crowd("crowd", many)
 	events := w.subscribe("")
 	next(t, events)
-	_, err := w.revoker.Identity(t.Context(), root, "device/crowd", orders)
+	_, err := w.Revoker.Identity(t.Context(), root, "device/crowd", orders)
 	require.NoError(t, err)
 	require.Equal(t, "pointer", next(t, events)[1])
-	base := w.publisher.Delta().Base
-	eventually(t, func() bool { return w.publisher.Delta().Base > base }, "a newer base")
+	base := w.Publisher.Delta().Base
+	eventually(t, func() bool { return w.Publisher.Delta().Base > base }, "a newer base")
 	require.Equal(t, "delta", next(t, events)[1])
-	require.Equal(t, many, w.open(w.publisher.Full()).Entries().Len())
+	require.Equal(t, many, w.open(w.Publisher.Full()).Entries().Len())
 }

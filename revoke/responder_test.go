@@ -36,7 +36,7 @@ func (w *world) ask(issuer *x509.Certificate, serial []byte, nonce []byte) (ocsp
 
 func (w *world) post(der []byte) ([]byte, *http.Response) {
 	w.t.Helper()
-	resp, err := http.Post(w.url+"/ocsp", ocsp.RequestType, bytes.NewReader(der))
+	resp, err := http.Post(w.URL+"/ocsp", ocsp.RequestType, bytes.NewReader(der))
 	require.NoError(w.t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -56,7 +56,7 @@ func TestAnswer(t *testing.T) {
 	w := newWorld(t, enrolltest.New(t))
 	cert, _ := w.enrol("pump-1")
 	gone, _ := w.enrol("pump-2")
-	_, err := w.revoker.Identity(t.Context(), root, "device/pump-2", orders)
+	_, err := w.Revoker.Identity(t.Context(), root, "device/pump-2", orders)
 	require.NoError(t, err)
 	for _, n := range [][]byte{nil, nonce()} {
 		for _, tt := range []struct {
@@ -101,14 +101,14 @@ func TestAnswerAfterRevocation(t *testing.T) {
 					case <-stop:
 						return
 					default:
-						w.responder.ServeHTTP(nowhere{http.Header{}}, ocspRequest(der))
+						w.Responder.ServeHTTP(nowhere{http.Header{}}, ocspRequest(der))
 					}
 				}
 			})
 		}
 		single, _ := w.ask(w.issuing, cert.SerialNumber.Bytes(), nil)
 		require.Equal(t, ocsp.Good, single.Status)
-		_, err = w.revoker.Identity(t.Context(), root, "device/"+name, orders)
+		_, err = w.Revoker.Identity(t.Context(), root, "device/"+name, orders)
 		require.NoError(t, err)
 		for range 10 {
 			single, _ = w.ask(w.issuing, cert.SerialNumber.Bytes(), nil)
@@ -180,7 +180,7 @@ func TestAnswerGET(t *testing.T) {
 		}
 		seen = true
 		for _, path := range []string{text, url.PathEscape(text), url.QueryEscape(text), strings.TrimRight(text, "=")} {
-			resp, err := http.Get(w.url + "/ocsp/" + path)
+			resp, err := http.Get(w.URL + "/ocsp/" + path)
 			require.NoError(t, err)
 			body, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
@@ -234,7 +234,7 @@ func TestAnswerBadInput(t *testing.T) {
 			require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 		})
 	}
-	put, _ := http.NewRequest(http.MethodPut, w.url+"/ocsp", nil)
+	put, _ := http.NewRequest(http.MethodPut, w.URL+"/ocsp", nil)
 	resp, err := http.DefaultClient.Do(put)
 	require.NoError(t, err)
 	resp.Body.Close()

@@ -26,14 +26,14 @@ func TestTombstone(t *testing.T) {
 		unused := w.Token(enroll.TokenRequest{Role: "device", Name: "pump-1", Replace: true})
 		other, _ := w.enrol("pump-2")
 
-		would, err := w.revoker.Identity(t.Context(), root, "device/pump-1", revoke.Order{Reason: crl.KeyCompromise, DryRun: true})
+		would, err := w.Revoker.Identity(t.Context(), root, "device/pump-1", revoke.Order{Reason: crl.KeyCompromise, DryRun: true})
 		require.NoError(t, err)
 		require.Equal(t, []string{serial(cert).String()}, would.Serials)
 		require.Len(t, would.Tokens, 1)
 		require.Equal(t, store.Active, w.Identity("device/pump-1").State, "a dry run does nothing")
 		require.Empty(t, w.Audit("identity.revoke"))
 
-		fell, err := w.revoker.Identity(t.Context(), root, "device/pump-1", orders)
+		fell, err := w.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
 		require.NoError(t, err)
 		require.Equal(t, would.Serials, fell.Serials)
 		require.Equal(t, would.Tokens, fell.Tokens)
@@ -52,7 +52,7 @@ func TestTombstone(t *testing.T) {
 		require.Error(t, err, "a new token is a way back")
 		_ = key
 
-		again, err := w.revoker.Identity(t.Context(), root, "device/pump-1", revoke.Order{Reason: crl.Superseded})
+		again, err := w.Revoker.Identity(t.Context(), root, "device/pump-1", revoke.Order{Reason: crl.Superseded})
 		require.NoError(t, err, "doing it twice is no error")
 		require.Empty(t, again.Serials)
 		r, err := w.Store.Revocation(t.Context(), serial(cert))
@@ -70,16 +70,16 @@ func TestRevokeRefused(t *testing.T) {
 	_, err := w.Self(t.Context(), "one", []string{"ca.hospital.example"}, nil)
 	require.NoError(t, err)
 
-	_, err = w.revoker.Identity(t.Context(), root, "device/nobody", orders)
+	_, err = w.Revoker.Identity(t.Context(), root, "device/nobody", orders)
 	require.ErrorIs(t, err, store.ErrNotFound)
-	_, err = w.revoker.Serial(t.Context(), root, store.Serial{1}, orders)
+	_, err = w.Revoker.Serial(t.Context(), root, store.Serial{1}, orders)
 	require.ErrorIs(t, err, store.ErrNotFound)
 	officer := revoke.By{Name: "officer/kim"}
-	_, err = w.revoker.Identity(t.Context(), officer, "ca/one", orders)
+	_, err = w.Revoker.Identity(t.Context(), officer, "ca/one", orders)
 	var denied *ca.DeniedError
 	require.ErrorAs(t, err, &denied)
 	require.Equal(t, store.Active, w.Identity("ca/one").State)
-	_, err = w.revoker.Identity(t.Context(), root, "device/nobody", revoke.Order{Reason: crl.CertificateHold})
+	_, err = w.Revoker.Identity(t.Context(), root, "device/nobody", revoke.Order{Reason: crl.CertificateHold})
 	require.Error(t, err)
 	_, err = revoke.ParseReason("certificateHold")
 	require.Error(t, err)
@@ -90,16 +90,16 @@ func TestRevokeRefused(t *testing.T) {
 func TestSerialAndCut(t *testing.T) {
 	w := newWorld(t, enrolltest.New(t))
 	cert, _ := w.enrol("pump-1")
-	fell, err := w.revoker.Serial(t.Context(), root, serial(cert), orders)
+	fell, err := w.Revoker.Serial(t.Context(), root, serial(cert), orders)
 	require.NoError(t, err)
 	require.False(t, fell.Already)
 	require.Equal(t, store.Active, w.Identity("device/pump-1").State)
-	fell, err = w.revoker.Serial(t.Context(), root, serial(cert), revoke.Order{Reason: crl.Superseded})
+	fell, err = w.Revoker.Serial(t.Context(), root, serial(cert), revoke.Order{Reason: crl.Superseded})
 	require.NoError(t, err)
 	require.True(t, fell.Already)
 
 	cert, _ = w.enrol("pump-2")
-	fell, err = w.revoker.Cut(t.Context(), root, "device/pump-2", orders)
+	fell, err = w.Revoker.Cut(t.Context(), root, "device/pump-2", orders)
 	require.NoError(t, err)
 	require.Equal(t, []string{serial(cert).String()}, fell.Serials)
 	require.Equal(t, store.Suspended, w.Identity("device/pump-2").State)
@@ -109,9 +109,9 @@ func TestSerialAndCut(t *testing.T) {
 	_, err = w.Enroll(t.Context(), token, home, enrolltest.CSR(t, enrolltest.NewKey(t)))
 	require.NoError(t, err)
 
-	_, err = w.revoker.Identity(t.Context(), root, "device/pump-2", orders)
+	_, err = w.Revoker.Identity(t.Context(), root, "device/pump-2", orders)
 	require.NoError(t, err)
-	_, err = w.revoker.Cut(t.Context(), root, "device/pump-2", orders)
+	_, err = w.Revoker.Cut(t.Context(), root, "device/pump-2", orders)
 	var state *revoke.StateError
 	require.ErrorAs(t, err, &state, "a tombstone is not suspended")
 }
@@ -148,7 +148,7 @@ func TestRevokeAgainstEnrolment(t *testing.T) {
 				})
 			}
 			<-started
-			_, err := w.revoker.Identity(t.Context(), root, "device/"+name, orders)
+			_, err := w.Revoker.Identity(t.Context(), root, "device/"+name, orders)
 			require.NoError(t, err)
 			wg.Wait()
 			cancel()

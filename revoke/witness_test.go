@@ -34,9 +34,9 @@ func newForeign(t *testing.T) foreign {
 	w := newWorld(t, enrolltest.New(t))
 	good, _ := w.enrol("pump-1")
 	gone, _ := w.enrol("pump-2")
-	fell, err := w.revoker.Identity(t.Context(), root, "device/pump-2", orders)
+	fell, err := w.Revoker.Identity(t.Context(), root, "device/pump-2", orders)
 	require.NoError(t, err)
-	eventually(t, func() bool { return w.publisher.Full().Number > fell.Number }, "a full list")
+	eventually(t, func() bool { return w.Publisher.Full().Number > fell.Number }, "a full list")
 	return foreign{
 		world: w,
 		root:  w.write("root.pem", w.root), issuing: w.write("issuing.pem", w.issuing),
@@ -56,7 +56,7 @@ func TestOpenSSL(t *testing.T) {
 			{f.issuing, "-serial", "0x1234", "0x1234: revoked"}, // never issued
 			{f.root, "-cert", f.issuing, f.issuing + ": good"},
 		} {
-			out, ok := run(t, "openssl", "ocsp", "-issuer", tt.issuer, tt.flag, tt.what, "-url", f.url+"/ocsp", "-CAfile", f.root,
+			out, ok := run(t, "openssl", "ocsp", "-issuer", tt.issuer, tt.flag, tt.what, "-url", f.URL+"/ocsp", "-CAfile", f.root,
 				"-verify_other", f.issuing, nonce)
 			require.True(t, ok)
 			require.Contains(t, out, "Response verify OK")
@@ -64,7 +64,7 @@ func TestOpenSSL(t *testing.T) {
 		}
 	}
 	stranger := newWorld(t, enrolltest.New(t))
-	out, _ := run(t, "openssl", "ocsp", "-issuer", stranger.write("issuing.pem", stranger.issuing), "-serial", "0x1234", "-url", f.url+"/ocsp")
+	out, _ := run(t, "openssl", "ocsp", "-issuer", stranger.write("issuing.pem", stranger.issuing), "-serial", "0x1234", "-url", f.URL+"/ocsp")
 	require.Contains(t, out, "unauthorized")
 
 	lists := filepath.Join(t.TempDir(), "chain.crl.pem")
@@ -80,7 +80,7 @@ func TestOpenSSL(t *testing.T) {
 func TestGnuTLS(t *testing.T) {
 	f := newForeign(t)
 	for _, tt := range []struct{ cert, says string }{{f.good, "good"}, {f.revoked, "revoked"}} {
-		out, ok := run(t, "ocsptool", "--ask="+f.url+"/ocsp", "--load-issuer", f.issuing, "--load-cert", tt.cert, "--load-trust", f.chain)
+		out, ok := run(t, "ocsptool", "--ask="+f.URL+"/ocsp", "--load-issuer", f.issuing, "--load-cert", tt.cert, "--load-trust", f.chain)
 		require.Contains(t, out, "Certificate Status: "+tt.says)
 		require.Contains(t, out, "Success")
 		_ = ok // its exit code is not about the status
@@ -96,7 +96,7 @@ func TestJava(t *testing.T) {
 	require.NoError(t, os.WriteFile(lists, f.get("/chain.crl.pem"), 0o600))
 	for _, method := range []string{"ocsp", "crl"} {
 		for _, tt := range []struct{ cert, says string }{{f.good, "VALID"}, {f.revoked, "KEY_COMPROMISE"}} {
-			out, ok := run(t, "java", source, method, f.root, f.issuing, tt.cert, f.url+"/ocsp", lists)
+			out, ok := run(t, "java", source, method, f.root, f.issuing, tt.cert, f.URL+"/ocsp", lists)
 			require.True(t, ok)
 			require.Contains(t, out, tt.says)
 		}

@@ -46,9 +46,10 @@ var Root = enroll.Actor{Name: "uid:0", Root: true}
 // A CA is a Registrar and what it stands on.
 type CA struct {
 	*enroll.Registrar
-	Store     *store.DB
-	Authority *ca.Authority
-	RootKey   crypto.Signer // of Authority.Root
+	Store      *store.DB
+	Authority  *ca.Authority
+	RootKey    crypto.Signer // of Authority.Root
+	IssuingKey crypto.Signer // of Authority.Certificate
 
 	t     testing.TB
 	clock atomic.Int64 // nanoseconds that Now is ahead
@@ -66,7 +67,7 @@ func Open(t testing.TB, dsn string) *CA {
 	c := &CA{t: t}
 	h, err := ca.Create(ca.CreateConfig{TrustDomain: TrustDomain})
 	require.NoError(t, err)
-	c.RootKey = h.RootKey
+	c.RootKey, c.IssuingKey = h.RootKey, h.IntermediateKey
 	c.Authority, err = ca.New(ca.Config{
 		Certificate: h.Intermediate, Root: h.Root, Signer: &signer{h.IntermediateKey, c}, URL: "http://ca.hospital.example", Now: c.Now,
 	})

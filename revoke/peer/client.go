@@ -1,0 +1,76 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Client returns the configuration of a client that presents the machine's
+// certificate and judges the server's, which must be for host: a DNS name or an
+// address, not looked at with [Config.IDOnly]. It judges when a connection is
+// made; only those of [Peer.Dial] and [Peer.HTTPClient] are cut later.
+func (p *Peer) Client(host string) *tls.Config { return p.client(host, nil) }
+
+func (p *Peer) client(host string, met func([]*x509.Certificate)) *tls.Config {
+	name := host
+	if p.conf.IDOnly {
+		name = ""
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		ServerName: host,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return p.conf.Source.Certificate(), nil
+		},
+		ClientSessionCache: p.sessions,
+		InsecureSkipVerify: true, // VerifyConnection does it all, also on resumed sessions
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			return p.verify(context.Background(), cs, x509.ExtKeyUsageServerAuth, name, met)
+		},
+	}
+}
+
+// Dial connects to a server by TLS. The connection is cut when the server is
+// revoked.
+func (p *Peer) Dial(ctx context.Context, network, address string) (*tls.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{Timeout: 30 * time.Second}
+	raw, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: raw, table: &p.live}
+	secure := tls.Client(c, p.client(host, func(chain []*x509.Certificate) { c.met(idText(chain), chain) }))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// HTTPClient returns a client whose connections are made by [Peer.Dial], for
+// https URLs. It uses no proxy. Its CloseIdleConnections ends what is kept alive.
+func (p *Peer) HTTPClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return p.Dial(ctx, network, address)
+		},
+		DialContext:         refusePlain,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second,
+	}}
+}
+
+// refusePlain keeps what is to be judged from going out unjudged.
+func refusePlain(context.Context, string, string) (net.Conn, error) {
+	return nil, &RefusedError{Err: errPlain}
+}

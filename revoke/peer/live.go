@@ -1,0 +1,153 @@
+package peer
+
+import (
+	"crypto/x509"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/betonica/betonica/revoke/crl"
+)
+
+// A table holds the open connections by the serial numbers of all certificates of
+// the other end's chain, so that a revoked intermediate cuts what it issued.
+type table struct {
+	mu    sync.Mutex
+	conns map[*entry]struct{}
+	by    map[key]map[*entry]struct{}
+}
+
+// A key names a certificate.
+type key struct {
+	issuer string // raw subject key id
+	serial crl.Serial
+}
+
+// An entry is one connection and who is on its other end.
+type entry struct {
+	chain []*x509.Certificate
+	id    string
+	close func() error
+}
+
+func keysOf(chain []*x509.Certificate) []key {
+	var keys []key
+	for i, cert := range chain[:max(0, len(chain)-1)] {
+		if serial, err := crl.SerialOf(cert.SerialNumber.Bytes()); err == nil {
+			keys = append(keys, key{string(chain[i+1].SubjectKeyId), serial})
+		}
+	}
+	return keys
+}
+
+// add enters a connection. It is in the table until remove.
+func (t *table) add(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conns == nil {
+		t.conns, t.by = map[*entry]struct{}{}, map[key]map[*entry]struct{}{}
+	}
+	t.conns[e] = struct{}{}
+	for _, k := range keysOf(e.chain) {
+		if t.by[k] == nil {
+			t.by[k] = map[*entry]struct{}{}
+		}
+		t.by[k][e] = struct{}{}
+	}
+}
+
+func (t *table) remove(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.conns, e)
+	for _, k := range keysOf(e.chain) {
+		delete(t.by[k], e)
+		if len(t.by[k]) == 0 {
+			delete(t.by, k)
+		}
+	}
+}
+
+// named returns the connections to certificates of this issuer that are revoked.
+// It goes over who is connected, not over the list: that is the shorter.
+func (t *table) named(issuer []byte, revoked func(crl.Serial) bool) []*entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []*entry
+	for k, entries := range t.by {
+		if k.issuer == string(issuer) && revoked(k.serial) {
+			all = slices.AppendSeq(all, maps.Keys(entries))
+		}
+	}
+	return all
+}
+
+func (t *table) all() []*entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.conns))
+}
+
+func (t *table) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.conns)
+}
+
+func (t *table) cutAll() {
+	for _, e := range t.all() {
+		e.close()
+	}
+}
+
+// cutRevoked closes the open connections to what a new list of this issuer names.
+func (p *Peer) cutRevoked(k *keeper, state *crl.State) {
+	revoked := func(serial crl.Serial) bool {
+		_, is := state.Lookup(serial)
+		return is
+	}
+	for _, e := range p.live.named(k.issuer.SubjectKeyId, revoked) {
+		p.cut(e, ErrRevoked)
+	}
+}
+
+func (p *Peer) cut(e *entry, why error) {
+	e.close()
+	p.event(Event{Kind: Cut, Number: p.Number(), ID: e.id, Serial: serialText(e.chain[0]), Err: why})
+}
+
+// A conn is a connection that is in the table from its handshake to its Close.
+type conn struct {
+	net.Conn
+	table *table
+	mu    sync.Mutex
+	entry *entry
+	ended bool
+}
+
+// met enters the other end; twice after a renegotiation, which TLS 1.3 has not.
+func (c *conn) met(id string, chain []*x509.Certificate) {
+	e := &entry{chain: chain, id: id, close: c.Close}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	if c.entry != nil {
+		c.table.remove(c.entry)
+	}
+	c.entry = e
+	c.table.add(e)
+}
+
+func (c *conn) Close() error {
+	c.mu.Lock()
+	if c.entry != nil {
+		c.table.remove(c.entry)
+		c.entry = nil
+	}
+	c.ended = true
+	c.mu.Unlock()
+	return c.Conn.Close()
+}

@@ -1,0 +1,391 @@
+package peer_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/enroll/enrolltest"
+	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/revoke/peer"
+	"github.com/betonica/betonica/revoke/revoketest"
+)
+
+const everyone = "spiffe://hospital.example/*/*"
+
+var order = revoke.Order{Reason: crl.KeyCompromise}
+
+// A source is a machine that never renews.
+type source struct {
+	cert  *tls.Certificate
+	roots *x509.CertPool
+}
+
+func (s source) Certificate() *tls.Certificate { return s.cert }
+func (s source) Roots() *x509.CertPool         { return s.roots }
+
+// A machine is one end of connections.
+type machine struct {
+	*peer.Peer
+	id     string
+	source source
+	events *log
+}
+
+// A log keeps events.
+type log struct {
+	mu  sync.Mutex
+	all []peer.Event
+}
+
+func (l *log) add(e peer.Event) { l.mu.Lock(); l.all = append(l.all, e); l.mu.Unlock() }
+
+func (l *log) has(kind peer.Kind) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.all {
+		if e.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+func sourceOf(t *testing.T, w *revoketest.World, path string) source {
+	t.Helper()
+	cert, key := w.Enrol(path)
+	roots := x509.NewCertPool()
+	roots.AddCert(w.Authority.Root())
+	return source{w.TLS(cert, key), roots}
+}
+
+func open(t *testing.T, w *revoketest.World, s source, change ...func(*peer.Config)) *machine {
+	t.Helper()
+	m := &machine{source: s, events: &log{}, id: s.cert.Leaf.Subject.OrganizationalUnit[0] + "/" + s.cert.Leaf.Subject.CommonName}
+	c := peer.Config{
+		Source: s, Allow: []string{everyone}, URL: w.URL, State: t.TempDir(), IDOnly: true, Heartbeat: time.Hour,
+		Events: m.events.add, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	var err error
+	m.Peer, err = peer.Open(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func newMachine(t *testing.T, w *revoketest.World, path string, change ...func(*peer.Config)) *machine {
+	t.Helper()
+	return open(t, w, sourceOf(t, w, path), change...)
+}
+
+// echo serves what it reads, line by line, and says who spoke.
+func echo(t *testing.T, l net.Listener) string {
+	t.Helper()
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				io.Copy(c, c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func (m *machine) listen(t *testing.T) string {
+	t.Helper()
+	l, err := m.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return echo(t, l)
+}
+
+// call sends a byte and waits for it to come back.
+func call(c net.Conn) error {
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Write([]byte("x")); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c, make([]byte, 1))
+	return err
+}
+
+// connect makes a new connection and calls over it.
+func (m *machine) connect(t *testing.T, address string) (*tls.Conn, error) {
+	t.Helper()
+	c, err := m.Dial(t.Context(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { c.Close() })
+	return c, call(c) // TLS 1.3: a refusal by the server comes with the first read
+}
+
+// revokeIt returns the number of the list that says so.
+func revokeIt(t *testing.T, w *revoketest.World, path string) int64 {
+	t.Helper()
+	fell, err := w.Revoker.Identity(t.Context(), revoketest.Root, path, order)
+	require.NoError(t, err)
+	return fell.Number
+}
+
+// cut waits for a connection to be closed by the other side or by us.
+func cut(t *testing.T, c net.Conn) {
+	t.Helper()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	_, err := c.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, context.DeadlineExceeded)
+	var timeout net.Error
+	if ok := errorsAs(err, &timeout); ok {
+		require.False(t, timeout.Timeout(), "it is still open")
+	}
+}
+
+// A revoked client is cut off where it is connected, refused when it connects,
+// and refused when it resumes a TLS session; its neighbour notices nothing. The
+// same holds for a revoked server.
+func TestRevoked(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	gateway, pump, other := newMachine(t, w, "device/gw"), newMachine(t, w, "device/pump-1"), newMachine(t, w, "device/pump-2")
+	address := gateway.listen(t)
+	bad, err := pump.connect(t, address)
+	require.NoError(t, err)
+	good, err := other.connect(t, address)
+	require.NoError(t, err)
+	require.Equal(t, 2, gateway.Connections())
+
+	// A thief with the key and a session ticket, and without a conscience.
+	thief := &tls.Config{
+		InsecureSkipVerify: true, Certificates: []tls.Certificate{*pump.source.cert}, ClientSessionCache: tls.NewLRUClientSessionCache(8), ServerName: "gw",
+	}
+	stolen, err := tls.Dial("tcp", address, thief)
+	require.NoError(t, err)
+	require.NoError(t, call(stolen))
+	again, err := tls.Dial("tcp", address, thief)
+	require.NoError(t, err)
+	require.NoError(t, call(again))
+	require.True(t, again.ConnectionState().DidResume)
+
+	revokeIt(t, w, "device/pump-1")
+	for _, c := range []net.Conn{bad, stolen, again} {
+		cut(t, c)
+	}
+	require.True(t, gateway.events.has(peer.Cut))
+	_, err = pump.connect(t, address)
+	require.Error(t, err)
+	again, err = tls.Dial("tcp", address, thief)
+	if err == nil {
+		require.True(t, again.ConnectionState().DidResume)
+		err = call(again)
+	}
+	require.Error(t, err, "a resumed session")
+	require.NoError(t, call(good), "the neighbour")
+
+	revokeIt(t, w, "device/gw")
+	cut(t, good)
+	_, err = other.connect(t, address)
+	require.ErrorIs(t, err, peer.ErrRevoked)
+}
+
+// An http.Server on any TCP listener with the bare tls.Config cuts as well, over
+// HTTP/2 too, and an http.Client reaches it.
+func TestHTTP(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	gateway, pump := newMachine(t, w, "device/gw"), newMachine(t, w, "device/pump-1")
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	waiting := make(chan struct{})
+	server := &http.Server{TLSConfig: gateway.Server(), Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			close(waiting)
+			<-r.Context().Done()
+			return
+		}
+		io.WriteString(rw, r.Proto)
+	})}
+	go server.ServeTLS(inner, "", "")
+	t.Cleanup(func() { server.Close() })
+	url := "https://" + inner.Addr().String()
+	client := pump.HTTPClient()
+	resp, err := client.Get(url)
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, "HTTP/2.0", string(body))
+	_, err = client.Get("http://" + inner.Addr().String())
+	require.Error(t, err, "plain HTTP is not judged, and not sent")
+
+	failed := make(chan error, 1)
+	go func() {
+		resp, err := client.Get(url + "/wait")
+		if err == nil {
+			resp.Body.Close()
+		}
+		failed <- err
+	}()
+	<-waiting
+	revokeIt(t, w, "device/pump-1")
+	select {
+	case err := <-failed:
+		require.Error(t, err)
+	case <-time.After(10 * time.Second):
+		require.FailNow(t, "a request in flight was not cut")
+	}
+	_, err = client.Get(url)
+	require.Error(t, err)
+}
+
+// Nobody whom no pattern names gets in, and a client takes a server only under
+// the name that it dialled, unless the ID is all that counts.
+func TestAllow(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	gateway := newMachine(t, w, "device/gw", func(c *peer.Config) { c.Allow = []string{"spiffe://hospital.example/device/pump-*"} })
+	address := gateway.listen(t)
+	_, err := newMachine(t, w, "device/pump-1").connect(t, address)
+	require.NoError(t, err)
+	_, err = newMachine(t, w, "device/scanner-1").connect(t, address)
+	require.Error(t, err)
+
+	nobody := newMachine(t, w, "device/pump-2", func(c *peer.Config) { c.Allow = []string{"spiffe://hospital.example/service/*"} })
+	_, err = nobody.connect(t, address)
+	require.ErrorIs(t, err, peer.ErrNotAllowed)
+	strict := newMachine(t, w, "device/pump-3", func(c *peer.Config) { c.IDOnly = false })
+	_, err = strict.connect(t, address)
+	var name x509.HostnameError
+	require.ErrorAs(t, err, &name)
+
+	_, err = peer.Open(t.Context(), peer.Config{Source: gateway.source, State: t.TempDir(), Allow: []string{"spiffe://*/x"}})
+	require.Error(t, err, "a pattern that is none")
+	_, err = peer.Open(t.Context(), peer.Config{Source: gateway.source, State: t.TempDir()})
+	require.Error(t, err, "nobody named is a mistake, not everybody")
+}
+
+// With the CA gone, peers go on until the list is older than MaxAge; then they
+// refuse, and cut what is open: they fail closed.
+func TestFailClosed(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	var ahead atomic.Int64
+	clock := func(c *peer.Config) {
+		c.MaxAge = time.Hour
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}
+	gateway, pump := newMachine(t, w, "device/gw", clock), newMachine(t, w, "device/pump-1")
+	address := gateway.listen(t)
+	w.Stop()
+	ahead.Store(int64(59 * time.Minute))
+	c, err := pump.connect(t, address)
+	require.NoError(t, err)
+	ahead.Store(int64(61 * time.Minute))
+	_, err = pump.connect(t, address)
+	require.Error(t, err)
+	cut(t, c)
+	require.True(t, gateway.events.has(peer.Stale))
+}
+
+// A list on disk serves after a restart while the CA is away; without one nobody
+// gets in.
+func TestRestart(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	s, pump := sourceOf(t, w, "device/gw"), newMachine(t, w, "device/pump-1")
+	gone := newMachine(t, w, "device/pump-2")
+	dir := t.TempDir()
+	here := func(c *peer.Config) { c.State = dir }
+	first := open(t, w, s, here)
+	fell := revokeIt(t, w, "device/pump-2")
+	require.Eventually(t, func() bool { return first.Number() >= fell }, 10*time.Second, 5*time.Millisecond)
+	number := first.Number()
+	require.NoError(t, first.Close())
+	w.Stop()
+
+	second := open(t, w, s, here)
+	require.Equal(t, number, second.Number())
+	require.NoError(t, second.Fresh())
+	address := second.listen(t)
+	_, err := pump.connect(t, address)
+	require.NoError(t, err)
+	_, err = gone.connect(t, address)
+	require.Error(t, err)
+
+	blank := open(t, w, s)
+	require.Error(t, blank.Fresh())
+	_, err = pump.connect(t, blank.listen(t))
+	require.Error(t, err)
+}
+
+// When the list is too old and OCSP answers, OCSP decides.
+func TestOCSP(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	gateway := newMachine(t, w, "device/gw", func(c *peer.Config) { c.MaxAge = time.Nanosecond })
+	pump, gone := newMachine(t, w, "device/pump-1"), newMachine(t, w, "device/pump-2")
+	address := gateway.listen(t)
+	c, err := pump.connect(t, address)
+	require.NoError(t, err)
+	_, err = gone.connect(t, address)
+	require.NoError(t, err)
+	revokeIt(t, w, "device/pump-2")
+	_, err = gone.connect(t, address)
+	require.Error(t, err)
+	require.NoError(t, call(c))
+}
+
+// The table of open connections holds those that are open and no others, also
+// where nobody tells us of their end.
+func TestNoLeak(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	gateway, pump := newMachine(t, w, "device/gw"), newMachine(t, w, "device/pump-1")
+	bare, err := tls.Listen("tcp", "127.0.0.1:0", gateway.Server())
+	require.NoError(t, err)
+	for _, address := range []string{gateway.listen(t), echo(t, bare)} {
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				for range 10_000 / 2 / 16 {
+					c, err := pump.Dial(t.Context(), "tcp", address)
+					if err == nil {
+						err = call(c)
+						c.Close()
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	require.Zero(t, pump.Connections())
+	require.Eventually(t, func() bool { runtime.GC(); return gateway.Connections() == 0 }, 10*time.Second, 10*time.Millisecond)
+}
+
+// The library that devices link brings nothing with it.
+func TestStandardLibraryOnly(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	require.NoError(t, err)
+	for line := range strings.FieldsSeq(string(out)) {
+		require.True(t, strings.HasPrefix(line, "github.com/betonica/betonica/revoke/"), line)
+	}
+}

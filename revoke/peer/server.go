@@ -1,0 +1,106 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"runtime"
+	"weak"
+)
+
+// Server returns the configuration of a server that demands a client certificate
+// and judges it, on each connection. It is TLS 1.3, for HTTP/2 and HTTP/1.1; a
+// server of another protocol sets NextProtos.
+//
+// Connections are followed until they are closed, so that they can be cut, if
+// they come from [Peer.Listen], from a TCP or Unix listener, or from a wrapper
+// around such a connection that has a NetConn method. Others are refused.
+func (p *Peer) Server() *tls.Config {
+	base := &tls.Config{
+		MinVersion:     tls.VersionTLS13,
+		ClientAuth:     tls.RequireAnyClientCert, // whose it is, verify says
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.conf.Source.Certificate(), nil },
+	}
+	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		met, err := p.tracker(hello.Conn)
+		if err != nil {
+			return nil, err
+		}
+		c := base.Clone() // keeps the keys of session tickets
+		c.GetConfigForClient = nil
+		c.VerifyConnection = func(cs tls.ConnectionState) error {
+			return p.verify(context.Background(), cs, x509.ExtKeyUsageClientAuth, "", met)
+		}
+		return c, nil
+	}
+	return base
+}
+
+// Listen listens for TLS with [Peer.Server].
+func (p *Peer) Listen(network, address string) (net.Listener, error) {
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return p.Listener(l), nil
+}
+
+// Listener speaks TLS with [Peer.Server] on what inner accepts.
+func (p *Peer) Listener(inner net.Listener) net.Listener {
+	return tls.NewListener(listener{inner, p}, p.Server())
+}
+
+type listener struct {
+	net.Listener
+	peer *Peer
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, table: &l.peer.live}, nil
+}
+
+// tracker returns what enters the other end of a connection into the table.
+func (p *Peer) tracker(c net.Conn) (func([]*x509.Certificate), error) {
+	for {
+		switch inner := c.(type) {
+		case *conn:
+			return func(chain []*x509.Certificate) { inner.met(idText(chain), chain) }, nil
+		case *net.TCPConn:
+			return follow(&p.live, inner), nil
+		case *net.UnixConn:
+			return follow(&p.live, inner), nil
+		case interface{ NetConn() net.Conn }:
+			c = inner.NetConn()
+		default:
+			return nil, fmt.Errorf("peer: a connection of type %T cannot be cut when it must be: accept it through Peer.Listener", c)
+		}
+	}
+}
+
+// follow enters connections whose Close nobody tells us of: they leave the table
+// when nothing refers to them any more.
+func follow[T any, C interface {
+	*T
+	net.Conn
+}](t *table, c C) func([]*x509.Certificate) {
+	return func(chain []*x509.Certificate) {
+		ref := weak.Make((*T)(c))
+		e := &entry{chain: chain, id: idText(chain), close: func() error {
+			if c := ref.Value(); c != nil {
+				return C(c).Close()
+			}
+			return nil
+		}}
+		t.add(e)
+		runtime.AddCleanup((*T)(c), t.remove, e)
+	}
+}
+
+func idText(chain []*x509.Certificate) string { return chain[0].URIs[0].String() }

@@ -1,0 +1,128 @@
+// Package revoketest gives tests a CA that also revokes: the real Revoker,
+// Publisher and Responder on a real store, behind a real listener.
+package revoketest
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/enrolltest"
+	"github.com/betonica/betonica/revoke"
+)
+
+var (
+	// Root revokes.
+	Root = revoke.By{Name: "uid:0", Root: true}
+	// Home is where machines enrol from.
+	Home = netip.MustParseAddr("192.0.2.7")
+)
+
+// A World is a CA with everything that package revoke gives it.
+type World struct {
+	*enrolltest.CA
+	Revoker   *revoke.Revoker
+	Publisher *revoke.Publisher
+	Responder *revoke.Responder
+	URL       string // of the HTTP listener
+
+	t      testing.TB
+	server *httptest.Server
+	stop   func()
+}
+
+// New adds to a CA what revokes; change may alter the configuration. Heartbeats
+// come hourly, so that tests see only what they do. It ends with the test.
+func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig, *revoke.ResponderConfig)) *World {
+	t.Helper()
+	w := &World{CA: c, t: t}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	clock := revoke.NewClock()
+	said := w.signRoot()
+	pc := revoke.PublisherConfig{
+		Store: c.Store, Authority: c.Authority, Clock: clock, RootCRL: said.CRL, Heartbeat: time.Hour, Log: log,
+	}
+	rc := revoke.ResponderConfig{
+		Store: c.Store, Authority: c.Authority, Clock: clock, RootResponder: said.Responder, RootKey: said.Key, Log: log,
+	}
+	for _, f := range change {
+		f(&pc, &rc)
+	}
+	var err error
+	w.Revoker = &revoke.Revoker{Store: c.Store, Log: log}
+	w.Publisher, err = revoke.NewPublisher(t.Context(), pc)
+	require.NoError(t, err)
+	rc.RootCRL = w.Publisher.RootCRL()
+	w.Responder, err = revoke.NewResponder(t.Context(), rc)
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() { done <- w.Publisher.Run(ctx) }()
+	go func() { done <- w.Responder.Run(ctx) }()
+	w.server = httptest.NewServer(w.handler())
+	w.URL = w.server.URL
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+		require.NoError(t, <-done)
+		w.server.CloseClientConnections()
+		w.server.Close()
+	})
+	t.Cleanup(w.stop)
+	return w
+}
+
+// Stop ends everything that answers, as if the CA's host were gone.
+func (w *World) Stop() { w.stop() }
+
+// handler routes as the daemon does.
+func (w *World) handler() http.Handler {
+	mux := http.NewServeMux()
+	issuing := "/crl/" + w.Authority.IssuerID() + "/"
+	mux.HandleFunc(issuing+"full.crl", w.Publisher.ServeFull)
+	mux.HandleFunc(issuing+"delta.crl", w.Publisher.ServeDelta)
+	mux.HandleFunc(issuing+"stream", w.Publisher.ServeStream)
+	mux.HandleFunc("/crl/"+w.Authority.RootID()+"/full.crl", w.Publisher.ServeRoot)
+	mux.HandleFunc("/chain.crl.pem", w.Publisher.ServeChain)
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/ocsp") {
+			w.Responder.ServeHTTP(rw, r)
+			return
+		}
+		mux.ServeHTTP(rw, r)
+	})
+}
+
+// signRoot holds the ceremony's second half.
+func (w *World) signRoot() *revoke.RootStatement {
+	w.t.Helper()
+	anchor, err := ca.NewRoot(w.Authority.Root(), w.RootKey, nil)
+	require.NoError(w.t, err)
+	said, err := revoke.SignRoot(anchor, nil, time.Now())
+	require.NoError(w.t, err)
+	return said
+}
+
+// Enrol gives a new identity ("device/pump-1") a certificate.
+func (w *World) Enrol(path string) (*x509.Certificate, crypto.Signer) {
+	w.t.Helper()
+	role, name, _ := strings.Cut(path, "/")
+	key := enrolltest.NewKey(w.t)
+	token := w.Token(enroll.TokenRequest{Role: role, Name: name})
+	cert, err := w.Enroll(w.t.Context(), token, Home, enrolltest.CSR(w.t, key))
+	require.NoError(w.t, err)
+	return cert, key
+}
