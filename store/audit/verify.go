@@ -16,7 +16,8 @@ type VerifyOptions struct {
 	Verifier note.Verifier
 
 	// Keyring opens the entries, which proves that the log sealed them. Without
-	// it only what a checkpoint covers is proved.
+	// it only what a checkpoint covers is proved. It is read after the Source's
+	// snapshot was taken, so that it has the keys of all entries.
 	Keyring *Keyring
 
 	// Destroyed are the data keys that were destroyed on purpose: their entries

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/store/audit"
+	"github.com/betonica/betonica/store/storetest"
+)
+
+// The reply to a COMMIT that PostgreSQL made is lost: the writer finds out that it
+// took place, and the callers hear that it did, once.
+func TestLostCommitReply(t *testing.T) {
+	p, dsn := newProxy(t, storetest.Postgres(t).Database(t))
+	d := open(t, config(t, dsn))
+	id := token(t, d, 1)
+	size := d.LogSize()
+
+	p.loseNext("COMMIT\x00")
+	require.NoError(t, update(d, func(tx *Tx) { tx.SpendToken(id) }))
+	require.Equal(t, 1, p.lost)
+	require.ErrorIs(t, update(d, func(tx *Tx) { tx.SpendToken(id) }), ErrSpent)
+	require.Equal(t, size+1, verify(t, d))
+
+	identity(t, d, "device/a")
+	serial := issued(t, d, "device/a").Serial
+	heard := make(chan []Revocation, 1)
+	defer d.OnRevoked(func(r []Revocation) { heard <- r })()
+	p.loseNext("COMMIT\x00")
+	require.NoError(t, alone(d, (*AloneTx).RevokeIdentity, "device/a"))
+	require.Equal(t, []Serial{serial}, serialsOf(<-heard))
+	require.Equal(t, 2, p.lost)
+	require.NoError(t, d.Health())
+}
+
+// The connection is lost before the COMMIT: the call is made again on another,
+// and takes place once.
+func TestLostConnection(t *testing.T) {
+	p, dsn := newProxy(t, storetest.Postgres(t).Database(t))
+	d := open(t, config(t, dsn))
+	id := token(t, d, 2)
+	for _, said := range []string{"BEGIN\x00", "UPDATE 1\x00"} {
+		p.loseNext(said)
+		require.NoError(t, update(d, func(tx *Tx) { tx.SpendToken(id) }))
+	}
+	require.ErrorIs(t, update(d, func(tx *Tx) { tx.SpendToken(id) }), ErrSpent)
+	require.EqualValues(t, 3, verify(t, d))
+}
+
+// While connections are cut at any moment, a caller that hears that its call was
+// recorded finds it recorded, and one that hears that it was not finds nothing.
+func TestConnectionsCutUnderLoad(t *testing.T) {
+	p, dsn := newProxy(t, storetest.Postgres(t).Database(t))
+	d := open(t, config(t, dsn))
+	var recorded, unknown atomic.Int64
+	var load sync.WaitGroup
+	const callers, calls = 8, 40
+	var cuts sync.WaitGroup
+	over, end := context.WithCancel(t.Context())
+	cuts.Go(func() {
+		for n := 0; over.Err() == nil; n++ {
+			if d.Stats().Batches%7 == 0 {
+				p.cut()
+			}
+		}
+	})
+	for i := range callers {
+		load.Go(func() {
+			for j := range calls {
+				path := device(i*calls + j)
+				err := update(d, func(tx *Tx) {
+					tx.CreateIdentity(Identity{Path: path, Role: "device", Name: path[7:], State: Active})
+				})
+				if errors.Is(err, ErrUnknown) {
+					unknown.Add(1)
+					continue
+				}
+				if err == nil {
+					recorded.Add(1)
+				}
+				require.NoError(t, d.probed(t, path, err == nil))
+			}
+		})
+	}
+	load.Wait()
+	end()
+	cuts.Wait()
+	size := verify(t, d)
+	require.GreaterOrEqual(t, size, recorded.Load())
+	require.LessOrEqual(t, size, recorded.Load()+unknown.Load())
+	require.Positive(t, recorded.Load())
+	require.NoError(t, d.Update(t.Context(), func(*Tx) audit.Event { return event() }))
+}
+
+// probed compares what is on record with what the caller was told.
+func (d *DB) probed(t *testing.T, path string, want bool) error {
+	for {
+		_, err := d.Identity(t.Context(), path)
+		switch {
+		case err == nil && want, errors.Is(err, ErrNotFound) && !want:
+			return nil
+		case err == nil, errors.Is(err, ErrNotFound):
+			return errors.New(path + " is not as its caller was told")
+		}
+	}
+}

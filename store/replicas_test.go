@@ -1,0 +1,184 @@
+package store
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/store/storetest"
+)
+
+// replicas are several stores on one PostgreSQL database.
+func replicas(t *testing.T, n int) []*DB {
+	cfg := config(t, storetest.Postgres(t).Database(t))
+	all := make([]*DB, n)
+	for i := range all {
+		all[i] = open(t, cfg)
+	}
+	return all
+}
+
+// One token, one spender, over any number of replicas; and one log.
+func TestReplicasSpendOnce(t *testing.T) {
+	dbs := replicas(t, 3)
+	for range 5 {
+		id := token(t, dbs[0], 1)
+		spent := 0
+		for _, err := range parallel(300, func(i int) error {
+			return update(dbs[i%3], func(tx *Tx) { tx.SpendToken(id) })
+		}) {
+			if err == nil {
+				spent++
+				continue
+			}
+			require.ErrorIs(t, err, ErrSpent)
+		}
+		require.Equal(t, 1, spent)
+	}
+	size := verify(t, dbs[0])
+	require.EqualValues(t, 10, size)
+	for _, d := range dbs { // each goes on from what the others wrote
+		must(t, d, func(*Tx) {})
+		size++
+		require.Equal(t, size, d.LogSize())
+	}
+	require.Equal(t, size, verify(t, dbs[1]))
+}
+
+// A log to which several write in turn has every tile, and none twice.
+func TestReplicasTiles(t *testing.T) {
+	dbs := replicas(t, 3)
+	for _, err := range parallel(900, func(i int) error { return update(dbs[i%3], func(*Tx) {}) }) {
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 900, verify(t, dbs[2]))
+	source, err := dbs[0].AuditSource(t.Context())
+	require.NoError(t, err)
+	tiles, err := source.Tiles(t.Context(), 0, -1, 10)
+	require.NoError(t, err)
+	require.Len(t, tiles, 3)
+}
+
+// A revocation on one replica wins against enrolment on the others: what they
+// decided before is stale, and nothing live is left.
+func TestReplicasRevokeWins(t *testing.T) {
+	dbs := replicas(t, 3)
+	for i := range 15 {
+		path := device(i)
+		identity(t, dbs[0], path)
+		var wg sync.WaitGroup
+		for _, d := range dbs[1:] {
+			for range 2 {
+				wg.Go(func() {
+					for update(d, func(tx *Tx) { tx.InsertCertificate(certificate(path)) }) == nil {
+					}
+				})
+			}
+		}
+		require.NoError(t, alone(dbs[0], (*AloneTx).RevokeIdentity, path))
+		wg.Wait()
+		live, _, err := dbs[0].Certificates(t.Context(), CertificateFilter{Identity: path, Live: true}, Page{})
+		require.NoError(t, err)
+		require.Empty(t, live)
+	}
+	verify(t, dbs[0])
+}
+
+// A policy that one replica sets makes stale what the others decided under the
+// one before.
+func TestReplicasPolicy(t *testing.T) {
+	dbs := replicas(t, 2)
+	identity(t, dbs[0], "device/a")
+	for version := range int64(30) {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				c := certificate("device/a")
+				c.Policy = version
+				if err := update(dbs[1], func(tx *Tx) { tx.InsertCertificate(c) }); err != nil {
+					require.ErrorIs(t, err, ErrStale)
+					return
+				}
+			}
+		})
+		must(t, dbs[0], func(tx *Tx) { tx.SetPolicy(Policy{Version: version + 1, Text: []byte("x")}) })
+		wg.Wait()
+	}
+}
+
+// Of replicas that certify the same key for two identities, one does.
+func TestReplicasKey(t *testing.T) {
+	dbs := replicas(t, 2)
+	identity(t, dbs[0], "device/a")
+	identity(t, dbs[0], "device/b")
+	for i := range 50 {
+		paths := []string{"device/a", "device/b"}
+		certs := []Certificate{certificate(paths[0]), certificate(paths[1])}
+		certs[1].SPKI = certs[0].SPKI
+		errs := parallel(2, func(n int) error {
+			return update(dbs[(i+n)%2], func(tx *Tx) { tx.InsertCertificate(certs[n]) })
+		})
+		require.NotEqual(t, errs[0] == nil, errs[1] == nil)
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, ErrKeyTaken)
+			}
+		}
+	}
+}
+
+// Calls of two replicas that take the same rows in opposite order wait for each
+// other; PostgreSQL ends one, and it is made again: no caller hears of it.
+func TestReplicasDeadlock(t *testing.T) {
+	dbs := replicas(t, 2)
+	a, b := token(t, dbs[0], 1000), token(t, dbs[0], 1000)
+	for _, err := range parallel(20, func(i int) error {
+		return update(dbs[i%2], func(tx *Tx) {
+			if i%2 == 0 {
+				tx.SpendToken(a)
+				tx.SpendToken(b)
+			} else {
+				tx.SpendToken(b)
+				tx.SpendToken(a)
+			}
+		})
+	}) {
+		require.NoError(t, err)
+	}
+	k, err := dbs[0].Token(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, 20, k.Uses)
+}
+
+// What one replica revokes the others hear of, in order, within a few seconds,
+// even if they do nothing.
+func TestReplicasHear(t *testing.T) {
+	dbs := replicas(t, 2)
+	heard := make(chan Revocation, 100)
+	defer dbs[1].OnRevoked(func(all []Revocation) {
+		for _, r := range all {
+			heard <- r
+		}
+	})()
+	var want []Serial
+	for i := range 10 {
+		identity(t, dbs[0], device(i))
+		want = append(want, issued(t, dbs[0], device(i)).Serial)
+		require.NoError(t, alone(dbs[0], (*AloneTx).RevokeIdentity, device(i)))
+	}
+	var got []Serial
+	timeout := time.After(30 * time.Second)
+	for range want {
+		select {
+		case r := <-heard:
+			got = append(got, r.Serial)
+		case <-timeout:
+			require.Fail(t, "not heard of")
+		}
+	}
+	require.True(t, slices.EqualFunc(want, got, func(a, b Serial) bool { return bytes.Equal(a[:], b[:]) }))
+}
