@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/cmd/internal/admin"
+	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/join"
+	"github.com/betonica/betonica/enroll/renew"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+)
+
+// selfName is the daemon's name in the role ca. It does not follow from what the
+// daemon is called, since the names in its certificate are reserved to it, and
+// stay its own when they change.
+const selfName = "betonicad"
+
+// A daemon is all that runs.
+type daemon struct {
+	layout    layout
+	store     *store.DB
+	registrar *enroll.Registrar
+	server    *server.Server
+	listeners *server.Listeners
+	log       *slog.Logger
+}
+
+// open makes a daemon of its parts, and puts on record that it starts.
+func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server.Listeners, logger *slog.Logger) (_ *daemon, err error) {
+	url := c.HTTP.URL.String()
+	if url == "" {
+		url = server.DefaultURL(c.Server.Names, l.HTTPPort()).String()
+	}
+	authority, err := ca.New(ca.Config{Certificate: s.intermediate, Root: s.root, Signer: s.signer, URL: url})
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Config{
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(authority.TrustDomain()), Evidence: c.Audit.Evidence, BackupDir: string(d), Log: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Authority: authority, Log: logger})
+	if err != nil {
+		return nil, err
+	}
+	if err := registrar.Policies.Start(ctx, enroll.Daemon(), d.policy()); err != nil {
+		return nil, err
+	}
+	err = db.Update(ctx, func(*store.Tx) audit.Event {
+		return audit.Event{Action: "daemon.start", Actor: enroll.Daemon().Name, Subject: enroll.Daemon().Name, Outcome: "ok", Detail: map[string]any{
+			"version": version(), "url": url, "https": l.URLs().HTTPS,
+		}}
+	})
+	if err != nil {
+		return nil, err
+	}
+	dns, ips := server.SplitNames(c.Server.Names)
+	certificate := &server.Certificate{
+		Issue: func(ctx context.Context) (tls.Certificate, error) { return registrar.Self(ctx, selfName, dns, ips) },
+		Now:   time.Now, Log: logger,
+	}
+	if err := certificate.Renew(ctx); err != nil {
+		return nil, err
+	}
+	ready := func() error { return errors.Join(db.Health(), certificate.Valid()) }
+	metrics := server.NewMetrics()
+	metrics.Collect(db, s.intermediate, ready)
+	admin := admin.New(admin.Config{
+		Registrar: registrar, Store: db, Authority: authority, UID: uint32(os.Getuid()),
+		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
+	})
+	return &daemon{
+		layout: d, store: db, registrar: registrar, listeners: l, log: logger,
+		server: &server.Server{
+			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
+			Registrar: registrar, Authority: authority, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
+			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
+		},
+	}, nil
+}
+
+// run answers until ctx ends. Then requests end first, what runs beside them
+// next, and the store last, with nothing lost.
+func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
+	defer func() { err = errors.Join(err, d.store.Close()) }()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	beside := beside(context.WithoutCancel(ctx), stop)
+	beside.run("store", d.store.Run)
+	beside.run("refusals", d.registrar.Run)
+	beside.run("certificate", d.server.Certificate.Run)
+	beside.run("policy", func(ctx context.Context) error { return d.registrar.Policies.Watch(ctx, d.layout.policy(), hangup) })
+	defer func() { err = errors.Join(err, beside.end()) }()
+
+	urls := d.listeners.URLs()
+	d.log.Info("serving", "version", version(), "https", urls.HTTPS, "http", urls.HTTP, "ops", urls.Ops, "socket", urls.Socket)
+	if readyFile != "" {
+		if err := d.listeners.WriteReady(readyFile); err != nil {
+			return fmt.Errorf("writing the ready file: %w", err)
+		}
+	}
+	return d.server.Run(ctx, d.listeners)
+}
