@@ -40,7 +40,7 @@ func parsePattern(text string) (pattern, error) {
 }
 
 func (p pattern) match(id ID) bool {
-	return id != ID{} && p.trustDomain == id.trustDomain &&
+	return p.trustDomain == id.trustDomain && // which the zero ID has not
 		match(p.role, id.role, "/.") && (p.name == "" || match(p.name, id.name, "/."))
 }
 

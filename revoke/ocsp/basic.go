@@ -94,9 +94,7 @@ func (r *reader) basic() *basic {
 }
 
 func (r *reader) responseData(b *basic) {
-	if r.next(context0) { // v1 is the default, which DER leaves out
-		r.fail("version is not v1")
-	}
+	// No version is read: v1 is the default, which DER leaves out, and there is no other.
 	if r.next(context1) {
 		explicit := r.nested(context1, "responderID")
 		b.byName, _ = explicit.element(tagSequence, "byName")

@@ -24,6 +24,7 @@ type forgery struct {
 	algorithm   []byte   // DER; nil: ECDSA with SHA-256
 	certs       []byte   // DER under [0]; nil: by's certificate; empty: none
 	more        []byte   // DER after tbsResponseData's last element
+	tail        []byte   // DER after the certificates
 	kind        []byte   // DER of responseType; nil: basic
 }
 
@@ -45,7 +46,7 @@ func (f forgery) der(t testing.TB) []byte {
 	tbs := seq(f.version, f.responderID, moment(now), seq(f.responses...), f.extensions, f.more)
 	signature, err := crypto.SignMessage(f.by.Signer, rand.Reader, tbs, crypto.SHA256)
 	require.NoError(t, err)
-	basic := seq(tbs, f.algorithm, tlv(3, []byte{0}, signature), f.certs)
+	basic := seq(tbs, f.algorithm, tlv(3, []byte{0}, signature), f.certs, f.tail)
 	return seq(tlv(0x0a, []byte{0}), explicit(0, seq(f.kind, octets(basic))))
 }
 

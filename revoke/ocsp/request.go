@@ -46,9 +46,7 @@ func ParseRequest(der []byte, most int) (*Request, error) {
 func (r *reader) tbsRequest(most int) *Request {
 	req := new(Request)
 	tbs := r.nested(tagSequence, "tbsRequest")
-	if tbs.next(context0) { // v1 is the default, which DER leaves out
-		tbs.fail("version is not v1")
-	}
+	// No version is read: v1 is the default, which DER leaves out, and there is no other.
 	if tbs.next(context1) {
 		tbs.skip(context1, "requestorName")
 	}

@@ -118,6 +118,44 @@ func TestSignNeverIssued(t *testing.T) {
 	require.True(t, bytes.Contains(der, hold))
 }
 
+// Only all three signs together mean never issued: a hold is a hold.
+func TestVerifyNeverIssued(t *testing.T) {
+	p := newPKI(t)
+	q := p.ask(t, nil)
+	for _, tt := range []struct {
+		name     string
+		at       time.Time
+		reason   byte
+		extended bool
+		want     ocsp.Status
+	}{
+		{"never issued", time.Unix(0, 0).UTC(), 6, true, ocsp.NeverIssued},
+		{"without the extension", time.Unix(0, 0).UTC(), 6, false, ocsp.Revoked},
+		{"for another reason", time.Unix(0, 0).UTC(), 1, true, ocsp.Revoked},
+		{"at another time", time.Unix(1, 0).UTC(), 6, true, ocsp.Revoked},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status := explicit(1, moment(tt.at), explicit(0, tlv(0x0a, []byte{tt.reason})))
+			f := forgery{by: p.responder, responses: [][]byte{seq(q.IDs[0].DER(), status, moment(now), explicit(0, moment(now)))}}
+			if tt.extended {
+				f.extensions = explicit(1, seq(extension(extended, octets(null))))
+			}
+			answers, err := p.names.Verify(f.der(t), q, now)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, answers[0].Status)
+		})
+	}
+}
+
+// A reason that says nothing is not said (RFC 5280, Section 5.3.1).
+func TestSignUnspecified(t *testing.T) {
+	p := newPKI(t)
+	s := good(p.ask(t, nil).IDs[0])
+	s.Status, s.RevokedAt = ocsp.Revoked, now.Add(-time.Hour)
+	der := sign(t, p.responder, ocsp.Response{ProducedAt: now, Responses: []ocsp.SingleResponse{s}})
+	require.True(t, bytes.Contains(der, explicit(1, moment(s.RevokedAt))))
+}
+
 // What would be a wrong or a senseless answer is not signed.
 func TestSignRefuses(t *testing.T) {
 	p := newPKI(t)

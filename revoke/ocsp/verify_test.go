@@ -22,6 +22,7 @@ func TestVerify(t *testing.T) {
 	q := p.ask(t, nonce)
 	id := q.IDs[0]
 	otherCA := issue(t, nil, key(t, 20), 1, aCA) // the same name, another key
+	sameKey := issue(t, nil, key(t, 1), 28, aCA) // the same key, another name
 	sibling := issue(t, &p.issuer, key(t, 21), 21, aClient)
 	sub := issue(t, &p.issuer, key(t, 22), 22, aCA)
 	root := issue(t, nil, key(t, 29), 29, aCA)
@@ -74,6 +75,7 @@ func TestVerify(t *testing.T) {
 		{"another CA of the same name", signedBy(otherCA), ocsp.ErrResponder},
 		{"another CA, named by that name", forgery{by: otherCA, responderID: explicit(1, otherCA.RawSubject), responses: [][]byte{single(id)}}.der(t), ocsp.ErrSignature},
 		{"a responder of another CA of the same name", delegate(otherCA, unchanged), ocsp.ErrResponder},
+		{"a responder of another CA with the same key", delegate(sameKey, unchanged), ocsp.ErrResponder},
 		{"a responder of another CA", delegate(root, unchanged), ocsp.ErrResponder},
 		{"a responder of a CA below the issuer", delegate(sub, unchanged), ocsp.ErrResponder},
 		{"a responder that signed its own certificate", signedBy(issue(t, nil, key(t, 30), 30, aResponder)), ocsp.ErrResponder},
@@ -87,6 +89,7 @@ func TestVerify(t *testing.T) {
 
 		{"another serial number", about(p.issuer, []byte{99}, crypto.SHA256), ocsp.ErrOtherCertificate},
 		{"the same serial number of another issuer", about(otherCA, id.Serial(), crypto.SHA256), ocsp.ErrOtherCertificate},
+		{"the same serial number of another issuer with the same key", about(sameKey, id.Serial(), crypto.SHA256), ocsp.ErrOtherCertificate},
 		{"another hash than asked", about(p.issuer, id.Serial(), crypto.SHA1), ocsp.ErrOtherCertificate},
 
 		{"no nonce", answer(p.responder, nil, good(id)), ocsp.ErrNonce},
@@ -208,7 +211,7 @@ func TestVerifyMalformed(t *testing.T) {
 		{"trailing octet after an error", []byte{0x30, 3, 0x0a, 1, 1, 0}},
 		{"error with an answer", seq(tlv(0x0a, []byte{1}), explicit(0, seq(basicOID, octets(seq()))))},
 		{"success without an answer", seq(tlv(0x0a, []byte{0}))},
-		{"status of two octets", seq(tlv(0x0a, []byte{0, 1}))},
+		{"status of two octets", seq(tlv(0x0a, []byte{1, 1}))},
 		{"another responseType", by(forgery{kind: otherOID})},
 		{"version v1, which is the default", by(forgery{version: explicit(0, tlv(2, []byte{0}))})},
 		{"no responses", by(forgery{responses: [][]byte{{}}})},
@@ -219,6 +222,9 @@ func TestVerifyMalformed(t *testing.T) {
 		{"nonce of 129 octets", by(forgery{extensions: exts(nonceExtension(129))})},
 		{"byKey of 19 octets", by(forgery{responderID: explicit(2, octets(make([]byte, 19)))})},
 		{"more in the signed part", by(forgery{more: null})},
+		{"more after the certificates", by(forgery{tail: null})},
+		{"more in an answer", by(forgery{responses: [][]byte{single(id, null)}})},
+		{"more in a revocation", revoked(moment(now), null)},
 		{"unknown algorithm", by(forgery{algorithm: seq(otherOID)})},
 		{"ECDSA with NULL", by(forgery{algorithm: seq(oid("\x2a\x86\x48\xce\x3d\x04\x03\x02"), null)})},
 		{"certificate that does not parse", by(forgery{certs: explicit(0, seq(seq(null)))})},
