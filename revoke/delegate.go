@@ -14,6 +14,9 @@ import (
 	"github.com/betonica/betonica/store/audit"
 )
 
+// self is who acts when the daemon does so of its own accord.
+const self = "self"
+
 // A delegate is a responder's key, which lives in memory only, and the
 // certificate that its issuer gave it.
 type delegate struct {
@@ -30,7 +33,7 @@ func newDelegate(ctx context.Context, db *store.DB, authority *ca.Authority) (*d
 	cert, err := authority.IssueResponder(key.Public(), func(cert *x509.Certificate) error {
 		return db.Update(ctx, func(*store.Tx) audit.Event {
 			return audit.Event{
-				Action: "responder.issue", Actor: "daemon", Subject: "daemon", Outcome: "ok",
+				Action: "responder.issue", Actor: self, Subject: self, Outcome: "ok",
 				Detail: map[string]any{"serial": store.SerialOf(cert).String(), "not_after": cert.NotAfter.UTC().Format(time.RFC3339)},
 			}
 		})

@@ -268,13 +268,21 @@ func newAnswer(id ocsp.CertID, body []byte, this, next time.Time) *answer {
 	}
 }
 
-// counts are for metrics.
+// counts are what [Responder.Counts] reads.
 type counts struct{ hits, misses, live, refused atomic.Int64 }
 
-// Counts returns how many answers came from the cache, were made for it, were
-// signed live, and were refused for want of a turn; and how many are kept.
-func (s *Responder) Counts() (hits, misses, live, refused int64, kept int) {
-	return s.counts.hits.Load(), s.counts.misses.Load(), s.counts.live.Load(), s.counts.refused.Load(), s.cache.len()
+// Counts say how answers came about since the start.
+type Counts struct {
+	Hits    int64 // from the cache
+	Misses  int64 // made for it
+	Live    int64 // made for one caller, with a nonce or for several certificates
+	Refused int64 // not made, for want of a turn
+	Kept    int   // in the cache now
+}
+
+// Counts returns how answers came about.
+func (s *Responder) Counts() Counts {
+	return Counts{s.counts.hits.Load(), s.counts.misses.Load(), s.counts.live.Load(), s.counts.refused.Load(), s.cache.len()}
 }
 
 var errTooLong = errors.New("the request is longer than 10 KiB")

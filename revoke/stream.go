@@ -104,15 +104,18 @@ func (h *hub) len() int {
 	return len(h.subs)
 }
 
-// close ends all subscriptions.
+// close ends all subscriptions, now and to come.
 func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ended = true
-	if h.closed != nil {
+	if !h.ended && h.closed != nil {
 		close(h.closed)
 	}
+	h.ended = true
 }
+
+// EndStreams ends all streams: when the daemon stops they would keep it waiting.
+func (p *Publisher) EndStreams() { p.stream.close() }
 
 // ServeStream pushes each delta as a server-sent event (WHATWG HTML, Section 9.2):
 // "delta" with the base64 of its DER, or "pointer" with a [Pointer]. The id is the
@@ -140,7 +143,8 @@ func (p *Publisher) ServeStream(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	out := http.NewResponseController(w)
-	if out.SetWriteDeadline(time.Now().Add(writeTimeout)) != nil || out.Flush() != nil {
+	// A stream has no end; the server's own deadlines are for requests that have.
+	if out.SetReadDeadline(time.Time{}) != nil || out.SetWriteDeadline(time.Now().Add(writeTimeout)) != nil || out.Flush() != nil {
 		return
 	}
 	for {

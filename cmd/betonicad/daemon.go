@@ -80,18 +80,23 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err := certificate.Renew(ctx); err != nil {
 		return nil, err
 	}
-	ready := func() error { return errors.Join(db.Health(), certificate.Valid()) }
+	va, err := openValidation(ctx, c, s, db, authority, logger)
+	if err != nil {
+		return nil, err
+	}
+	ready := func() error { return errors.Join(db.Health(), certificate.Valid(), va.publisher.Health()) }
 	metrics := server.NewMetrics()
 	metrics.Collect(db, s.intermediate, ready)
+	metrics.CollectRevocation(va.publisher, va.responder)
 	admin := admin.New(admin.Config{
-		Registrar: registrar, Store: db, Authority: authority, UID: uint32(os.Getuid()),
+		Registrar: registrar, Store: db, Authority: authority, Revoker: va.revoker, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	return &daemon{
 		layout: d, store: db, registrar: registrar, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
-			Registrar: registrar, Authority: authority, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
+			Registrar: registrar, Authority: authority, Publisher: va.publisher, Responder: va.responder, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
 			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
 		},
 	}, nil
@@ -110,6 +115,8 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside := beside(context.WithoutCancel(ctx), stop)
 	beside.run("store", d.store.Run)
 	beside.run("refusals", d.registrar.Run)
+	beside.run("revocation lists", d.server.Publisher.Run)
+	beside.run("OCSP responder", d.server.Responder.Run)
 	beside.run("certificate", d.server.Certificate.Run)
 	beside.run("policy", func(ctx context.Context) error { return d.registrar.Policies.Watch(ctx, d.layout.policy(), hangup) })
 	defer func() { err = errors.Join(err, beside.end()) }()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
 )
@@ -79,7 +81,21 @@ func (d *draft) writeKeys(h *ca.Hierarchy) error {
 		writeFile(at.intermediate(), encodeCertificate(h.Intermediate)),
 		writeFile(at.rootCertificate(), encodeCertificate(h.Root)),
 		writeFile(at.logKey(), sealer.Seal(logKeyName, d.log[:])),
+		d.writeStatement(h, sealer),
 	)
+}
+
+// writeStatement has the root say that the intermediate is good.
+func (d *draft) writeStatement(h *ca.Hierarchy, sealer *keys.Sealer) error {
+	root, err := ca.NewRoot(h.Root, h.RootKey, nil)
+	if err != nil {
+		return err
+	}
+	said, err := revoke.SignRoot(root, nil, time.Now())
+	if err != nil {
+		return err
+	}
+	return writeStatement(d.layout(), said, sealer, writeFile)
 }
 
 // writeConfig writes betonica.toml and policy.toml.

@@ -28,6 +28,13 @@ func (d layout) key() string             { return filepath.Join(string(d), "keys
 // logKey is the audit log's master secret, sealed under the intermediate's key.
 func (d layout) logKey() string { return filepath.Join(string(d), "keys", "log.key") }
 
+// What the root said in its last ceremony: its own revocation list, and a
+// responder that answers in its name, whose key is sealed under the
+// intermediate's.
+func (d layout) rootCRL() string       { return filepath.Join(string(d), "keys", "root.crl") }
+func (d layout) rootResponder() string { return filepath.Join(string(d), "keys", "root-ocsp.pem") }
+func (d layout) rootOCSPKey() string   { return filepath.Join(string(d), "keys", "root-ocsp.key") }
+
 // layoutOf returns the layout of the folder that --dir names.
 func layoutOf(dir string) (layout, error) {
 	abs, err := filepath.Abs(dir)

@@ -18,6 +18,8 @@ const logKeyName = "audit log"
 type secrets struct {
 	root, intermediate *x509.Certificate
 	signer             crypto.Signer // of the intermediate
+	sealer             *keys.Sealer
+	statement          *statement // the root's
 	log                *audit.Keys
 }
 
@@ -56,7 +58,9 @@ func openSecrets(d layout, c *server.Config) (*secrets, error) {
 		return nil, fmt.Errorf("opening the log's key %s: %w", d.logKey(), keys.ErrSealed)
 	}
 	s.log = audit.NewKeys([32]byte(master))
-	return &s, nil
+	s.sealer = sealer
+	s.statement, err = readStatement(d, sealer)
+	return &s, err
 }
 
 // origin is the name of the log of a trust domain.

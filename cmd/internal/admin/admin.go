@@ -14,6 +14,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Registrar *enroll.Registrar
 	Store     *store.DB
 	Authority *ca.Authority
+	Revoker   *revoke.Revoker
 
 	// UID is the daemon's own user, who may use the socket beside root.
 	UID uint32

@@ -13,17 +13,18 @@ const (
 	log                          // read the audit log
 	tokens                       // make and revoke join tokens
 	identities                   // make and manage identities
+	revocation                   // revoke identities and certificates
 	policy                       // change the policy
 	everything right = 1<<iota - 1
 )
 
 // roles are the rights of the privileged roles: whoever needs less gets less. An
-// officer also revokes; an operator, who cannot, does not need the log either.
+// officer also revokes, and reads the log to know whom; an operator does neither.
 var roles = map[string]right{
 	"auditor":  inventory | log,
 	"operator": inventory | tokens | identities,
-	"officer":  inventory | log | tokens | identities,
-	"admin":    inventory | log | tokens | identities | policy,
+	"officer":  inventory | log | tokens | identities | revocation,
+	"admin":    inventory | log | tokens | identities | revocation | policy,
 }
 
 // who says in words who has a right.

@@ -24,8 +24,11 @@ var verbs = []verb{
 	{"GET", "identities", inventory, "read identities", (*Admin).listIdentities},
 	{"GET", "identities/{role}/{name}", inventory, "read identities", (*Admin).showIdentity},
 	{"POST", "identities/{role}/{name}/suspend", identities, "suspend identities", (*Admin).suspend},
+	{"POST", "identities/{role}/{name}/cut", identities | revocation, "suspend identities and revoke what they hold", (*Admin).cut},
 	{"POST", "identities/{role}/{name}/resume", identities, "resume identities", (*Admin).resume},
 	{"POST", "identities/{role}/{name}/retire", identities, "retire identities", (*Admin).retire},
+
+	{"POST", "revocations", revocation, "revoke", (*Admin).revoke},
 
 	{"GET", "certificates", inventory, "read certificates", (*Admin).listCertificates},
 	{"GET", "certificates/{serial}", inventory, "read certificates", (*Admin).showCertificate},

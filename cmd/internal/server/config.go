@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -57,6 +58,24 @@ type Config struct {
 		PassphraseFile string `toml:"passphrase_file"`
 	} `toml:"ca"`
 
+	CRL struct {
+		// Lifetime is how long a revocation list is good: how long relying parties go
+		// on without us at most. From 1m to 720h; default "24h".
+		Lifetime Duration `toml:"lifetime"`
+		// Heartbeat is how often a delta is signed and pushed when nothing happens.
+		// From 100ms to 1h; default "10s". Relying parties expect it.
+		Heartbeat Duration `toml:"heartbeat"`
+	} `toml:"crl"`
+
+	OCSP struct {
+		// Lifetime is how long an OCSP answer may be believed: what a revocation
+		// takes at most to reach those that cache. From 5s to 24h; default "60s".
+		Lifetime Duration `toml:"lifetime"`
+		// Cache is how much memory the signed answers may take, in bytes. Default
+		// 33554432, 32 MiB.
+		Cache Bytes `toml:"cache"`
+	} `toml:"ocsp"`
+
 	Audit struct {
 		// Evidence is the file that keeps every checkpoint of the log that we ever
 		// signed: against it a log that was set back shows. It is worth most on
@@ -86,6 +105,9 @@ func ReadConfig(dir string) (*Config, error) {
 		return nil, err
 	}
 	c.resolve(dir)
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	return c, nil
 }
 
@@ -142,6 +164,16 @@ func (c *Config) resolve(dir string) {
 	if c.CA.PassphraseFile != "" || !hasCredential() {
 		orPath(&c.CA.PassphraseFile, dir, dir+".passphrase")
 	}
+}
+
+// check bounds what has a unit.
+func (c *Config) check() error {
+	return errors.Join(
+		c.CRL.Lifetime.within("crl.lifetime", 24*time.Hour, time.Minute, 720*time.Hour),
+		c.CRL.Heartbeat.within("crl.heartbeat", 10*time.Second, 100*time.Millisecond, time.Hour),
+		c.OCSP.Lifetime.within("ocsp.lifetime", time.Minute, 5*time.Second, 24*time.Hour),
+		c.OCSP.Cache.within("ocsp.cache", 32<<20, 64<<10, 64<<30),
+	)
 }
 
 // hasCredential says whether the service manager hands the passphrase over.

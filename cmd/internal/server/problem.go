@@ -14,6 +14,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/store"
 )
 
@@ -48,6 +49,9 @@ func problemOf(err error) *api.Problem {
 		return api.NewProblem(http.StatusForbidden, adminapi.ProblemForbidden, e.Error())
 	}
 	if e, ok := errors.AsType[*enroll.ConflictError](err); ok {
+		return api.NewProblem(http.StatusConflict, api.ProblemConflict, e.Error())
+	}
+	if e, ok := errors.AsType[*revoke.StateError](err); ok {
 		return api.NewProblem(http.StatusConflict, api.ProblemConflict, e.Error())
 	}
 	if e, ok := errors.AsType[*enroll.RateLimitError](err); ok {

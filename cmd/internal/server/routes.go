@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/betonica/betonica/enroll/api"
 )
@@ -19,12 +20,27 @@ func (s *Server) https() http.Handler {
 	return s.observed("https", s.orProblem(mux))
 }
 
-// http answers relying parties: what is signed already, and asked for by
-// programs that cannot be told anything else.
+// http answers relying parties: what is signed, and asked for by programs that
+// cannot be told anything else. OCSP stands before the mux, which would redirect
+// the base64 of a GET that has "//" in it, and before the access log, which would
+// cost more than the answer.
 func (s *Server) http() http.Handler {
 	mux := http.NewServeMux()
+	issuing, root := "/crl/"+s.Authority.IssuerID()+"/", "/crl/"+s.Authority.RootID()+"/"
+	mux.HandleFunc(issuing+"full.crl", s.Publisher.ServeFull)
+	mux.HandleFunc(issuing+"delta.crl", s.Publisher.ServeDelta)
+	mux.HandleFunc(issuing+"stream", s.Publisher.ServeStream)
+	mux.HandleFunc(root+"full.crl", s.Publisher.ServeRoot)
+	mux.HandleFunc("/chain.crl.pem", s.Publisher.ServeChain)
 	s.route(mux, "GET /ca/{file}", s.certificate)
-	return s.observed("http", s.orProblem(mux))
+	rest := s.observed("http", s.orProblem(mux))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ocsp" || strings.HasPrefix(r.URL.Path, "/ocsp/") {
+			s.Responder.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // ops answers the operator's own programs.

@@ -9,6 +9,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
+	"github.com/betonica/betonica/revoke"
 )
 
 // A Server answers on the daemon's listeners. Every field is required, and none
@@ -23,6 +24,10 @@ type Server struct {
 	// http.ServeMux: for callers with a certificate, and for those on the socket,
 	// whose RemoteAddr is "uid:N".
 	Admin, AdminSocket map[string]Page
+
+	// Publisher serves the revocation lists, Responder answers OCSP.
+	Publisher *revoke.Publisher
+	Responder *revoke.Responder
 
 	// Certificate is what the HTTPS listener shows.
 	Certificate *Certificate
