@@ -15,6 +15,7 @@ type Agent struct {
 	keeper  *keeper
 	current atomic.Pointer[holding]
 	done    chan struct{}
+	asked   chan chan error // renewals that are wanted now; each gets its outcome
 
 	// Of the goroutine that run is.
 	renewal, settling, watching backoff
@@ -40,7 +41,7 @@ func Start(ctx context.Context, conf Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{keeper: k, done: make(chan struct{})}
+	a := &Agent{keeper: k, done: make(chan struct{}), asked: make(chan chan error)}
 	a.hold(c)
 	go func() {
 		defer close(a.done)
@@ -87,6 +88,27 @@ func (a *Agent) hold(c *Credential) {
 		roots.AddCert(r)
 	}
 	a.current.Store(&holding{c, roots})
+}
+
+// Renew renews now, due or not: after a key may have been seen by others, or to
+// see that it works. When it returns nil the Agent holds the new certificate;
+// Exec and the word to the CA follow. An error leaves the old one in use, and
+// the Agent to its own times. ctx bounds the waiting, not the renewal.
+func (a *Agent) Renew(ctx context.Context) error {
+	outcome := make(chan error, 1)
+	select {
+	case a.asked <- outcome:
+	case <-a.done:
+		return errors.New("the agent has stopped")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-outcome:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Wait waits until the Agent has stopped, which it does when its context ends.

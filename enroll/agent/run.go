@@ -24,6 +24,8 @@ func (a *Agent) run(ctx context.Context) {
 		a.turn(ctx)
 		select {
 		case <-time.After(a.pause()):
+		case outcome := <-a.asked:
+			outcome <- a.replace(ctx, false)
 		case <-ctx.Done():
 		}
 	}
@@ -76,10 +78,8 @@ func (a *Agent) refresh(ctx context.Context) {
 }
 
 func (a *Agent) renew(ctx context.Context) {
-	c, _, err := a.keeper.renew(ctx, true)
+	err := a.replace(ctx, true)
 	if err == nil {
-		a.hold(c)
-		a.renewal, a.settling = backoff{}, backoff{}
 		return
 	}
 	now, end := a.keeper.conf.Now(), a.Credential().NotAfter()
@@ -90,6 +90,18 @@ func (a *Agent) renew(ctx context.Context) {
 		return
 	}
 	a.failed(ctx, "renew", err, retry)
+}
+
+// replace renews, with ifDue only if no other process has; the turn that follows
+// settles.
+func (a *Agent) replace(ctx context.Context, ifDue bool) error {
+	c, _, err := a.keeper.renew(ctx, ifDue)
+	if err != nil {
+		return err
+	}
+	a.hold(c)
+	a.renewal, a.settling = backoff{}, backoff{}
+	return nil
 }
 
 // settle does what the certificate in place still owes.

@@ -63,6 +63,7 @@ type world struct {
 	agent  *agent.Agent
 	conf   agent.Config
 	events *journal
+	stop   context.CancelFunc // ends the agent, before the end of the test does
 }
 
 // inWorld runs f beside an agent that has just enrolled and told the CA so. The
@@ -81,6 +82,7 @@ func inWorld(t *testing.T, change func(*agent.Config), f func(t *testing.T, w *w
 		require.NoError(t, os.WriteFile(w.conf.TokenFile, []byte(ca.Token("device", "SN-1").String()), 0o600))
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
+		w.stop = cancel
 		w.agent, err = agent.Start(ctx, w.conf)
 		require.NoError(t, err)
 		after(time.Second)
@@ -254,6 +256,37 @@ func TestSharedDirectory(t *testing.T) {
 		require.Equal(t, c.Serial(), catest.Serial(w.agent.Certificate().Leaf))
 		after(13 * time.Hour)
 		require.Len(t, w.ca.Issued(), 2)
+	})
+}
+
+// A renewal that is asked for comes at once, is confirmed, and moves those that
+// follow. One that is refused changes nothing, and an agent that has stopped
+// says so.
+func TestRenewNow(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		first := w.agent.Credential().Serial()
+		require.NoError(t, w.agent.Renew(t.Context()))
+		second := w.agent.Credential().Serial()
+		require.NotEqual(t, first, second)
+		synctest.Wait()
+		require.True(t, w.ca.Issued()[second].Confirmed)
+		after(14*time.Hour - 2*time.Minute)
+		require.Equal(t, second, w.agent.Credential().Serial())
+
+		w.answer(api.NewProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, "revoked"))
+		problem, ok := errors.AsType[*api.Problem](w.agent.Renew(t.Context()))
+		require.True(t, ok)
+		require.Equal(t, http.StatusUnauthorized, problem.Status)
+		require.Equal(t, second, w.agent.Credential().Serial())
+
+		w.answer(nil)
+		after(time.Hour)
+		require.Len(t, w.events.all(agent.Renewed), 2)
+		require.Zero(t, w.ca.Forks)
+
+		w.stop()
+		w.agent.Wait()
+		require.ErrorContains(t, w.agent.Renew(t.Context()), "stopped")
 	})
 }
 
