@@ -25,6 +25,7 @@ import (
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
+	"github.com/betonica/betonica/revoke/revoketest"
 )
 
 // A fixture is a CA that answers its admin API on a socket and over mutual TLS.
@@ -48,13 +49,14 @@ func serve(t *testing.T, uid int) *fixture {
 	f.urls = l.URLs()
 
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	w := revoketest.New(t, f.CA)
 	a := admin.New(admin.Config{
-		Registrar: f.Registrar, Store: f.Store, Authority: f.Authority, UID: uint32(uid),
+		Registrar: f.Registrar, Store: f.Store, Authority: f.Authority, Revoker: w.Revoker, UID: uint32(uid),
 		Version: "test", Started: f.Now(), URLs: f.urls, Ready: f.Store.Health, Log: log,
 	})
 	s := &server.Server{
 		Join: &join.Handler{Registrar: f.Registrar}, Renew: &renew.Handler{Registrar: f.Registrar},
-		Registrar: f.Registrar, Authority: f.Authority, Admin: a.MTLS(), AdminSocket: a.Socket(),
+		Registrar: f.Registrar, Authority: f.Authority, Publisher: w.Publisher, Responder: w.Responder, Admin: a.MTLS(), AdminSocket: a.Socket(),
 		Certificate: &server.Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {
 				dns, ips := server.SplitNames(c.Server.Names)

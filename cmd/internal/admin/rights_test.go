@@ -27,6 +27,8 @@ var may = map[string]string{
 	"GET identities":                        "uofa",
 	"GET identities/{role}/{name}":          "uofa",
 	"POST identities/{role}/{name}/suspend": "ofa",
+	"POST identities/{role}/{name}/cut":     "fa",
+	"POST revocations":                      "fa",
 	"POST identities/{role}/{name}/resume":  "ofa",
 	"POST identities/{role}/{name}/retire":  "ofa",
 	"GET certificates":                      "uofa",

@@ -27,7 +27,7 @@ func TestOps(t *testing.T) {
 	require.Contains(t, text, "betonica_ready 1")
 	require.Contains(t, text, `betonica_identities{state="active"} 1`)
 	require.Contains(t, text, "betonica_certificates_live 1")
-	require.Contains(t, text, "betonica_audit_entries 2")
+	require.Contains(t, text, "betonica_audit_entries 3")
 	require.Contains(t, text, "go_goroutines")
 
 	resp, _ = f.do(f.client(), http.MethodPost, f.urls.ops+"/readyz", nil, nil)

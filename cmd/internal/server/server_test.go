@@ -19,6 +19,7 @@ import (
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
+	"github.com/betonica/betonica/revoke/revoketest"
 )
 
 // A front of a real CA, on free ports.
@@ -37,9 +38,10 @@ type fixture struct {
 func newServer(t *testing.T, pages map[string]Page) *fixture {
 	f := &fixture{ca: enrolltest.New(t), log: &logBuffer{}, done: make(chan error, 1), t: t}
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w := revoketest.New(t, f.ca)
 	f.Server = &Server{
 		Join: &join.Handler{Registrar: f.ca.Registrar}, Renew: &renew.Handler{Registrar: f.ca.Registrar},
-		Registrar: f.ca.Registrar, Authority: f.ca.Authority, Admin: pages,
+		Registrar: f.ca.Registrar, Authority: f.ca.Authority, Publisher: w.Publisher, Responder: w.Responder, Admin: pages,
 		Certificate: &Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {
 				dns, ips := SplitNames(WithLoopback(nil))

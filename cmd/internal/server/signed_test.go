@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,9 +83,8 @@ func TestCheckpoint(t *testing.T) {
 	old, c := fetch("")
 	require.Empty(t, c.Proof)
 	require.NoError(t, f.Certificate.Renew(t.Context())) // another entry
-	newer, c := fetch("?since=2")
+	newer, c := fetch("?since=" + strconv.FormatInt(old.Size, 10))
 	require.Greater(t, newer.Size, old.Size)
-	require.Equal(t, int64(2), old.Size)
 	var proof []tlog.Hash
 	for _, text := range c.Proof {
 		hash, err := base64.StdEncoding.DecodeString(text)
