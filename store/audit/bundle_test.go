@@ -194,6 +194,7 @@ func TestBundleTampering(t *testing.T) {
 		{"something behind", func(l []string) []string { return append(l[:len(l)-1], "{}", "") }, []want{{audit.Inserted, 25, 25}}, 20},
 		{"sealed and hashed anew", func(l []string) []string { *line(l, 7) = forged(); return l }, []want{{audit.Rewritten, 5, 20}}, 0},
 		{"begins elsewhere", replace(`"from":5`, `"from":6`), []want{{audit.Renumbered, 5, 24}}, 0},
+		{"a hash too many", replace(`"right":[]`, `"right":["`+m.rows[0].Hash.String()+`"]`), []want{{audit.Rewritten, 5, 24}}, 0},
 		{"left hash", func(l []string) []string {
 			i := strings.Index(l[0], `"left":["`) + len(`"left":["`)
 			c := "A"

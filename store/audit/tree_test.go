@@ -72,6 +72,28 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// A tree and its clone go their own ways, whoever appends first.
+func TestTreeClone(t *testing.T) {
+	m, _ := hashed(t, 10)
+	tree := &m.tree
+	clone := tree.Clone()
+	fill := func(tree *audit.Tree) []byte {
+		for {
+			if tiles := tree.Append(tlog.Hash{}); len(tiles) > 0 {
+				return tiles[0].Hashes
+			}
+		}
+	}
+	clone.Append(tlog.Hash{1})
+	tree.Append(tlog.Hash{2})
+	clone.Append(tlog.Hash{3})
+	of, ofClone := fill(tree), fill(clone)
+	at := 10 * tlog.HashSize
+	require.Equal(t, []byte{2, 0}, []byte{of[at], of[at+tlog.HashSize]})
+	require.Equal(t, []byte{1, 3}, []byte{ofClone[at], ofClone[at+tlog.HashSize]})
+	require.NotEqual(t, tree.Hash(), clone.Hash())
+}
+
 // A tree is not loaded from a store that lacks a part of it.
 func TestLoadTreeIncomplete(t *testing.T) {
 	m, _ := hashed(t, 600)
