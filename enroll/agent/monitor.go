@@ -70,6 +70,13 @@ func (d directory) held() (held, error) {
 	return h, nil
 }
 
+// LogKey returns the verifier key by which the machine with that directory knows
+// its CA's log, as it first saw it; empty if it has seen none.
+func LogKey(dir string) (string, error) {
+	h, err := directory{path: dir}.held()
+	return h.key, err
+}
+
 // check holds cp, the answer to a caller that holds the first since entries,
 // against the checkpoint that the directory holds, and keeps it if it extends
 // that. The key is the one that was seen first; what came with cp counts only

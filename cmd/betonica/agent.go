@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/enroll/agent"
+)
+
+func agentCommand(env environment) *cobra.Command {
+	var conf agent.Config
+	cmd := &cobra.Command{
+		Use:   "agent --dir DIR [--exec COMMAND]",
+		Short: "Keep a machine's certificate fresh until told to stop",
+		Long: `Keep the certificate in DIR fresh: renew it when the CA says so, swap the link
+DIR/current, run COMMAND, and hold the CA to what its log said before. What
+happens goes to stderr, a line each. SIGTERM and SIGINT end it well.
+
+A DIR that is empty is enrolled first, with --url and --token-file. A machine
+whose certificate ran out is never enrolled anew: that takes a new token.`,
+		Example: `  betonica agent --dir /etc/pump --exec 'systemctl reload nginx'`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := needs(cmd, "dir"); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			conf.Log = logger(env, false)
+			conf.TokenFile = tokenFileOr(env, conf.TokenFile)
+			hook(cmd, &conf)
+			a, err := agent.Start(ctx, conf)
+			if err != nil {
+				return adviseRenewal(fmt.Errorf("starting: %w", interrupted(ctx, err)), conf.Dir)
+			}
+			c := a.Credential()
+			conf.Log.InfoContext(ctx, "watching", "identity", c.ID(), "serial", c.Serial(), "not_after", c.NotAfter(), "renew_after", c.RenewAfter)
+			a.Wait()
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&conf.Dir, "dir", "", "the machine's `directory`")
+	cmd.Flags().StringVar(&conf.URL, "url", "", "the CA's `URL`, to enrol, or if it moved")
+	cmd.Flags().StringVar(&conf.TokenFile, "token-file", "", "the `file` with the join token, to enrol (default: the systemd credential "+tokenCredential+")")
+	cmd.Flags().StringVar(&conf.Request.Identity, "identity", "", "`ROLE/NAME` to be called, if the token leaves it open")
+	hookFlags(cmd)
+	return cmd
+}
+
+// tokenFileOr returns path, or the systemd credential if there is one.
+func tokenFileOr(env environment, path string) string {
+	if dir := env.getenv("CREDENTIALS_DIRECTORY"); path == "" && dir != "" {
+		credential := dir + "/" + tokenCredential
+		if _, err := os.Stat(credential); !errors.Is(err, os.ErrNotExist) {
+			return credential
+		}
+	}
+	return path
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
+)
+
+func auditListCommand(env environment) *cobra.Command {
+	var filter adminapi.AuditFilter
+	var since, until string
+	var limit int
+	var form *output
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List entries of the audit log, the newest first",
+		Example: `  betonica audit list --since 24h --action certificate.refuse
+  betonica audit list --subject device/pump-7 -o ndjson`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := env.now()
+			var err error
+			if filter.Since, err = moment(since, now); err != nil {
+				return err
+			}
+			if filter.Until, err = moment(until, now); err != nil {
+				return err
+			}
+			daemon, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			defer daemon.Close()
+			columns := []column[adminapi.Entry]{
+				{"SEQ", func(e adminapi.Entry) string { return fmt.Sprint(e.Seq) }},
+				{"TIME (UTC)", func(e adminapi.Entry) string { return e.At.UTC().Format("2006-01-02 15:04:05") }},
+				{"ACTION", func(e adminapi.Entry) string { return e.Action }},
+				{"ACTOR", func(e adminapi.Entry) string { return e.Actor }},
+				{"SUBJECT", func(e adminapi.Entry) string { return e.Subject }},
+				{"OUTCOME", func(e adminapi.Entry) string { return e.Outcome }},
+			}
+			all := adminapi.All(cmd.Context(), func(ctx context.Context, p adminapi.PageRequest) (adminapi.Page[adminapi.Entry], error) {
+				return daemon.Audit(ctx, filter, p)
+			})
+			return interrupted(cmd.Context(), writeList(env, *form, columns, atMost(limit, all)))
+		},
+	}
+	cmd.Flags().StringVar(&filter.Actor, "actor", "", "only by this `actor`, in full")
+	cmd.Flags().StringVar(&filter.Subject, "subject", "", "only about this `subject`, in full")
+	cmd.Flags().StringVar(&filter.Action, "action", "", "only this `action`, such as certificate.issue")
+	cmd.Flags().StringVar(&since, "since", "", "not before this `time`: RFC 3339, or how long ago, such as 90m")
+	cmd.Flags().StringVar(&until, "until", "", "before this `time`")
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
+	daemonFlags(cmd)
+	form = outputFlag(cmd)
+	return cmd
+}
+
+// moment reads a time, or how long before now it was.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(-d), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, usagef("%q is not a time such as 2026-11-22T14:00:00Z, nor a duration such as 90m", text)
+	}
+	return t, nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
+)
+
+func revokeCommand(env environment) *cobra.Command {
+	var req adminapi.RevokeRequest
+	var yes bool
+	var form *output
+	cmd := &cobra.Command{
+		Use:   "revoke ROLE/NAME | --serial SERIAL",
+		Short: "End an identity on every path, or one certificate",
+		Long: `End an identity for good: its certificates are revoked, its tokens, renewal and
+re-enrolment are closed, its names are free for others. It cannot be undone.
+With --serial one certificate is revoked, and its identity lives on.
+
+Connected peers refuse it within a second, and cut what is open. The others
+learn it from OCSP and from the revocation lists.
+
+Reasons: unspecified, keyCompromise, affiliationChanged, superseded,
+cessationOfOperation, privilegeWithdrawn.`,
+		Example: `  betonica revoke device/pump-7 --dry-run
+  betonica revoke device/pump-7 --reason keyCompromise --yes
+  betonica revoke --serial 01a200dc93a81fef9c9019235d322ce0`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				req.Identity = args[0]
+			}
+			if (req.Identity == "") == (req.Serial == "") {
+				return usagef("%s takes a ROLE/NAME or --serial, one of them; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+			}
+			daemon, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			defer daemon.Close()
+			return revoke(cmd.Context(), env, daemon, req, yes, *form)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&req.Serial, "serial", "", "the certificate to revoke, by its `serial` number in hex")
+	f.StringVar(&req.Reason, "reason", "", "why, as RFC 5280 `name`s it (default unspecified)")
+	f.BoolVar(&req.DryRun, "dry-run", false, "only say what would fall")
+	f.BoolVar(&yes, "yes", false, "do not ask")
+	cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions([]string{
+		"unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn",
+	}, cobra.ShellCompDirectiveNoFileComp))
+	daemonFlags(cmd)
+	form = outputFlag(cmd)
+	return cmd
+}
+
+// revoke asks, unless it was told not to, and revokes.
+func revoke(ctx context.Context, env environment, daemon *adminapi.Client, req adminapi.RevokeRequest, yes bool, form output) error {
+	what := req.Identity + req.Serial
+	failed := func(err error) error {
+		return adviseIdentity(fmt.Errorf("revoking %s: %w", what, interrupted(ctx, err)))
+	}
+	if !req.DryRun && !yes {
+		if f, ok := env.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+			return usagef("revoking %s cannot be undone: say --yes, or look first with --dry-run", what)
+		}
+		would := req
+		would.DryRun = true
+		fallen, err := daemon.Revoke(ctx, would)
+		if err != nil {
+			return failed(err)
+		}
+		fmt.Fprintf(env.stderr, "This ends %s for good: %s. Go on? [y/N] ", what, summary(fallen))
+		if !confirmed(env) {
+			return fmt.Errorf("revoking %s: %w", what, errDeclined)
+		}
+	}
+	fallen, err := daemon.Revoke(ctx, req)
+	if err != nil {
+		return failed(err)
+	}
+	if form == asTable && !req.DryRun {
+		fmt.Fprintf(env.stderr, "revoked %s: %s\n", what, summary(fallen))
+	}
+	return writeFallen(env, form, fallen)
+}
+
+// errDeclined is a person who thought better of it.
+var errDeclined = fmt.Errorf("nothing was revoked (%w)", context.Canceled)
+
+// confirmed reads a yes.
+func confirmed(env environment) bool {
+	line, _ := bufio.NewReader(env.stdin).ReadString('\n') // an end without a line is no
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return true
+	}
+	return false
+}
+
+// summary says in words what falls.
+func summary(f adminapi.Fallen) string {
+	if f.Already {
+		return "it was revoked before"
+	}
+	return fmt.Sprintf("%s, %s, %s", count(len(f.Serials), "certificate"), count(len(f.Tokens), "unused token"), count(len(f.Names), "name"))
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+func writeFallen(env environment, form output, f adminapi.Fallen) error {
+	number := ""
+	if f.Number > 0 {
+		number = strconv.FormatInt(f.Number, 10)
+	}
+	return writeOne(env, form, f, []field{
+		{"identity", f.Identity},
+		{"certificates", strings.Join(f.Serials, " ")},
+		{"tokens", strings.Join(f.Tokens, " ")},
+		{"names", strings.Join(f.Names, " ")},
+		{"crl number", number},
+	})
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
+)
+
+func statusCommand(env environment) *cobra.Command {
+	var form *output
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the daemon at a glance",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			daemon, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			defer daemon.Close()
+			s, err := daemon.Status(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("asking for the status: %w", interrupted(cmd.Context(), err))
+			}
+			return writeStatus(env, *form, s)
+		},
+	}
+	daemonFlags(cmd)
+	form = outputFlag(cmd)
+	return cmd
+}
+
+func writeStatus(env environment, form output, s adminapi.Status) error {
+	now := env.now()
+	ready := "yes"
+	if !s.Ready {
+		ready = "no: " + s.Reason
+	}
+	identities := []string{}
+	for _, state := range slices.Sorted(maps.Keys(s.Identities)) {
+		identities = append(identities, fmt.Sprintf("%d %s", s.Identities[state], state))
+	}
+	log := fmt.Sprintf("%d entries, all of them signed for", s.Entries)
+	if tail := s.Entries - s.Checkpointed; tail > 0 {
+		log = fmt.Sprintf("%d entries, the last %d not yet signed for", s.Entries, tail)
+	}
+	suspects := ""
+	if s.Suspects > 0 {
+		suspects = fmt.Sprintf("%d: see betonica identity list", s.Suspects)
+	}
+	return writeOne(env, form, s, []field{
+		{"ready", ready}, {"trust domain", s.TrustDomain}, {"version", s.Version}, {"started", stamp(s.Started, now)},
+		{"https", s.URLs.HTTPS}, {"http", s.URLs.HTTP}, {"ops", s.URLs.Ops}, {"socket", s.URLs.Socket},
+		{"root", s.Root.Subject}, {"root SHA-256", s.Root.SHA256}, {"root ends", stamp(s.Root.NotAfter, now)},
+		{"issuer", s.Issuer.Subject}, {"issuer ends", stamp(s.Issuer.NotAfter, now)},
+		{"policy", fmt.Sprintf("version %d", s.Policy)},
+		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects},
+		{"certificates", fmt.Sprintf("%d live", s.Certificates)}, {"tokens", fmt.Sprintf("%d open", s.Tokens)},
+		{"log", log}, {"log key", s.LogKey},
+	})
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
+)
+
+func tokenCreateCommand(env environment) *cobra.Command {
+	var req adminapi.TokenRequest
+	var ttl time.Duration
+	var form *output
+	cmd := &cobra.Command{
+		Use:   "create --role ROLE --name NAME",
+		Short: "Make a join token; it alone goes to stdout",
+		Long: `Make a join token: it enrols one machine, once, within its time. It is shown
+now and never again; the daemon keeps a hash. NAME may be a pattern, such as
+ward3-*: then whoever holds the token picks a name that nobody has.`,
+		Example: `  betonica token create --role device --name pump-7 > pump-7.token
+  betonica token create --role device --name 'ward3-*' --uses 20 --ttl 8h --network 10.3.0.0/16
+  betonica token create --role device --name pump-7 --replace     # it enrols anew`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := needs(cmd, "role", "name"); err != nil {
+				return err
+			}
+			daemon, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			defer daemon.Close()
+			req.TTL = adminapi.Duration(ttl)
+			t, err := daemon.CreateToken(cmd.Context(), req)
+			if err != nil {
+				err = fmt.Errorf("making a token for %s/%s: %w", req.Role, req.Name, interrupted(cmd.Context(), err))
+				if !req.Replace {
+					err = advise(err, "if it exists and shall enrol anew, repeat this with --replace", exitConflict)
+				}
+				return err
+			}
+			if *form != asTable {
+				return writeOne(env, *form, t, nil)
+			}
+			fmt.Fprintf(env.stderr, "token %s for %s/%s, %s, until %s\n", t.ID, t.Role, t.Name, uses(t.MaxUses), stamp(t.Expires, env.now()))
+			_, err = fmt.Fprintln(env.stdout, clean(t.Secret))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&req.Role, "role", "", "`role` of the identity, such as device")
+	cmd.Flags().StringVar(&req.Name, "name", "", "`name` of the identity, or a pattern with *")
+	cmd.Flags().DurationVar(&ttl, "ttl", 0, "how long the token lives, at most 24h (default 1h)")
+	cmd.Flags().IntVar(&req.Uses, "uses", 0, "how often it may be spent (default once)")
+	cmd.Flags().BoolVar(&req.Replace, "replace", false, "let an identity that has certificates enrol anew; they are superseded")
+	cmd.Flags().StringVar(&req.Owner, "owner", "", "`who` answers for what enrols with it")
+	cmd.Flags().StringVar(&req.Network, "network", "", "the `CIDR` that it may be used from")
+	cmd.Flags().StringVar(&req.SPKI, "spki", "", "SHA-256, in `hex`, of the only public key that it certifies")
+	daemonFlags(cmd)
+	form = outputFlag(cmd)
+	return cmd
+}
+
+func uses(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
