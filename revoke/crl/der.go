@@ -177,8 +177,8 @@ func parseTime(b []byte, yearDigits int) (time.Time, bool) {
 	month, day := digits(b[:2]), digits(b[2:4])
 	hour, minute, second := digits(b[4:6]), digits(b[6:8]), digits(b[8:10])
 	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
-	_, m, d := t.Date() // differs where the calendar has no such day
-	return t, int(m) == month && d == day && hour < 24 && minute < 60 && second < 60
+	_, m, d := t.Date() // differs where the calendar has no such day, or the day no such hour
+	return t, int(m) == month && d == day && minute < 60 && second < 60
 }
 
 func isDigits(b []byte) bool {

@@ -82,7 +82,7 @@ func newMessage(issuer *x509.Certificate, signer crypto.Signer, t Template, entr
 		return nil, errors.New("the key that would sign the CRL is not the issuer's")
 	case issuer.KeyUsage&x509.KeyUsageCRLSign == 0 || len(issuer.SubjectKeyId) == 0:
 		return nil, errors.New("the issuer's certificate is not one for signing CRLs")
-	case t.Number < 1 || t.Base < 0 || t.Base >= t.Number:
+	case t.Base < 0 || t.Number <= t.Base:
 		return nil, fmt.Errorf("a CRL of number %d cannot have base %d", t.Number, t.Base)
 	case !t.NextUpdate.After(t.ThisUpdate):
 		return nil, fmt.Errorf("CRL %d would end before it begins", t.Number)

@@ -48,6 +48,7 @@ func hostiles(ca party) []hostile {
 		{"number negative", only(aki, extension(cRLNumber, false, integer(0xff))), nil},
 		{"number with a needless zero", only(aki, extension(cRLNumber, false, integer(0, 5))), nil},
 		{"number of 2^63", only(aki, extension(cRLNumber, false, integer(0, 0x80, 0, 0, 0, 0, 0, 0, 0))), nil},
+		{"number of 2^64+5", only(aki, extension(cRLNumber, false, integer(1, 0, 0, 0, 0, 0, 0, 0, 5))), nil},
 		{"number empty", only(aki, extension(cRLNumber, false, integer())), nil},
 		{"number and more", only(aki, extension(cRLNumber, false, integer(5), nine)), nil},
 		{"number twice", exts(number), nil},
@@ -61,6 +62,7 @@ func hostiles(ca party) []hostile {
 		{"critical is FALSE, which is the default", exts(seq(tlv(6, []byte{0x2a, 3}), []byte{1, 1, 0}, tlv(4))), nil},
 		{"extensions empty", forgery{extensions: [][]byte{{}}}, nil},
 		{"17 extensions", exts(many...), nil},
+		{"more beside the extensions", forgery{extensions: [][]byte{}, more: tlv(0xa0, seq(aki, number), nine)}, nil},
 
 		{"version absent: v1", forgery{version: []byte{}}, nil},
 		{"version v3", forgery{version: integer(2)}, nil},
@@ -93,9 +95,10 @@ func hostiles(ca party) []hostile {
 		{"date with an offset", entry(nine, utc("261122120000+0100")), nil},
 		{"date with a fraction", entry(nine, generalized("20500101000000.5Z")), nil},
 		{"date of no Z", entry(nine, utc("2611221200000")), nil},
-		{"date with a letter", entry(nine, utc("26112212000xZ")), nil},
+		{"date with a letter", entry(nine, utc("26112212000:Z")), nil},
 		{"the 29th of February 2025", entry(nine, utc("250229120000Z")), nil},
 		{"the 13th month", entry(nine, utc("251301120000Z")), nil},
+		{"the 60th minute", entry(nine, utc("251201126000Z")), nil},
 		{"the 60th second", entry(nine, utc("251201120060Z")), nil},
 		{"the 24th hour", entry(nine, utc("251201240000Z")), nil},
 		{"the 0th day", entry(nine, utc("251200120000Z")), nil},
@@ -181,7 +184,9 @@ func TestOpenSignature(t *testing.T) {
 	ca := authority(t, "Issuer", key(t, 1), nil)
 	namesake := authority(t, "Issuer", key(t, 2), func(c *x509.Certificate) { c.SubjectKeyId = ca.SubjectKeyId })
 	noUsage := authority(t, "Issuer", key(t, 1), func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })
-	noCA := authority(t, "Issuer", key(t, 1), func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, x509.KeyUsageCRLSign })
+	noCA := authority(t, "Issuer", key(t, 1), func(c *x509.Certificate) {
+		c.IsCA, c.KeyUsage, c.SubjectKeyId = false, x509.KeyUsageCRLSign, ca.SubjectKeyId
+	})
 	der := encode(t, ca, template(5, 0), collect(t, 3))
 	flipped := func(at int) []byte {
 		b := slices.Clone(der)
@@ -229,7 +234,8 @@ func TestOpenGarbage(t *testing.T) {
 		"length of 4 GiB":          {0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 0x30},
 		"length of 5 octets":       {0x30, 0x85, 1, 0, 0, 0, 0, 0x30},
 		"length with a zero":       append([]byte{0x30, 0x83, 0}, der[2:]...),
-		"short length in long":     {0x30, 0x81, 2, 0x30, 0},
+		"short length in long":     seq(seq(forgery{}.signed(ca)), ecdsaSHA256, append([]byte{3, 0x81, 71, 0}, make([]byte, 70)...)),
+		"indefinite, and nothing":  {0x30, 0x80},
 		"a thousand deep":          deep,
 		"PEM":                      []byte("-----BEGIN X509 CRL-----\n"),
 	}

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,12 +72,15 @@ func issue(t testing.TB, template *x509.Certificate, by party, signer crypto.Sig
 func signers(t testing.TB) map[string]crypto.Signer {
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	require.NoError(t, err)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	rsaKey, err := rsaKey()
 	require.NoError(t, err)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	return map[string]crypto.Signer{"P-256": key(t, 1), "P-384": p384, "RSA": rsaKey, "Ed25519": ed}
 }
+
+// rsaKey is made once: it takes as long as many a test.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 // serial returns our kind of serial number: 16 octets, of which the first is not zero.
 func serial(n uint64) (s crl.Serial) {

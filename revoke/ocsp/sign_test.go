@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"encoding/asn1"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,12 +23,15 @@ import (
 func signers(t testing.TB) map[string]crypto.Signer {
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	require.NoError(t, err)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	rsaKey, err := rsaKey()
 	require.NoError(t, err)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	return map[string]crypto.Signer{"P-256": key(t, 2), "P-384": p384, "RSA": rsaKey, "Ed25519": ed}
 }
+
+// rsaKey is made once: it takes as long as many a test.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 // What a responder signs, with any kind of key, a relying party reads as it was meant.
 func TestSign(t *testing.T) {
