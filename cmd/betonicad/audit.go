@@ -74,7 +74,7 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 	if _, broken := errors.AsType[*audit.TamperError](err); err != nil && !broken {
 		return err
 	}
-	fmt.Fprintln(env.stdout, report)
+	fmt.Fprint(env.stdout, report)
 	return err
 }
 

@@ -35,10 +35,13 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// try runs a command line in an empty environment.
+// try runs a command line in an empty environment. A daemon that starts where it
+// should not is stopped after a minute.
 func try(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	var out, errs output
-	err = run(t.Context(), environment{&out, &errs, func(string) string { return "" }}, args)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err = run(ctx, environment{&out, &errs, func(string) string { return "" }}, args)
 	return out.String(), errs.String(), err
 }
 
