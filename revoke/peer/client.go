@@ -27,8 +27,10 @@ func (p *Peer) client(host string, met func([]*x509.Certificate)) *tls.Config {
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return p.conf.Source.Certificate(), nil
 		},
-		ClientSessionCache: p.sessions,
-		InsecureSkipVerify: true, // VerifyConnection does it all, also on resumed sessions
+		// No session is resumed: it would show the certificates of when it began, though
+		// both ends may have renewed since, and those have run out or been revoked.
+		ClientSessionCache: nil,
+		InsecureSkipVerify: true, // VerifyConnection does it all
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			return p.verify(context.Background(), cs, x509.ExtKeyUsageServerAuth, name, met)
 		},

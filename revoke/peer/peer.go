@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -18,15 +17,14 @@ const firstWait = 10 * time.Second
 // A Peer judges whoever this machine speaks to. Its methods may be called
 // concurrently.
 type Peer struct {
-	conf     Config
-	allow    allow.Peers
-	issuing  *keeper // of the intermediate's list
-	root     *keeper // of the root's
-	live     table
-	sessions tls.ClientSessionCache
-	asking   chan struct{} // a token for each OCSP question under way
-	stop     context.CancelFunc
-	done     sync.WaitGroup
+	conf    Config
+	allow   allow.Peers
+	issuing *keeper // of the intermediate's list
+	root    *keeper // of the root's
+	live    table
+	asking  chan struct{} // a token for each OCSP question under way
+	stop    context.CancelFunc
+	done    sync.WaitGroup
 }
 
 // Open reads the lists from disk, fetches newer ones, and keeps them fresh until
@@ -44,7 +42,7 @@ func Open(ctx context.Context, c Config) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{conf: c, allow: peers, asking: make(chan struct{}, maxAsking), sessions: tls.NewLRUClientSessionCache(0)}
+	p := &Peer{conf: c, allow: peers, asking: make(chan struct{}, maxAsking)}
 	if err := makeState(c.State); err != nil {
 		return nil, err
 	}

@@ -209,6 +209,41 @@ func TestRevoked(t *testing.T) {
 	require.ErrorIs(t, err, peer.ErrRevoked)
 }
 
+// A renewing source is a machine that renews.
+type renewing struct {
+	source
+	cert atomic.Pointer[tls.Certificate]
+}
+
+func (r *renewing) Certificate() *tls.Certificate { return r.cert.Load() }
+
+// What either end renews to shows on the next connection, and what becomes of its
+// old certificate is nobody's concern any more.
+func TestRenewed(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	ends := make([]*machine, 2)
+	own := make([]*renewing, 2)
+	for i, path := range []string{"device/gw", "device/pump-1"} {
+		own[i] = &renewing{source: sourceOf(t, w, path)}
+		own[i].cert.Store(own[i].source.cert)
+		ends[i] = open(t, w, own[i].source, func(c *peer.Config) { c.Source = own[i] })
+	}
+	address := ends[0].listen(t)
+	for range 3 {
+		_, err := ends[1].connect(t, address)
+		require.NoError(t, err)
+	}
+	for i, path := range []string{"device/gw-renewed", "device/pump-1-renewed"} {
+		own[i].cert.Store(sourceOf(t, w, path).cert)
+	}
+	revokeIt(t, w, "device/gw")
+	number := revokeIt(t, w, "device/pump-1")
+	require.Eventually(t, func() bool { return ends[0].Number() >= number && ends[1].Number() >= number }, 10*time.Second, time.Millisecond)
+	c, err := ends[1].connect(t, address)
+	require.NoError(t, err)
+	require.Equal(t, "gw-renewed", c.ConnectionState().PeerCertificates[0].Subject.CommonName)
+}
+
 // An http.Server on any TCP listener with the bare tls.Config cuts as well, over
 // HTTP/2 too, and an http.Client reaches it.
 func TestHTTP(t *testing.T) {
