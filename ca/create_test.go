@@ -16,7 +16,7 @@ import (
 	"github.com/betonica/betonica/ca"
 )
 
-// The ceremony makes what DESIGN promises: an intermediate that can sign leaves
+// The ceremony makes an intermediate that can sign leaves
 // only, and for its trust domain only.
 func TestCreate(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -28,7 +28,7 @@ func pemCSR(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 }
 
-// Every kind of key that DESIGN names is taken, as DER and as PEM, and is known
+// Every kind of key that the package doc names is taken, as DER and as PEM, and is known
 // by the hash of its SubjectPublicKeyInfo.
 func TestParseRequestKeys(t *testing.T) {
 	for kind, key := range map[string]crypto.Signer{

@@ -31,7 +31,7 @@ type Identity struct {
 // A State is where an identity is in its life.
 type State string
 
-// The states of DESIGN 4. Only an active identity gets certificates; revoked is
+// The states of an identity. Only an active identity gets certificates; revoked is
 // a tombstone.
 const (
 	Pending   State = "pending"
