@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -115,6 +116,10 @@ func (a *Admin) holder(r *http.Request) (caller, error) {
 	}
 	from := api.Source(r)
 	h, err := a.Registrar.Holder(r.Context(), presented, from)
+	if denied, ok := errors.AsType[*ca.DeniedError](err); ok {
+		// It is on record, and no matter of policy: such a caller is nobody any more.
+		return caller{}, &adminapi.ForbiddenError{Actor: denied.ID.Path(), Verb: "use the admin API", Needs: "a certificate in force, and " + denied.Reason}
+	}
 	if err != nil {
 		return caller{}, err
 	}

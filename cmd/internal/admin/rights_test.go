@@ -88,8 +88,9 @@ func TestNobody(t *testing.T) {
 	require.NoError(t, err)
 	_, err = alice.Status(t.Context())
 	p := problem(t, err)
-	require.Equal(t, api.ProblemDenied, p.Type)
+	require.Equal(t, adminapi.ProblemForbidden, p.Type)
 	require.Equal(t, http.StatusForbidden, p.Status)
+	require.Contains(t, p.Detail, "suspended")
 }
 
 // On the socket root and the daemon's own user may do everything, the first
