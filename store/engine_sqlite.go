@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
@@ -90,8 +91,14 @@ type sqliteConnector struct {
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.name) }
 func (c sqliteConnector) Driver() driver.Driver                        { return c.driver }
 
+// dialect drops the row locks, since there is nobody to lock out, and hides the
+// parameters that are compared with from the planner. It would look at their
+// values for hints, and SQLite would therefore prepare the statement anew each
+// time that the driver clears its bindings, which is always: 90 µs instead of 10
+// for a certificate. A plus changes nothing else.
 func (e *sqlite) dialect(query string) string {
-	return braces(query, func(string) string { return "" }) // one writer: there is nobody to lock out
+	query = braces(query, func(string) string { return "" })
+	return strings.NewReplacer("= $", "= +$", "LIMIT $", "LIMIT +$").Replace(query)
 }
 
 func (e *sqlite) reader() *reads { return &reads{db: e.read, engine: e} }

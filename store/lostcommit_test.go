@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,12 +60,13 @@ func TestConnectionsCutUnderLoad(t *testing.T) {
 	d := open(t, config(t, dsn))
 	var recorded, unknown atomic.Int64
 	var load sync.WaitGroup
-	const callers, calls = 8, 40
+	const callers, calls = 8, 25
 	var cuts sync.WaitGroup
 	over, end := context.WithCancel(t.Context())
 	cuts.Go(func() {
-		for n := 0; over.Err() == nil; n++ {
-			if d.Stats().Batches%7 == 0 {
+		for last := int64(0); over.Err() == nil; runtime.Gosched() {
+			if n := d.Stats().Batches; n >= last+5 {
+				last = n
 				p.cut()
 			}
 		}

@@ -1,4 +1,5 @@
--- The schema of DESIGN 5, PostgreSQL. Times are Unix milliseconds.
+-- The first schema, for PostgreSQL. Times are Unix milliseconds. Text is compared
+-- byte by byte, as SQLite does, and not as some language would.
 
 CREATE TABLE meta (
     key   TEXT COLLATE "C" PRIMARY KEY,

@@ -1,4 +1,4 @@
--- The schema of DESIGN 5, SQLite. Times are Unix milliseconds.
+-- The first schema, for SQLite. Times are Unix milliseconds.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -59,8 +59,10 @@ CREATE TABLE keys (
     serial   BLOB NOT NULL     -- newest certificate for it
 ) WITHOUT ROWID;
 
+-- In the order of their making, not of their random ids: tokens that are spent
+-- together lie together.
 CREATE TABLE tokens (
-    id         BLOB PRIMARY KEY,
+    id         BLOB    NOT NULL PRIMARY KEY,
     hash       BLOB    NOT NULL,
     role       TEXT    NOT NULL,
     name       TEXT    NOT NULL, -- or a pattern
@@ -76,7 +78,7 @@ CREATE TABLE tokens (
     created_at INTEGER NOT NULL,
     revoked_at INTEGER,
     used_by    TEXT     -- identity that a pattern was used for last
-) WITHOUT ROWID;
+);
 CREATE INDEX tokens_created ON tokens (created_at, id);
 CREATE INDEX tokens_name ON tokens (role, name, created_at);
 
