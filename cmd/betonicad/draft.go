@@ -124,12 +124,9 @@ func (d *draft) fillStore(ctx context.Context, h *ca.Hierarchy, in initializatio
 	logKeys := audit.NewKeys(d.log)
 	db, err := store.Open(ctx, store.Config{DSN: dsn, Keys: logKeys, Origin: origin(in.trustDomain), Evidence: d.layout().evidence()})
 	if err != nil {
-		return err
+		return fmt.Errorf("making the store, for which a database of its own is needed: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if db.LogSize() > 0 {
-		return errors.New("the database holds a CA already")
-	}
 	by := enroll.Actor{Name: fmt.Sprintf("uid:%d", os.Getuid()), Root: true}
 	err = db.Update(ctx, func(*store.Tx) audit.Event {
 		return audit.Event{Action: "ca.init", Actor: by.Name, Subject: h.Intermediate.Subject.String(), Outcome: "ok", Detail: map[string]any{
