@@ -70,6 +70,8 @@ func TestWatchPolicyFile(t *testing.T) {
 		return func() bool { _, ok := c.Policies.Current().Role(role); return ok }
 	}
 	write("[role.pump]")
+	newer := c.Now().Add(time.Second) // files have coarser clocks than records
+	require.NoError(t, os.Chtimes(file, newer, newer))
 	require.NoError(t, c.Policies.Start(t.Context(), enroll.Daemon(), file))
 	require.True(t, inForce("pump")())
 
