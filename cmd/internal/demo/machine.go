@@ -23,6 +23,7 @@ import (
 // log.
 func Serve(ctx context.Context, conn io.ReadWriteCloser, log io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	m := &machine{ctx: ctx, journal: newJournal(), log: slog.New(slog.NewTextHandler(log, nil))}
 	server := rpc.NewServer()
 	if err := server.RegisterName("Machine", m); err != nil {
@@ -52,8 +53,8 @@ type machine struct {
 	agent  *agent.Agent
 	peer   *peer.Peer
 	server *http.Server // of a gateway
-	round  *round
-	held   *held
+	round  *round       // nil if no calls are going on
+	open   sync.WaitGroup
 }
 
 // Start makes the machine what it is to be.
@@ -130,7 +131,11 @@ func (m *machine) Events(n int, out *[]Event) (err error) {
 }
 
 func (m *machine) ofAgent(e agent.Event) {
-	m.journal.add(Event{Time: e.Time, Kind: string(e.Kind), ID: e.Credential.ID(), Serial: e.Credential.Serial(), Text: text(e.Err)})
+	own := Event{Time: e.Time, Kind: string(e.Kind), Text: text(e.Err)}
+	if e.Credential != nil {
+		own.ID, own.Serial = e.Credential.ID(), e.Credential.Serial()
+	}
+	m.journal.add(own)
 }
 
 func (m *machine) ofPeer(e peer.Event) {
@@ -148,9 +153,6 @@ func text(err error) string {
 func (m *machine) close() (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.round != nil {
-		m.round.end()
-	}
 	if m.server != nil {
 		err = m.server.Close()
 	}
@@ -160,6 +162,7 @@ func (m *machine) close() (err error) {
 	if m.agent != nil {
 		m.agent.Wait()
 	}
+	m.open.Wait()
 	if err != nil {
 		return fmt.Errorf("ending the machine: %w", err)
 	}

@@ -35,6 +35,7 @@ type Refusal struct {
 // An Answer is what became of a call to a gateway.
 type Answer struct {
 	Seen
+	Server string // serial of the gateway's certificate
 	Status int
 	Took   time.Duration
 	Curve  string // of the key exchange
@@ -44,8 +45,7 @@ type Answer struct {
 // Seen is the gateway's answer in JSON: who it saw.
 type Seen struct {
 	Client string `json:"client"` // SPIFFE ID
-	Serial string `json:"serial"` // of the client's certificate
-	Server string `json:"server"` // serial of the gateway's own
+	Serial string `json:"serial"` // of its certificate
 }
 
 // A Round is a request for calls one after the other.
