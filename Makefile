@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
-	CGO_ENABLED=1 go build -trimpath -o bin/betonicad ./cmd/betonicad
+	CGO_ENABLED=1 go build -o bin/betonicad ./cmd/betonicad
 	CGO_ENABLED=0 go build -trimpath -o bin/betonica ./cmd/betonica
 
 test: ## every test this machine can run; it names those it leaves out
@@ -30,8 +30,8 @@ check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint modul
 	go test -race -v ./... | $(VERDICT)
 	cd testdata/lint && go vet ./... && go test ./...
 
-demo: ## the main job, with real binaries on this machine
-	go test -count=1 -run '^TestDemo$$' -v ./cmd/betonicad
+demo: build ## the main job, with real binaries on this machine
+	bin/betonicad demo
 
 bench: build ## the figures: certificates/s, latency, CPU, fsyncs, memory
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 2h ./cmd/betonicad
