@@ -113,8 +113,9 @@ func TestLimit(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, accepted, 2)
 
-		require.NoError(t, accepted[0].Close())
-		accepted[0].Close() // closing twice makes room for one only
+		first := accepted[0]
+		require.NoError(t, first.Close())
+		first.Close() // closing twice makes room for one only
 		synctest.Wait()
 		require.Len(t, accepted, 3)
 
