@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,13 @@ import (
 // again each minute, while the old one goes on.
 func TestCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issued := 0
-		var fail error
+		var issued atomic.Int32
+		var fail atomic.Bool
 		c := &Certificate{Now: time.Now, Log: slog.New(slog.DiscardHandler), Issue: func(context.Context) (tls.Certificate, error) {
-			if fail != nil {
-				return tls.Certificate{}, fail
+			if fail.Load() {
+				return tls.Certificate{}, errors.New("the store is down")
 			}
-			issued++
+			issued.Add(1)
 			now := time.Now()
 			return tls.Certificate{Leaf: &x509.Certificate{NotBefore: now, NotAfter: now.Add(24 * time.Hour)}}, nil
 		}}
@@ -37,20 +38,20 @@ func TestCertificate(t *testing.T) {
 		go func() { done <- c.Run(ctx) }()
 		advance := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 		advance(11*time.Hour + 59*time.Minute)
-		require.Equal(t, 1, issued)
+		require.EqualValues(t, 1, issued.Load())
 		advance(2 * time.Minute)
-		require.Equal(t, 2, issued)
+		require.EqualValues(t, 2, issued.Load())
 
-		fail = errors.New("the store is down")
+		fail.Store(true)
 		advance(24*time.Hour - 2*time.Minute)
 		require.NoError(t, c.Valid())
 		advance(5 * time.Minute)
 		require.ErrorContains(t, c.Valid(), "expired")
 		_, err = c.Current()
 		require.NoError(t, err)
-		fail = nil
+		fail.Store(false)
 		advance(time.Minute)
-		require.Equal(t, 3, issued)
+		require.EqualValues(t, 3, issued.Load())
 		require.NoError(t, c.Valid())
 		cancel()
 		require.NoError(t, <-done)
