@@ -24,12 +24,12 @@ func TestTokenCreate(t *testing.T) {
 	d.says(http.StatusCreated, adminapi.NewToken{Secret: "bt1.secret.root", Token: adminapi.Token{ID: "ab12", Role: "device", Name: "pump-7", MaxUses: 1, Expires: noon.Add(90 * time.Minute)}})
 	r := x.run("token", "create", "--role", "device", "--name", "pump-7", "--ttl", "90m", "--uses", "2", "--replace", "--owner", "ward 3", "--network", "10.0.0.0/8", "--spki", "00ff")
 	require.Equal(t, result{0, "bt1.secret.root\n", "token ab12 for device/pump-7, once, until 2026-11-22 13:30:00Z (in 90 min)\n"}, r)
-	require.Equal(t, []call{{"POST", "tokens", "", `{"role":"device","name":"pump-7","ttl":"1h30m0s","uses":2,"replace":true,"owner":"ward 3","network":"10.0.0.0/8","spki":"00ff"}`}}, d.calls)
+	require.Equal(t, []call{{"POST", "tokens", "", `{"role":"device","name":"pump-7","ttl":"1h30m0s","uses":2,"replace":true,"owner":"ward 3","network":"10.0.0.0/8","spki":"00ff"}`}}, d.asked())
 
 	r = x.run("token", "create", "--role", "device", "--name", "pump-7", "-o", "json")
 	require.Contains(t, r.stdout, `"token": "bt1.secret.root"`)
 	require.Empty(t, r.stderr)
-	require.Equal(t, `{"role":"device","name":"pump-7"}`, d.calls[1].body)
+	require.Equal(t, `{"role":"device","name":"pump-7"}`, d.asked()[1].body)
 }
 
 // Each verb asks for what it is called, with its filters.
@@ -57,10 +57,10 @@ func TestCalls(t *testing.T) {
 		{"policy apply - --replaces 7", adminapi.Policy{}, call{"PUT", "policy", "", `{"text":"[role.x]","replaces":7}`}},
 		{"status", adminapi.Status{}, call{"GET", "status", "", ""}},
 	} {
-		x.now, x.stdin, d.calls = noon, "[role.x]", nil
+		x.now, x.stdin = noon, "[role.x]"
 		d.says(http.StatusOK, tt.answer)
 		x.ok(strings.Fields(tt.args)...)
-		require.Equal(t, []call{tt.want}, d.calls, tt.args)
+		require.Equal(t, []call{tt.want}, d.asked(), tt.args)
 	}
 }
 
@@ -78,10 +78,10 @@ func TestLists(t *testing.T) {
 		"":   {Next: "p2", Items: []adminapi.Identity{{Path: "device/a", State: "active", Created: noon.Add(-time.Hour * 50), Changed: noon}}},
 		"p2": {Items: []adminapi.Identity{{Path: "device/a-longer-one", State: "active", Suspect: true, Owner: "Wörd 3", Created: noon.Add(-time.Minute), Changed: noon.Add(time.Minute)}}},
 	}
-	d.answer = func(w http.ResponseWriter, r *http.Request) {
+	d.does(func(w http.ResponseWriter, r *http.Request) {
 		text, _ := encode(pages[r.FormValue("page_token")], "")
 		w.Write([]byte(text))
-	}
+	})
 	require.Equal(t, strings.TrimPrefix(`
 IDENTITY             STATE            OWNER   CREATED    CHANGED
 device/a             active           -       2 d ago    now
@@ -96,12 +96,12 @@ device/a-longer-one  active, suspect  Wörd 3  1 min ago  in 1 min
 func TestListBreaks(t *testing.T) {
 	x, d := talk(t)
 	for _, form := range []string{"table", "json", "ndjson"} {
-		d.answer = func(w http.ResponseWriter, r *http.Request) {
+		d.does(func(w http.ResponseWriter, r *http.Request) {
 			if r.FormValue("page_token") != "" {
 				panic(http.ErrAbortHandler)
 			}
 			w.Write([]byte(`{"items":[{"serial":"00"}],"next_page_token":"x"}`))
-		}
+		})
 		require.Equal(t, exitUnreachable, x.run("cert", "list", "-o", form).code)
 	}
 }
@@ -154,16 +154,20 @@ func TestHostileText(t *testing.T) {
 		"audit export", "identity show device/a", "identity list", "identity list -o json", "identity list -o ndjson", "identity show device/a -o json",
 		"token list", "token create --role a --name b", "cert list", "cert show 00", "audit list", "audit list -o ndjson", "status", "policy show",
 	} {
-		d.answer = func(w http.ResponseWriter, r *http.Request) {
+		d.does(func(w http.ResponseWriter, r *http.Request) {
 			what := strings.TrimPrefix(r.URL.Path, "/v1/admin/")
 			fields := map[string]any{"path": evil, "owner": evil, "token": evil, "serial": evil, "action": evil, "outcome": evil, "text": evil, "trust_domain": evil, "actor": evil, "detail": map[string]any{evil: evil}, "identity": evil, "id": evil}
 			if (what == "tokens" && r.Method == "GET") || what == "identities" || what == "certificates" || what == "audit" {
 				fields = map[string]any{"items": []any{fields}}
 			}
+			if what == "audit/export" {
+				w.Write([]byte(evil))
+				return
+			}
 			text, err := encode(fields, "")
 			require.NoError(t, err)
 			w.Write([]byte(text))
-		}
+		})
 		r := x.run(strings.Fields(args)...)
 		require.Zero(t, r.code, r.stderr)
 		requireTame(t, r)
@@ -225,10 +229,10 @@ func TestFindDaemon(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	x, d := talk(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	d.answer = func(_ http.ResponseWriter, r *http.Request) {
+	d.does(func(_ http.ResponseWriter, r *http.Request) {
 		cancel()
 		<-r.Context().Done()
-	}
+	})
 	require.Equal(t, exitCancelled, x.runContext(ctx, "status").code)
 }
 
@@ -250,11 +254,11 @@ func TestAuditExport(t *testing.T) {
 	require.EqualValues(t, 0o600, info.Mode().Perm())
 	require.Equal(t, exitFailed, x.run("audit", "export", "--out", file).code) // it is not overwritten
 
-	d.answer = func(w http.ResponseWriter, _ *http.Request) {
+	d.does(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write([]byte("{}\n"))
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
-	}
+	})
 	require.NotZero(t, x.run("audit", "export").code)
 	require.NotZero(t, x.run("audit", "export", "--out", file+"2").code)
 	require.NoFileExists(t, file+"2")

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +27,7 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 			}
 			ctx := cmd.Context()
 			conf.Log = logger(env, false)
-			conf.TokenFile = tokenFileOr(env, conf.TokenFile)
+			conf.TokenFile = tokenPath(env, conf.TokenFile)
 			hook(cmd, &conf)
 			a, err := agent.Start(ctx, conf)
 			if err != nil {
@@ -47,15 +45,4 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 	cmd.Flags().StringVar(&conf.Request.Identity, "identity", "", "`ROLE/NAME` to be called, if the token leaves it open")
 	hookFlags(cmd)
 	return cmd
-}
-
-// tokenFileOr returns path, or the systemd credential if there is one.
-func tokenFileOr(env environment, path string) string {
-	if dir := env.getenv("CREDENTIALS_DIRECTORY"); path == "" && dir != "" {
-		credential := dir + "/" + tokenCredential
-		if _, err := os.Stat(credential); !errors.Is(err, os.ErrNotExist) {
-			return credential
-		}
-	}
-	return path
 }

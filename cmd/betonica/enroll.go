@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -74,28 +73,32 @@ same certificate; once it is there, the same command does nothing.`,
 
 // readToken reads the join token from a file, from stdin, or from systemd.
 func readToken(env environment, path string) (api.JoinToken, error) {
-	if path == "-" {
-		token, err := agent.ReadToken(env.stdin)
-		if err != nil {
-			return token, fmt.Errorf("the token on stdin: %w", err)
-		}
-		return token, nil
-	}
-	if path == "" {
-		dir := env.getenv("CREDENTIALS_DIRECTORY")
-		if dir == "" {
+	r, from := env.stdin, "stdin"
+	if path != "-" {
+		if path = tokenPath(env, path); path == "" {
 			return api.JoinToken{}, usagef("betonica enroll needs --token-file: a file with the join token, or - for stdin")
 		}
-		path = filepath.Join(dir, tokenCredential)
+		f, err := os.Open(path)
+		if err != nil {
+			return api.JoinToken{}, err
+		}
+		defer f.Close()
+		r, from = f, path
 	}
-	f, err := os.Open(path)
+	token, err := agent.ReadToken(r)
 	if err != nil {
-		return api.JoinToken{}, err
-	}
-	defer f.Close()
-	token, err := agent.ReadToken(io.Reader(f))
-	if err != nil {
-		return token, fmt.Errorf("%s: %w", path, err)
+		return token, fmt.Errorf("%s: %w", from, err)
 	}
 	return token, nil
+}
+
+// tokenPath returns path, or the systemd credential if there is one.
+func tokenPath(env environment, path string) string {
+	if dir := env.getenv("CREDENTIALS_DIRECTORY"); path == "" && dir != "" {
+		credential := filepath.Join(dir, tokenCredential)
+		if _, err := os.Stat(credential); err == nil {
+			return credential
+		}
+	}
+	return path
 }

@@ -137,9 +137,11 @@ func TestAgent(t *testing.T) {
 	x, ca, dir := newTool(t), catest.New(t), filepath.Join(t.TempDir(), "m")
 	hook := filepath.Join(t.TempDir(), "hook")
 	ctx, cancel := context.WithCancel(t.Context())
+	x.vars["CREDENTIALS_DIRECTORY"] = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(x.vars["CREDENTIALS_DIRECTORY"], "betonica.token"), []byte(ca.Token("device", "SN-1").String()), 0o600))
 	done := make(chan result)
 	go func() {
-		done <- x.runContext(ctx, "agent", "--dir", dir, "--url", ca.URL, "--token-file", tokenFile(t, ca.Token("device", "SN-1")), "--exec", "touch "+hook)
+		done <- x.runContext(ctx, "agent", "--dir", dir, "--url", ca.URL, "--exec", "touch "+hook)
 	}()
 	require.Eventually(t, func() bool {
 		for _, r := range ca.Issued() {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,8 +67,10 @@ type call struct {
 // decides every byte of it.
 type daemon struct {
 	socket string
+
+	mu     sync.Mutex
 	calls  []call
-	answer func(w http.ResponseWriter, r *http.Request)
+	answer http.HandlerFunc
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -77,17 +80,34 @@ func newDaemon(t *testing.T) *daemon {
 	srv := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
 		body.ReadFrom(r.Body)
+		d.mu.Lock()
 		d.calls = append(d.calls, call{r.Method, strings.TrimPrefix(r.URL.Path, "/v1/admin/"), r.URL.RawQuery, strings.TrimSpace(body.String())})
-		d.answer(w, r)
+		answer := d.answer
+		d.mu.Unlock()
+		answer(w, r)
 	})}}
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return d
 }
 
+// does makes answer answer everything from now on.
+func (d *daemon) does(answer http.HandlerFunc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answer, d.calls = answer, nil
+}
+
+// asked returns what the daemon was asked since it does what it does.
+func (d *daemon) asked() []call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls
+}
+
 // says makes the daemon answer everything with body.
 func (d *daemon) says(status int, body any) {
-	d.answer = func(w http.ResponseWriter, _ *http.Request) {
+	d.does(func(w http.ResponseWriter, _ *http.Request) {
 		if status >= 300 {
 			w.Header().Set("Content-Type", "application/problem+json")
 		}
@@ -97,7 +117,7 @@ func (d *daemon) says(status int, body any) {
 			return
 		}
 		json.NewEncoder(w).Encode(body)
-	}
+	})
 }
 
 // talk returns a daemon, and a tool that finds it.
@@ -117,7 +137,7 @@ func TestUsage(t *testing.T) {
 		{"enroll"}, {"enroll", "--url", "https://a"}, {"enroll", "--url", "https://a", "--out", "b"}, {"renew"}, {"agent"}, {"check"},
 		{"enroll", "--url", "https://a", "--out", "b", "--ip", "x", "--token-file", "t"},
 		{"status", "-o", "yaml"}, {"status", "--bogus"}, {"audit", "list", "--since", "yesterday"},
-		{"status", "--socket", "s", "--url", "https://a"}, {"status", "--url", "https://a"}, {"audit", "verify", "x", "--key", "a", "--dir", "b"},
+		{"status", "--socket", "s", "--url", "https://a", "--dir", "d"}, {"status", "--socket", "s", "--dir", "d"}, {"status", "--url", "https://a"}, {"audit", "verify", "x", "--key", "a", "--dir", "b"},
 	} {
 		r := x.run(args...)
 		require.Equal(t, exitUsage, r.code, "%q: %s", args, r.stderr)

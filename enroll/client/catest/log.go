@@ -37,8 +37,13 @@ func NewLog(t testing.TB, origin string) *Log {
 // never were.
 func (l *Log) Fork(size int) {
 	l.size, l.hashes = 0, nil
-	for i := range size {
-		l.append(fmt.Sprintf("another history, entry %d", i))
+	l.Grow(size)
+}
+
+// Grow appends n entries that mean nothing, each unlike any other log's.
+func (l *Log) Grow(n int) {
+	for range n {
+		l.append(rand.Text())
 	}
 }
 
