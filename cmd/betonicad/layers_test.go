@@ -1,0 +1,126 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/betonica/betonica/"
+
+// layers lists, for every package, the packages of this module that it may
+// import, itself from top to bottom. It is the architecture: change it in the
+// same commit as the code, or not at all.
+var layers = map[string]string{
+	// What a machine or a relying party links is at the bottom, and so is
+	// everything that decides, signs or encodes without remembering.
+	"ca":                     "",
+	"ca/keys":                "",
+	"store/audit/checkpoint": "",
+	"store/audit":            "store/audit/checkpoint",
+	"revoke/ocsp":            "",
+	"revoke/crl":             "",
+	"revoke/allow":           "",
+	"enroll/api":             "",
+	"cmd/internal/adminapi":  "",
+
+	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
+	"enroll/client": "enroll/api",
+
+	"enroll":       "ca store store/audit enroll/api", // a token's text and the answers are of the API
+	"enroll/agent": "enroll/client enroll/api store/audit/checkpoint",
+	"revoke":       "ca store store/audit revoke/ocsp revoke/crl",
+	"revoke/peer":  "revoke/ocsp revoke/crl revoke/allow",
+
+	"enroll/join":  "ca store enroll enroll/api",
+	"enroll/renew": "ca store enroll enroll/api",
+
+	// The server takes the admin API as functions, and knows of it only what its
+	// errors mean.
+	"cmd/internal/server": "ca store store/audit enroll enroll/api enroll/join enroll/renew revoke cmd/internal/adminapi",
+	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke cmd/internal/adminapi",
+
+	// What machines of a user's own would link, and the admin API from outside.
+	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
+
+	"cmd/betonicad": "ca ca/keys store store/audit store/audit/checkpoint enroll enroll/join enroll/renew revoke cmd/internal/server cmd/internal/admin cmd/internal/demo",
+	"cmd/betonica":  "enroll/api enroll/client enroll/agent store/audit store/audit/checkpoint cmd/internal/adminapi",
+
+	// What tests stand on: nothing above may import it.
+	"store/storetest":      "",
+	"enroll/client/catest": "enroll/api",
+	"enroll/enrolltest":    "ca store store/audit store/storetest enroll",
+	"revoke/revoketest":    "ca enroll enroll/enrolltest revoke",
+}
+
+// A listed package is what `go list -json` says of one.
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+	CgoFiles   []string
+}
+
+func list(t *testing.T, args ...string) []listed {
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,Standard,CgoFiles"}, args...)...).Output()
+	require.NoError(t, err)
+	var all []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
+		var p listed
+		require.NoError(t, dec.Decode(&p))
+		all = append(all, p)
+	}
+	return all
+}
+
+// Imports point down: every package is in the table, and imports nothing of ours
+// that the table does not give it.
+func TestLayers(t *testing.T) {
+	missing := make(map[string]bool)
+	for p := range layers {
+		missing[p] = true
+	}
+	for _, p := range list(t, module+"...") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, known := layers[name]
+		if !known {
+			t.Errorf("package %s has no layer", name)
+		}
+		delete(missing, name)
+		for _, imp := range p.Imports {
+			imp, ours := strings.CutPrefix(imp, module)
+			if ours && !slices.Contains(strings.Fields(allowed), imp) {
+				t.Errorf("%s must not import %s", name, imp)
+			}
+		}
+	}
+	for p := range missing {
+		t.Errorf("package %s has a layer, but does not exist", p)
+	}
+}
+
+// What runs on a machine stays small: the agent, for a Go program that embeds
+// it, links the standard library and x/mod's note and tlog; the tool links no
+// SQL, no cgo, and nothing that signs certificates for others.
+func TestLinks(t *testing.T) {
+	for _, p := range list(t, "-deps", module+"enroll/agent") {
+		if p.Standard || strings.HasPrefix(p.ImportPath, module) || strings.HasPrefix(p.ImportPath, "golang.org/x/mod/sumdb/") {
+			continue
+		}
+		t.Errorf("enroll/agent links %s", p.ImportPath)
+	}
+	for _, p := range list(t, "-deps", module+"cmd/betonica") {
+		switch {
+		case p.ImportPath == module+"ca", p.ImportPath == module+"ca/keys", p.ImportPath == module+"store", p.ImportPath == "database/sql":
+			t.Errorf("cmd/betonica links %s", p.ImportPath)
+		case !p.Standard && len(p.CgoFiles) > 0:
+			t.Errorf("cmd/betonica links %s, which is cgo", p.ImportPath)
+		}
+	}
+}
