@@ -8,7 +8,7 @@
 /^FAIL$/                     { next }
 { text[++lines] = $0 }
 /^=== (RUN|CONT|NAME) /      { current = $3 }
-/^ +[A-Za-z0-9_]+\.go:[0-9]+: / { last[current] = $0; sub(/^[^:]+:[0-9]+: /, "", last[current]) }
+/^ +[A-Za-z0-9_]+\.go:[0-9]+: / { last[current] = $0; sub(/^[^:]+:[0-9]+: (left out: )?/, "", last[current]) }
 /^ *--- SKIP: /              { left[++skips] = $3 }
 
 function verdict(   i) {
