@@ -128,8 +128,8 @@ func TestErrors(t *testing.T) {
 		{"policy apply -", 400, api.ProblemMalformed, exitUsage, ""},
 		{"status", 401, api.ProblemUnauthenticated, exitNotAllowed, ""},
 		{"status", 500, api.ProblemInternal, exitFailed, ""},
-		{"status", 503, api.ProblemUnavailable, exitUnreachable, "try again"},
-		{"cert list", 429, api.ProblemRateLimited, exitUnreachable, "try again"},
+		{"status", 503, api.ProblemUnavailable, exitUnreachable, "again once the CA answers"},
+		{"cert list", 429, api.ProblemRateLimited, exitUnreachable, "again once the CA answers"},
 	} {
 		d.says(tt.status, adminapi.Problem{Type: tt.typ, Status: tt.status, Title: "T", Detail: "the reason why", RequestID: "r1"})
 		r := x.run(strings.Fields(tt.args)...)

@@ -144,8 +144,10 @@ func report(env environment, err error) {
 	next := ""
 	if a, ok := errors.AsType[*advice](err); ok {
 		next = a.next
+	} else if p, ok := errors.AsType[*api.Problem](err); ok && p.RetryAfter > 0 {
+		next = "try again in " + span(p.RetryAfter)
 	} else if exitCode(err) == exitUnreachable {
-		next = "try again once the CA answers; betonica status tells"
+		next = "check the address; the same command may be run again once the CA answers"
 	}
 	if next != "" {
 		fmt.Fprintf(w, "next:  %s\n", next)

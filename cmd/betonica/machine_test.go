@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +125,22 @@ func TestMachineErrors(t *testing.T) {
 	require.Equal(t, exitNotFound, x.run("agent", "--dir", dir).code)
 
 	ca.Lock()
+	ca.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != api.PathEnroll {
+			return false
+		}
+		p := api.NewProblem(http.StatusTooManyRequests, api.ProblemRateLimited, "too many bad tokens")
+		p.RetryAfter = 3 * time.Minute
+		catest.Refuse(w, p)
+		return true
+	}
+	ca.Unlock()
+	r = enroll(ca.Token("device", "SN-1").String())
+	require.Equal(t, exitUnreachable, r.code)
+	require.Contains(t, r.stderr, "next:  try again in 3 min\n")
+
+	ca.Lock()
+	ca.Intercept = nil
 	ca.Lifetime = time.Second
 	ca.Unlock()
 	x.stdin = ca.Token("device", "SN-1").String()

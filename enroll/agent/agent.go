@@ -19,6 +19,7 @@ type Agent struct {
 
 	// Of the goroutine that run is.
 	renewal, settling, watching backoff
+	lost                        bool // the directory cannot be read
 }
 
 // holding is what an Agent has in memory.

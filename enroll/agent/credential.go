@@ -66,18 +66,27 @@ type record struct {
 // Load returns the credential that dir holds, changing nothing and waiting for
 // nobody. The error wraps [ErrNotEnrolled] if there is none.
 func Load(dir string) (*Credential, error) {
-	target, err := os.Readlink(filepath.Join(dir, currentLink))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNotEnrolled)
-	}
+	n, err := currentGeneration(dir)
 	if err != nil {
 		return nil, err
 	}
+	return loadGeneration(dir, n)
+}
+
+// currentGeneration says which generation the link points to.
+func currentGeneration(dir string) (int, error) {
+	target, err := os.Readlink(filepath.Join(dir, currentLink))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%s: %w", dir, ErrNotEnrolled)
+	}
+	if err != nil {
+		return 0, err
+	}
 	n, ok := generationNumber(target)
 	if !ok {
-		return nil, fmt.Errorf("%s points to %q, which is no generation", filepath.Join(dir, currentLink), target)
+		return 0, fmt.Errorf("%s points to %q, which is no generation", filepath.Join(dir, currentLink), target)
 	}
-	return loadGeneration(dir, n)
+	return n, nil
 }
 
 // loadGeneration reads and checks one generation: that it is whole, and that its

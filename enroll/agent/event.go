@@ -26,7 +26,7 @@ type Event struct {
 	Time time.Time
 	// Credential is the one in place; nil before there is one.
 	Credential *Credential
-	// Step is what failed: enrol, renew, hook, confirm or monitor.
+	// Step is what failed: read (the directory), renew, hook, confirm or monitor.
 	Step string
 	// Err is why; for [Forked] it wraps a [*ForkError].
 	Err error

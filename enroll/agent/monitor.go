@@ -114,6 +114,9 @@ func (d directory) check(cp api.Checkpoint, since int64, trustDomain string) err
 		if err := d.disk.mkdir(d.at(logDir)); err != nil {
 			return err
 		}
+		if err := d.disk.sync(d.path); err != nil {
+			return err
+		}
 		if err := d.disk.write(d.at(logDir, logKeyFile), []byte(cp.Key+"\n"), 0o644); err != nil {
 			return err
 		}

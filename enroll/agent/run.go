@@ -66,15 +66,19 @@ func (a *Agent) turn(ctx context.Context) {
 
 // refresh takes up what another process put in place.
 func (a *Agent) refresh(ctx context.Context) {
-	c, err := Load(a.keeper.dir.path)
-	if err != nil {
-		a.failed(ctx, "read", err, time.Time{})
-		return
+	dir := a.keeper.dir.path
+	n, err := currentGeneration(dir)
+	if err == nil && n != a.Credential().Generation {
+		var c *Credential
+		if c, err = loadGeneration(dir, n); err == nil {
+			a.hold(c)
+			a.renewal, a.settling = backoff{}, backoff{}
+		}
 	}
-	if c.Dir != a.Credential().Dir {
-		a.hold(c)
-		a.renewal, a.settling = backoff{}, backoff{}
+	if err != nil && !a.lost { // said once, and not each minute
+		a.failed(ctx, "read", err, a.keeper.conf.Now().Add(tick))
 	}
+	a.lost = err != nil
 }
 
 func (a *Agent) renew(ctx context.Context) {
