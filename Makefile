@@ -33,8 +33,8 @@ check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint modul
 demo: build ## the main job, with real binaries on this machine
 	bin/betonicad demo
 
-bench: build ## the figures: certificates/s, latency, CPU, fsyncs, memory
-	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 2h ./cmd/betonicad
+bench: ## the figures (BENCH picks some), and 200 kills under load
+	go test -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 3h -v ./cmd/betonicad
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@grep -rnoE --include='*_test.go' --exclude-dir=testdata '^func Fuzz[A-Za-z0-9_]+' . | sort | \
