@@ -33,15 +33,24 @@ func (n *numbers) seen(number int64) bool {
 
 // take returns a number above all that were taken or seen.
 func (n *numbers) take(ctx context.Context) (int64, error) {
-	if n.next == n.end {
-		first, err := n.store.ReserveCRLNumbers(ctx, blockSize)
-		if err != nil {
-			return 0, fmt.Errorf("numbering a CRL: %w", err)
-		}
-		n.next, n.end = first, first+blockSize
+	if err := n.reserve(ctx); err != nil {
+		return 0, err
 	}
 	number := n.next
 	n.next++
 	n.last = number
 	return number, nil
+}
+
+// reserve sees to it that there is a block to take from.
+func (n *numbers) reserve(ctx context.Context) error {
+	if n.next < n.end {
+		return nil
+	}
+	first, err := n.store.ReserveCRLNumbers(ctx, blockSize)
+	if err != nil {
+		return fmt.Errorf("numbering a CRL: %w", err)
+	}
+	n.next, n.end = first, first+blockSize
+	return nil
 }

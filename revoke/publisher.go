@@ -44,6 +44,8 @@ type PublisherConfig struct {
 	Heartbeat time.Duration
 
 	Log *slog.Logger
+
+	maxEvent int // bytes of DER; 0: as the constant
 }
 
 // A Publisher signs what was revoked, and serves it: the full list, the delta and
@@ -61,11 +63,12 @@ type Publisher struct {
 	full    atomic.Pointer[Document]
 	delta   atomic.Pointer[Document]
 	chain   atomic.Pointer[chain]
-	failure atomic.Pointer[error]
+	failed  failures
 	stream  hub
 
 	// Of Run's goroutine.
 	numbers   numbers
+	deltaErr  error     // of the last attempt
 	base      *Document // the full list that deltas build on
 	baseSince time.Time
 	revoked   int64 // greatest number of a revocation that was seen
@@ -84,6 +87,9 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
+	}
+	if c.maxEvent == 0 {
+		c.maxEvent = maxEvent
 	}
 	root, err := openRootCRL(c.RootCRL, c.Authority.Root())
 	if err != nil {
@@ -104,23 +110,38 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 		return nil, err
 	}
 	kept, err := c.Store.LatestCRL(ctx, c.Authority.IssuerID(), "full")
-	switch {
-	case err == nil && now.Before(kept.NextUpdate) && kept.ThisUpdate.Before(now.Add(crl.MaxAhead)):
-		p.useFull(fullList{doc: newDocument(kept.DER, kept.Number, 0, kept.ThisUpdate, kept.NextUpdate)})
-	case err == nil || errors.Is(err, store.ErrNotFound):
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	list, ok := p.reuse(kept.DER, now)
+	if !ok {
 		number, err := p.numbers.take(ctx)
 		if err != nil {
 			return nil, err
 		}
-		list, err := p.signFull(ctx, number)
-		if err != nil {
-			return nil, err
+		if list = p.signFull(ctx, number); list.doc == nil {
+			return nil, list.err
 		}
-		p.useFull(list)
-	default:
-		return nil, err
 	}
+	p.useFull(list)
 	return p, p.signDelta(ctx)
+}
+
+// reuse returns the full list of the last run, if it is one that our peers would
+// take. What it says of itself counts, not what the row says that holds it: a
+// number too high would have the deltas leave revocations out.
+func (p *Publisher) reuse(der []byte, now time.Time) (fullList, bool) {
+	if len(der) == 0 {
+		return fullList{}, false
+	}
+	list, err := crl.Open(der, p.Authority.Certificate())
+	if err != nil || list.IsDelta() || list.Number() > p.numbers.last ||
+		!now.Before(list.NextUpdate()) || list.ThisUpdate().After(now.Add(crl.MaxAhead)) {
+		p.Log.Warn("the full CRL of the last run is not used", "error", err)
+		return fullList{}, false
+	}
+	doc := newDocument(der, list.Number(), 0, list.ThisUpdate(), list.NextUpdate())
+	return fullList{doc: doc, kept: list.Entries().Len()}, true
 }
 
 // openRootCRL checks the root's list. An old one is served all the same: only the
@@ -135,8 +156,8 @@ func openRootCRL(der []byte, root *x509.Certificate) (*Document, error) {
 
 // Health returns why lists are not being renewed, or nil.
 func (p *Publisher) Health() error {
-	if err := p.failure.Load(); err != nil && *err != nil {
-		return *err
+	if err := p.failed.why(); err != nil {
+		return err
 	}
 	now, err := p.Clock.Now()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/store"
 )
 
 func (w *world) open(d *revoke.Document) *crl.List {
@@ -198,11 +199,38 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
+// A full list that someone wrote into the database, or renumbered there, is not
+// served after a restart, and no delta builds on it: a base too high would leave
+// revocations out.
+func TestTamperedFull(t *testing.T) {
+	c := enrolltest.New(t)
+	w := newWorld(t, c)
+	cert, _ := w.enrol("pump-1")
+	kept := w.Publisher.Full()
+	_, err := w.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
+	require.NoError(t, err)
+	eventually(t, func() bool { return has(w.open(w.Publisher.Full()), cert) }, "a full list")
+	w.Stop()
+	for name, der := range map[string][]byte{"renumbered": kept.DER, "garbage": []byte("garbage")} {
+		number, err := c.Store.ReserveCRLNumbers(t.Context(), 1)
+		require.NoError(t, err)
+		now := time.Now()
+		require.NoError(t, c.Store.SaveCRL(t.Context(), store.CRL{
+			Issuer: c.Authority.IssuerID(), Kind: "full", Number: number, ThisUpdate: now, NextUpdate: now.Add(time.Hour), DER: der,
+		}))
+		again := newWorld(t, c)
+		full := again.open(again.Publisher.Full()) // verifies it
+		require.Equal(t, again.Publisher.Full().Number, full.Number(), name)
+		require.True(t, has(full, cert) || has(again.open(again.Publisher.Delta()), cert), name)
+		again.Stop()
+	}
+}
+
 // A delta that is too long for the stream is announced by its hash instead, and
 // gets a newer base.
 func TestPointer(t *testing.T) {
-	w := newWorld(t, enrolltest.New(t))
-	const many = 1500
+	w := newWorld(t, enrolltest.New(t), func(p *revoke.PublisherConfig, _ *revoke.ResponderConfig) { p.LimitEvents(1 << 10) })
+	const many = 40
 	w.crowd("crowd", many)
 	events := w.subscribe("")
 	next(t, events)

@@ -2,6 +2,8 @@ package revoke
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/betonica/betonica/store"
@@ -31,8 +33,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 			pending = true
 		case list := <-fulls:
 			busy = false
-			p.failed(ctx, "full", list.err)
-			if list.err == nil {
+			p.report(ctx, "full", list.err)
+			if list.doc != nil {
 				p.useFull(list)
 			} else {
 				p.fullAt = time.Now() // not again at once
@@ -40,18 +42,18 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		if !time.Now().Before(p.deltaDue(pending)) {
-			err := p.signDelta(ctx)
-			p.failed(ctx, "delta", err)
-			pending = pending && err != nil
+			p.deltaErr = p.signDelta(ctx)
+			p.report(ctx, "delta", p.deltaErr)
+			pending = pending && p.deltaErr != nil
 		}
 		if !busy && !time.Now().Before(p.fullDue()) {
 			number, err := p.numbers.take(ctx)
 			if err != nil {
-				p.failed(ctx, "full", err)
+				p.report(ctx, "full", err)
 				p.fullAt = time.Now()
 			} else {
 				busy = true
-				go func() { fulls <- p.sign(ctx, number) }()
+				go func() { fulls <- p.signFull(ctx, number) }()
 			}
 		}
 		next := p.deltaDue(pending)
@@ -71,6 +73,9 @@ func (p *Publisher) poke() {
 
 // deltaDue returns when the next delta is to be signed.
 func (p *Publisher) deltaDue(pending bool) time.Time {
+	if p.deltaErr != nil {
+		return p.deltaAt.Add(min(retryAfter, p.Heartbeat))
+	}
 	if pending {
 		return p.deltaAt.Add(time.Second / maxDeltas)
 	}
@@ -91,10 +96,38 @@ func (p *Publisher) fullDue() time.Time {
 	return soon
 }
 
-// failed says what became of a list.
-func (p *Publisher) failed(ctx context.Context, kind string, err error) {
-	if err != nil && ctx.Err() == nil {
+// report says what became of a list: in Health, and in the log when that changes.
+func (p *Publisher) report(ctx context.Context, kind string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if changed := p.failed.set(kind, err); changed && err != nil {
 		p.Log.ErrorContext(ctx, "signing a CRL", "kind", kind, "error", err)
 	}
-	p.failure.Store(&err)
+}
+
+// failures hold why the newest list of each kind could not be made. A delta that
+// works hides nothing about the full list.
+type failures struct {
+	mu sync.Mutex
+	of map[string]error // by kind
+}
+
+// set reports whether this is news.
+func (f *failures) set(kind string, err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.of == nil {
+		f.of = map[string]error{}
+	}
+	old := f.of[kind]
+	f.of[kind] = err
+	return (old == nil) != (err == nil) || err != nil && old.Error() != err.Error()
+}
+
+// why returns them in one error, or nil.
+func (f *failures) why() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errors.Join(f.of["full"], f.of["delta"])
 }

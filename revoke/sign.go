@@ -16,26 +16,20 @@ type fullList struct {
 	doc  *Document
 	kept int // entries
 	took time.Duration
-	err  error
-}
-
-// sign is signFull with the error in its result.
-func (p *Publisher) sign(ctx context.Context, number int64) fullList {
-	list, err := p.signFull(ctx, number)
-	list.err = err
-	return list
+	err  error // with a doc: it could not be kept
 }
 
 // signFull signs and keeps the full list of all revocations up to a number that
-// [numbers.take] gave: none of them can come later.
+// [numbers.take] gave: none of them can come later. One that cannot be kept, for
+// want of disk space, is served all the same: it tells of revocations.
 //
 // A certificate leaves the list after one that was made past its notAfter (RFC
 // 5280, Section 3.3).
-func (p *Publisher) signFull(ctx context.Context, number int64) (fullList, error) {
+func (p *Publisher) signFull(ctx context.Context, number int64) fullList {
 	begin := time.Now()
 	now, err := p.Clock.Now()
 	if err != nil {
-		return fullList{}, err
+		return fullList{err: err}
 	}
 	ended := now
 	if last := p.full.Load(); last != nil {
@@ -43,24 +37,27 @@ func (p *Publisher) signFull(ctx context.Context, number int64) (fullList, error
 	}
 	set, err := crl.Collect(p.count, entries(p.Store.Revocations(ctx, number, ended)))
 	if err != nil {
-		return fullList{}, err
+		return fullList{err: err}
 	}
 	doc, err := p.encode(number, 0, now, set)
 	if err != nil {
-		return fullList{}, err
+		return fullList{err: err}
 	}
 	err = p.Store.SaveCRL(ctx, store.CRL{
 		Issuer: p.Authority.IssuerID(), Kind: "full", Number: number,
 		ThisUpdate: doc.ThisUpdate, NextUpdate: doc.NextUpdate, DER: doc.DER,
 	})
-	return fullList{doc: doc, kept: set.Len(), took: time.Since(begin)}, err
+	if err != nil {
+		err = fmt.Errorf("keeping a full CRL for the next start: %w", err)
+	}
+	return fullList{doc: doc, kept: set.Len(), took: time.Since(begin), err: err}
 }
 
 // useFull serves a full list, and builds deltas on it if their base is old.
 func (p *Publisher) useFull(list fullList) {
 	p.full.Store(list.doc)
 	p.count, p.took, p.fullAt = list.kept, list.took, time.Now()
-	oversize := p.delta.Load() != nil && len(p.delta.Load().DER) > maxEvent
+	oversize := p.delta.Load() != nil && len(p.delta.Load().DER) > p.maxEvent
 	if p.base == nil || oversize || p.entries >= baseEntries || time.Since(p.baseSince) >= baseAge {
 		p.base, p.baseSince = list.doc, time.Now()
 		p.deltaAt = time.Time{} // a small delta at once
@@ -74,6 +71,8 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Before the read: what is revoked after it goes past the whole block.
+	reserved := p.numbers.reserve(ctx)
 	since, err := p.Store.RevokedSince(ctx, p.base.Number)
 	if err != nil {
 		return err
@@ -96,6 +95,9 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 		}
 	}
 	if number == 0 {
+		if reserved != nil {
+			return reserved
+		}
 		if number, err = p.numbers.take(ctx); err != nil {
 			return err
 		}
@@ -106,7 +108,7 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	}
 	p.entries = set.Len()
 	p.delta.Store(doc)
-	p.stream.publish(newEvent(doc))
+	p.stream.publish(newEvent(doc, p.maxEvent))
 	return nil
 }
 

@@ -25,8 +25,8 @@ type event struct {
 
 // newEvent says what a delta says: by itself if that is short, and otherwise
 // where it is and which bytes to expect there.
-func newEvent(delta *Document) *event {
-	if len(delta.DER) <= maxEvent {
+func newEvent(delta *Document, limit int) *event {
+	if len(delta.DER) <= limit {
 		return &event{delta.Number, fmt.Appendf(nil, "id: %d\nevent: delta\ndata: %s\n\n", delta.Number, delta.base64())}
 	}
 	data, err := json.Marshal(Pointer{Number: delta.Number, Base: delta.Base, SHA256: hex.EncodeToString(delta.SHA256[:]), Size: len(delta.DER)})
