@@ -69,7 +69,9 @@ func (c *cache) put(a *answer, epoch uint64) bool {
 	}
 	e := c.order.PushFront(a)
 	c.byID[a.certID] = e
-	c.serial[a.serial] = append(c.serial[a.serial], e)
+	if a.serial != (store.Serial{}) { // else none of ours: nothing to revoke, and any number of them
+		c.serial[a.serial] = append(c.serial[a.serial], e)
+	}
 	c.bytes += a.size()
 	for c.bytes > c.limit && c.order.Len() > 1 {
 		c.remove(c.order.Back())

@@ -121,7 +121,7 @@ func (s *Responder) Run(ctx context.Context) error {
 			continue
 		}
 		s.delegate.Store(next)
-		wait.Reset(time.Until(next.renewAt()))
+		wait.Reset(max(time.Minute, time.Until(next.renewAt()))) // the issuer's end may be near
 	}
 }
 
