@@ -1,0 +1,49 @@
+package peer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// nobody answers no request.
+type nobody struct{}
+
+func (nobody) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
+
+// FuzzStream: whatever bytes come down the stream, reading ends with them, no event
+// is longer than the bound, and without the issuer's signature nothing comes into
+// force.
+func FuzzStream(f *testing.F) {
+	for _, seed := range []string{
+		"id: 7\nevent: delta\ndata: MAA=\n\n", "event: pointer\ndata: {\"number\":0}\n\n", ": beat\n\n",
+		"event: delta\ndata: M\ndata: AA=\n\n", "data\n\n", "event: pointer\ndata: {\n\n", "event: delta\r\ndata: §\r\n\r\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	p := &Peer{conf: Config{
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), URL: "http://ca.invalid", HTTP: &http.Client{Transport: nobody{}},
+	}}
+	p.issuing = &keeper{peer: p, issuer: &x509.Certificate{}}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel() // so that a pointer waits for nothing
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		lines := bufio.NewScanner(bytes.NewReader(stream))
+		lines.Buffer(make([]byte, 0, 4096), maxLine)
+		for event, data := range events(lines) {
+			if len(data) > maxLine {
+				t.Fatalf("an event of %d bytes", len(data))
+			}
+			p.heard(ended, event, data)
+		}
+		if p.issuing.state.Load() != nil {
+			t.Fatal("a list without a signature is in force")
+		}
+	})
+}
