@@ -13,7 +13,7 @@ const (
 	Enforced   Kind = "enforced"   // a newer list is in force: Number
 	Cut        Kind = "cut"        // an open connection was closed: ID, Serial
 	Refused    Kind = "refused"    // a connection was refused: ID, Serial, Err
-	Silent     Kind = "silent"     // three heartbeats are missing: Err
+	Silent     Kind = "silent"     // the stream broke, or had nothing new for three heartbeats: Err
 	Stale      Kind = "stale"      // the list is older than MaxAge: OCSP from now on
 	BadList    Kind = "bad list"   // a list was not taken: Err
 	Persisting Kind = "persisting" // the state could not be written: Err

@@ -52,7 +52,7 @@ func openKeeper(p *Peer, issuer *x509.Certificate, maxAge time.Duration) (*keepe
 		if err != nil {
 			return nil, fmt.Errorf("peer: %w", err)
 		}
-		if err := k.take(der, false); err != nil {
+		if err := k.take(der, false); err != nil && !errors.Is(err, crl.ErrOld) { // a delta that the full list has overtaken
 			p.event(Event{Kind: BadList, Issuer: k.name(), Number: k.number(), Err: fmt.Errorf("%s: %w", k.path(kind), err)})
 		}
 	}
@@ -119,8 +119,8 @@ func (k *keeper) take(der []byte, persist bool) error {
 		return err
 	}
 	k.state.Store(state)
-	k.peer.event(Event{Kind: Enforced, Issuer: k.name(), Number: state.Number()})
 	k.peer.cutRevoked(k, state)
+	k.peer.event(Event{Kind: Enforced, Issuer: k.name(), Number: state.Number()})
 	if persist {
 		k.keep(list, der, old)
 	}
@@ -160,6 +160,7 @@ func (k *keeper) fetch(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Cache-Control", "no-cache") // a proxy's copy may be of before the revocation
 	resp, err := k.peer.conf.HTTP.Do(req)
 	if err != nil {
 		return fmt.Errorf("fetching %s: %w", file, err)

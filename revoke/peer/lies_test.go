@@ -71,6 +71,34 @@ func TestLies(t *testing.T) {
 	}
 }
 
+// What is known already does not count as a sign of life: who plays an old delta
+// over and over is silent after three heartbeats.
+func TestReplay(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	old := w.Publisher.Delta()
+	text := fmt.Sprintf("event: delta\ndata: %s\n\n", base64.StdEncoding.EncodeToString(old.DER))
+	target, err := url.Parse(w.URL)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	liar := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/stream") {
+			proxy.ServeHTTP(rw, r)
+			return
+		}
+		beat := time.NewTicker(10 * time.Millisecond)
+		defer beat.Stop()
+		for r.Context().Err() == nil {
+			fmt.Fprint(rw, text)
+			http.NewResponseController(rw).Flush()
+			<-beat.C
+		}
+	}))
+	m := newMachine(t, w, "device/gw", func(c *peer.Config) { c.URL = liar.URL; c.Heartbeat = 100 * time.Millisecond })
+	t.Cleanup(liar.Close)
+	t.Cleanup(func() { m.Close(); liar.CloseClientConnections() })
+	require.Eventually(t, func() bool { return m.events.has(peer.Silent) }, 10*time.Second, 5*time.Millisecond)
+}
+
 // A number that goes back is never enforced: an older full list, served again,
 // takes nothing away.
 func TestOldList(t *testing.T) {

@@ -112,7 +112,10 @@ func (p *Peer) cutRevoked(k *keeper, state *crl.State) {
 	}
 }
 
+// cut closes a connection, and says so once: it leaves the table now, whenever
+// its owner lets go of it.
 func (p *Peer) cut(e *entry, why error) {
+	p.live.remove(e)
 	e.close()
 	p.event(Event{Kind: Cut, Number: p.Number(), ID: e.id, Serial: serialText(e.chain[0]), Err: why})
 }

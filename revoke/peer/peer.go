@@ -58,7 +58,11 @@ func Open(ctx context.Context, c Config) (*Peer, error) {
 	var both sync.WaitGroup
 	for _, k := range []*keeper{p.issuing, p.root} {
 		both.Go(func() {
-			if err := k.fetchFull(first); err != nil {
+			err := k.fetchFull(first)
+			if err == nil && k == p.issuing {
+				err = p.catchUp(first, "delta.crl") // what was revoked since
+			}
+			if err != nil {
 				p.event(Event{Kind: BadList, Issuer: k.name(), Number: k.number(), Err: err})
 			}
 		})

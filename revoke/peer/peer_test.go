@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -63,6 +66,17 @@ func (l *log) has(kind peer.Kind) bool {
 		}
 	}
 	return false
+}
+
+func (l *log) count(kind peer.Kind) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.all {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 func sourceOf(t *testing.T, w *revoketest.World, path string) source {
@@ -387,18 +401,29 @@ func TestOCSP(t *testing.T) {
 }
 
 // The table of open connections holds those that are open and no others, also
-// where nobody tells us of their end.
+// where nobody tells us of their end: 10,000 come and go, most of them on resumed
+// sessions, which are the cheapest to make and in the table like all others.
 func TestNoLeak(t *testing.T) {
 	w := revoketest.New(t, enrolltest.New(t))
 	gateway, pump := newMachine(t, w, "device/gw"), newMachine(t, w, "device/pump-1")
 	bare, err := tls.Listen("tcp", "127.0.0.1:0", gateway.Server())
 	require.NoError(t, err)
 	for _, address := range []string{gateway.listen(t), echo(t, bare)} {
+		plain := &tls.Config{
+			InsecureSkipVerify: true, Certificates: []tls.Certificate{*pump.source.cert}, ServerName: "gw",
+			ClientSessionCache: tls.NewLRUClientSessionCache(16),
+		}
 		var wg sync.WaitGroup
-		for range 16 {
+		for range 8 {
 			wg.Go(func() {
-				for range 10_000 / 2 / 16 {
-					c, err := pump.Dial(t.Context(), "tcp", address)
+				for i := range 10_000 / 2 / 8 {
+					var c net.Conn
+					var err error
+					if i%16 == 0 {
+						c, err = pump.Dial(t.Context(), "tcp", address)
+					} else {
+						c, err = tls.Dial("tcp", address, plain)
+					}
 					if err == nil {
 						err = call(c)
 						c.Close()
@@ -414,6 +439,71 @@ func TestNoLeak(t *testing.T) {
 	}
 	require.Zero(t, pump.Connections())
 	require.Eventually(t, func() bool { runtime.GC(); return gateway.Connections() == 0 }, 10*time.Second, 10*time.Millisecond)
+}
+
+// Who was cut is cut once, though nobody has closed his connection and the list
+// names him again with every heartbeat.
+func TestCutOnce(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t), func(p *revoke.PublisherConfig, _ *revoke.ResponderConfig) { p.Heartbeat = 20 * time.Millisecond })
+	gateway, pump := newMachine(t, w, "device/gw"), newMachine(t, w, "device/pump-1")
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { inner.Close() })
+	held := make(chan *tls.Conn, 1)
+	go func() {
+		c, err := inner.Accept()
+		if err == nil {
+			secure := tls.Server(c, gateway.Server())
+			io.CopyN(secure, secure, 1)
+			held <- secure
+		}
+	}()
+	c, err := pump.connect(t, inner.Addr().String())
+	require.NoError(t, err)
+	kept := <-held
+	number := revokeIt(t, w, "device/pump-1")
+	cut(t, c)
+	require.Eventually(t, func() bool { return gateway.Number() > number+5 }, 10*time.Second, 5*time.Millisecond)
+	require.Equal(t, 1, gateway.events.count(peer.Cut))
+	require.Zero(t, gateway.Connections())
+	runtime.KeepAlive(kept)
+}
+
+// Open returns with what was revoked since the full list was made, and asks
+// proxies for no old copies.
+func TestOpenIsUpToDate(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	target, err := url.Parse(w.URL)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	var stale atomic.Int64
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/stream") {
+			http.Error(rw, "not here", http.StatusServiceUnavailable)
+			return
+		}
+		if strings.HasSuffix(r.URL.Path, ".crl") && r.Header.Get("Cache-Control") != "no-cache" {
+			stale.Add(1)
+		}
+		proxy.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(front.Close)
+	m := newMachine(t, w, "device/gw", func(c *peer.Config) { c.URL = front.URL })
+	require.GreaterOrEqual(t, m.Number(), w.Publisher.Delta().Number)
+	require.Zero(t, stale.Load())
+}
+
+// Without its GetConfigForClient the server's configuration lets nobody in, rather
+// than everybody.
+func TestServerAlone(t *testing.T) {
+	w := revoketest.New(t, enrolltest.New(t))
+	gateway, pump := newMachine(t, w, "device/gw"), newMachine(t, w, "device/pump-1")
+	c := gateway.Server()
+	c.GetConfigForClient = nil
+	l, err := tls.Listen("tcp", "127.0.0.1:0", c)
+	require.NoError(t, err)
+	_, err = pump.connect(t, echo(t, l))
+	require.Error(t, err)
 }
 
 // The library that devices link brings nothing with it.

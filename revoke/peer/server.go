@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
 	"weak"
 )
+
+// errUnfollowed is for those who take GetConfigForClient away.
+var errUnfollowed = errors.New("peer: the connection did not come through the GetConfigForClient of Peer.Server")
 
 // Server returns the configuration of a server that demands a client certificate
 // and judges it, on each connection. It is TLS 1.3, for HTTP/2 and HTTP/1.1; a
@@ -24,6 +28,7 @@ func (p *Peer) Server() *tls.Config {
 		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.conf.Source.Certificate(), nil },
 	}
+	base.VerifyConnection = func(tls.ConnectionState) error { return errUnfollowed }
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		met, err := p.tracker(hello.Conn)
 		if err != nil {

@@ -66,7 +66,8 @@ func (p *Peer) catchUp(ctx context.Context, file string) error {
 
 func needsFull(err error) bool { return errors.Is(err, crl.ErrBase) }
 
-// listen reads the stream until it breaks, or is silent for three heartbeats.
+// listen reads the stream until it breaks or lies, or says nothing new for three
+// heartbeats.
 func (p *Peer) listen(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -94,12 +95,15 @@ func (p *Peer) listen(ctx context.Context) error {
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	for event, data := range events(lines) {
+		before := p.Number()
 		if err := p.heard(ctx, event, data); err != nil {
-			// A stream that lies changes nothing, and does not count as alive.
-			p.event(Event{Kind: BadList, Issuer: p.issuing.name(), Number: p.Number(), Err: err})
-			continue
+			// A stream that lies changes nothing, and is left: follow comes back, at a pace.
+			p.event(Event{Kind: BadList, Issuer: p.issuing.name(), Number: before, Err: err})
+			return cause(ctx, err)
 		}
-		silence.Reset(missed * p.conf.Heartbeat)
+		if p.Number() > before { // what we had before may be played to us for ever
+			silence.Reset(missed * p.conf.Heartbeat)
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return cause(ctx, err)
@@ -115,7 +119,7 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// heard takes one event.
+// heard takes one event. One that says nothing new is no error.
 func (p *Peer) heard(ctx context.Context, event string, data []byte) error {
 	switch event {
 	case "delta":
@@ -134,7 +138,7 @@ func (p *Peer) heard(ctx context.Context, event string, data []byte) error {
 			}
 		}
 		if errors.Is(err, crl.ErrOld) {
-			return p.stale(err)
+			return nil // held already, as after a reconnect
 		}
 		return err
 	case "pointer":
@@ -148,18 +152,14 @@ func (p *Peer) heard(ctx context.Context, event string, data []byte) error {
 		if !sleep(ctx, rand.N(jitter)) {
 			return ctx.Err()
 		}
-		return p.catchUp(ctx, "delta.crl")
+		if err := p.catchUp(ctx, "delta.crl"); err != nil {
+			return err
+		}
+		if n := p.Number(); n < at.Number {
+			return fmt.Errorf("the stream's pointer: it is to %d, and there is only %d", at.Number, n)
+		}
 	}
 	return nil // of a kind that is not known yet
-}
-
-// stale passes a list over that is held already, as after a reconnect; one that is
-// older is a stream that repeats itself.
-func (p *Peer) stale(err error) error {
-	if p.issuing.fresh(p.conf.Now()) == nil {
-		return nil
-	}
-	return err
 }
 
 // events yields server-sent events (WHATWG HTML, Section 9.2.6): of each its kind

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -10,6 +11,8 @@ const (
 	sweepEvery = time.Second
 	rejudge    = 10 * time.Second // at most, between looks at open connections while the list is stale
 	rootEvery  = time.Hour
+	judgers    = maxAsking / 2    // certificates judged at a time: handshakes ask, too
+	judgeAll   = 2 * askWithin    // for a look at all open connections; who is not judged by then is cut
 	rootRetry  = 10 * time.Second // until there is a root's list
 )
 
@@ -43,23 +46,32 @@ func (p *Peer) sweep(ctx context.Context) {
 	}
 }
 
-// judgeOpen judges each certificate on the other end of an open connection anew.
+// judgeOpen judges each certificate on the other end of an open connection anew,
+// several at a time: a CA that does not answer must not keep them open for long.
 func (p *Peer) judgeOpen(ctx context.Context) {
-	verdicts := map[string]error{}
+	within, cancel := context.WithTimeout(ctx, judgeAll)
+	defer cancel()
+	holders := map[string][]*entry{}
 	for _, e := range p.live.all() {
 		id := string(e.chain[0].Raw)
-		err, known := verdicts[id]
-		if !known {
-			err = p.judge(ctx, e.chain)
-			verdicts[id] = err
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			p.cut(e, err)
-		}
+		holders[id] = append(holders[id], e)
 	}
+	turns := make(chan struct{}, judgers)
+	var all sync.WaitGroup
+	for _, held := range holders {
+		turns <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turns }()
+			err := p.judge(within, held[0].chain)
+			if err == nil || ctx.Err() != nil {
+				return
+			}
+			for _, e := range held {
+				p.cut(e, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // refreshRoot fetches the root's list hourly. It changes once a year, or on a bad
