@@ -74,14 +74,6 @@ func (k *keeper) number() int64 {
 	return 0
 }
 
-// base returns the number of the full list that is held.
-func (k *keeper) base() int64 {
-	if s := k.state.Load(); s != nil {
-		return s.Base()
-	}
-	return 0
-}
-
 // fresh returns nil if absence from the list means anything at this time.
 func (k *keeper) fresh(now time.Time) error {
 	s := k.state.Load()

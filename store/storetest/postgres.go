@@ -25,7 +25,6 @@ import (
 type Cluster struct {
 	Port      int
 	databases atomic.Int64
-	life      io.Closer // the server lives until this is closed
 	alive     io.Closer // held: the garbage collector would close it, and end the server
 }
 
