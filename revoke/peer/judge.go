@@ -101,6 +101,9 @@ func (p *Peer) judgeOne(ctx context.Context, cert, issuer *x509.Certificate) err
 				return fmt.Errorf("%w (%s)", ErrRevoked, e.Reason)
 			}
 		}
+		if k.foreseen(serial) {
+			return ErrRevoked
+		}
 		if k.fresh(p.conf.Now()) == nil {
 			return nil
 		}

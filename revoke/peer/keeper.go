@@ -32,6 +32,7 @@ type keeper struct {
 	id     string // hex of the issuer's key id
 	maxAge time.Duration
 	state  atomic.Pointer[crl.State]
+	ahead  atomic.Pointer[crl.List] // newest delta to a full list that is not held yet
 
 	mu   sync.Mutex // taking a list
 	kept time.Time  // when a delta was written to disk
@@ -107,6 +108,9 @@ func (k *keeper) take(der []byte, persist bool) error {
 	} else {
 		state, err = old.Accept(list, k.peer.conf.Now())
 	}
+	if needsFull(err) {
+		k.foresee(list)
+	}
 	if err != nil {
 		return err
 	}
@@ -117,6 +121,29 @@ func (k *keeper) take(der []byte, persist bool) error {
 		k.keep(list, der, old)
 	}
 	return nil
+}
+
+// foresee enforces what a verified delta revokes although the full list that it
+// builds on is not held yet: when all peers are to fetch that at once they take
+// turns, and a revocation does not wait for its turn. What such a delta does not
+// name means nothing.
+func (k *keeper) foresee(delta *crl.List) {
+	if known := k.ahead.Load(); known != nil && known.Number() >= delta.Number() || delta.Number() <= k.number() {
+		return
+	}
+	k.ahead.Store(delta)
+	for _, e := range k.peer.live.named(k.issuer.SubjectKeyId, k.foreseen) {
+		k.peer.cut(e, ErrRevoked)
+	}
+}
+
+func (k *keeper) foreseen(serial crl.Serial) bool {
+	delta := k.ahead.Load()
+	if delta == nil {
+		return false
+	}
+	e, named := delta.Entries().Lookup(serial)
+	return named && e.Reason != crl.RemoveFromCRL
 }
 
 // keep writes a list to disk; a delta that says nothing new at most once a

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/revoke/allow"
@@ -17,14 +18,15 @@ const firstWait = 10 * time.Second
 // A Peer judges whoever this machine speaks to. Its methods may be called
 // concurrently.
 type Peer struct {
-	conf    Config
-	allow   allow.Peers
-	issuing *keeper // of the intermediate's list
-	root    *keeper // of the root's
-	live    table
-	asking  chan struct{} // a token for each OCSP question under way
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	conf     Config
+	allow    allow.Peers
+	issuing  *keeper // of the intermediate's list
+	root     *keeper // of the root's
+	live     table
+	asking   chan struct{} // a token for each OCSP question under way
+	catching atomic.Bool   // a full list is being fetched beside the stream
+	stop     context.CancelFunc
+	done     sync.WaitGroup
 }
 
 // Open reads the lists from disk, fetches newer ones, and keeps them fresh until

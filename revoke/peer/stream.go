@@ -20,8 +20,9 @@ const (
 	maxLine     = 128 << 10 // bytes of an event's line: twice what a CA sends
 	backoffFrom = 100 * time.Millisecond
 	backoffTo   = 10 * time.Second
-	missed      = 3               // heartbeats, before it is an alarm
-	jitter      = 2 * time.Second // before everybody fetches the same list
+	missed      = 3                      // heartbeats, before it is an alarm
+	jitter      = 2 * time.Second        // before everybody fetches the same full list
+	soon        = 500 * time.Millisecond // before everybody fetches the same delta
 )
 
 var errPlain = errors.New("only https goes through a Peer")
@@ -130,12 +131,8 @@ func (p *Peer) heard(ctx context.Context, event string, data []byte) error {
 		}
 		err = p.issuing.take(der[:n], true)
 		if needsFull(err) {
-			if !sleep(ctx, rand.N(jitter)) {
-				return ctx.Err()
-			}
-			if err = p.issuing.fetchFull(ctx); err == nil {
-				err = p.issuing.take(der[:n], true)
-			}
+			p.catchUpBeside(ctx)
+			return nil
 		}
 		if errors.Is(err, crl.ErrOld) {
 			return nil // held already, as after a reconnect
@@ -149,7 +146,7 @@ func (p *Peer) heard(ctx context.Context, event string, data []byte) error {
 		if at.Number <= p.Number() {
 			return nil
 		}
-		if !sleep(ctx, rand.N(jitter)) {
+		if !sleep(ctx, rand.N(soon)) {
 			return ctx.Err()
 		}
 		if err := p.catchUp(ctx, "delta.crl"); err != nil {
@@ -160,6 +157,27 @@ func (p *Peer) heard(ctx context.Context, event string, data []byte) error {
 		}
 	}
 	return nil // of a kind that is not known yet
+}
+
+// catchUpBeside fetches a newer full list when it is this machine's turn, while
+// the stream goes on being heard: see [keeper.foresee].
+func (p *Peer) catchUpBeside(ctx context.Context) {
+	if !p.catching.CompareAndSwap(false, true) {
+		return
+	}
+	p.done.Go(func() {
+		defer p.catching.Store(false)
+		if !sleep(ctx, rand.N(jitter)) {
+			return
+		}
+		err := p.catchUp(ctx, "full.crl")
+		if err == nil {
+			err = p.catchUp(ctx, "delta.crl")
+		}
+		if err != nil && ctx.Err() == nil {
+			p.event(Event{Kind: BadList, Issuer: p.issuing.name(), Number: p.Number(), Err: err})
+		}
+	})
 }
 
 // events yields server-sent events (WHATWG HTML, Section 9.2.6): of each its kind
