@@ -14,6 +14,7 @@ import (
 )
 
 var (
+	errTooLong   = errors.New("the request is longer than 10 KiB")
 	responseType = []string{ocsp.ResponseType}
 	noStore      = []string{"no-store"}
 )

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -17,8 +18,12 @@ type CRL struct {
 
 // SaveCRL keeps the newest CRL of its issuer and kind, durably and without an
 // audit entry: it states nothing that is not on record. One with a number that
-// is not greater than the kept one's is dropped.
+// is not greater than the kept one's is dropped. On a full disk it is [ErrDiskFull]:
+// the ballast is for revocations, which are on record with or without a list.
 func (d *DB) SaveCRL(ctx context.Context, c CRL) error {
+	if err := d.Health(); errors.Is(err, ErrDiskFull) {
+		return fmt.Errorf("saving %s CRL %d: %w", c.Kind, c.Number, err)
+	}
 	err := d.quiet(ctx, func(ctx context.Context, tx *AloneTx) error {
 		tx.demand(anyRows, nil, `
 			INSERT INTO crls (issuer, kind, number, base, this_update, next_update, der)

@@ -1,0 +1,94 @@
+package revoke
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/revoke/ocsp"
+	"github.com/betonica/betonica/store"
+)
+
+// status says what the store knows. Only its word makes a serial "never issued".
+func (s *Responder) status(ctx context.Context, out *ocsp.SingleResponse) error {
+	serial, ok := serialOf(out.ID)
+	if !ok { // none of ours has another length
+		out.Status = ocsp.NeverIssued
+		return nil
+	}
+	issued, revocation, err := s.Store.Status(ctx, serial)
+	switch {
+	case err != nil:
+		return err
+	case revocation != nil:
+		out.Status, out.RevokedAt, out.Reason = ocsp.Revoked, revocation.At, revocation.Reason
+	case issued:
+		out.Status = ocsp.Good
+	default:
+		out.Status = ocsp.NeverIssued
+	}
+	return nil
+}
+
+// rootStatus says what the root's own list says of an intermediate.
+func (s *Responder) rootStatus(out *ocsp.SingleResponse) {
+	serial, err := crl.SerialOf(out.ID.Serial())
+	if err != nil {
+		out.Status = ocsp.NeverIssued
+		return
+	}
+	ours, err := crl.SerialOf(s.Authority.Certificate().SerialNumber.Bytes())
+	entry, revoked := s.rootRevoked.Lookup(serial)
+	switch {
+	case revoked:
+		out.Status, out.RevokedAt, out.Reason = ocsp.Revoked, entry.RevokedAt, int(entry.Reason)
+	case err == nil && serial == ours:
+		out.Status = ocsp.Good
+	default:
+		out.Status = ocsp.NeverIssued
+	}
+}
+
+func serialOf(id ocsp.CertID) (store.Serial, bool) {
+	var serial store.Serial
+	if len(id.Serial()) != len(serial) {
+		return serial, false
+	}
+	copy(serial[:], id.Serial())
+	return serial, true
+}
+
+// newAnswer adds the headers of RFC 9919, Section 7.2.
+func newAnswer(id ocsp.CertID, body []byte, this, next time.Time) *answer {
+	serial, _ := serialOf(id)
+	sum := sha256.Sum256(body)
+	return &answer{
+		serial: serial, certID: string(id.DER()), body: body, until: next,
+		etag:     []string{`"` + hex.EncodeToString(sum[:]) + `"`},
+		modified: []string{this.UTC().Format(http.TimeFormat)},
+		expires:  []string{next.UTC().Format(http.TimeFormat)},
+		length:   []string{strconv.Itoa(len(body))},
+	}
+}
+
+// counts are what [Responder.Counts] reads.
+type counts struct{ hits, misses, live, refused atomic.Int64 }
+
+// Counts say how answers came about since the start.
+type Counts struct {
+	Hits    int64 // from the cache
+	Misses  int64 // made for it
+	Live    int64 // made for one caller, with a nonce or for several certificates
+	Refused int64 // not made, for want of a turn
+	Kept    int   // in the cache now
+}
+
+// Counts returns how answers came about.
+func (s *Responder) Counts() Counts {
+	return Counts{s.counts.hits.Load(), s.counts.misses.Load(), s.counts.live.Load(), s.counts.refused.Load(), s.cache.len()}
+}
