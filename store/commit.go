@@ -189,7 +189,7 @@ func (w *writer) finish(ctx context.Context, e logEntry) error {
 // first: the transaction in doubt holds it until it has ended one way or the
 // other.
 func (w *writer) lookUp(record audit.Record) (committed bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), w.patient)
 	defer cancel()
 	for {
 		committed, err = w.has(ctx, record)

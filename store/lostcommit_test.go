@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,7 +23,7 @@ func TestLostCommitReply(t *testing.T) {
 	id := token(t, d, 1)
 	size := d.LogSize()
 
-	p.loseNext("COMMIT\x00")
+	p.loseReply("COMMIT\x00")
 	require.NoError(t, update(d, func(tx *Tx) { tx.SpendToken(id) }))
 	require.Equal(t, 1, p.lost)
 	require.ErrorIs(t, update(d, func(tx *Tx) { tx.SpendToken(id) }), ErrSpent)
@@ -32,25 +33,56 @@ func TestLostCommitReply(t *testing.T) {
 	serial := issued(t, d, "device/a").Serial
 	heard := make(chan []Revocation, 1)
 	defer d.OnRevoked(func(r []Revocation) { heard <- r })()
-	p.loseNext("COMMIT\x00")
+	p.loseReply("COMMIT\x00")
 	require.NoError(t, alone(d, (*AloneTx).RevokeIdentity, "device/a"))
 	require.Equal(t, []Serial{serial}, serialsOf(<-heard))
 	require.Equal(t, 2, p.lost)
 	require.NoError(t, d.Health())
 }
 
-// The connection is lost before the COMMIT: the call is made again on another,
-// and takes place once.
+// A database that does not come back in time leaves the caller with the truth,
+// which is that nobody knows; what it turns out to have recorded is part of the
+// log, and is heard of.
+func TestUnknownOutcome(t *testing.T) {
+	p, dsn := newProxy(t, storetest.Postgres(t).Database(t))
+	d := open(t, config(t, dsn))
+	d.writer.patient = 50 * time.Millisecond
+	identity(t, d, "device/a")
+	serial := issued(t, d, "device/a").Serial
+	heard := make(chan []Revocation, 1)
+	defer d.OnRevoked(func(r []Revocation) { heard <- r })()
+
+	p.loseReply("COMMIT\x00")
+	p.closeAfterLoss(true)
+	require.ErrorIs(t, alone(d, (*AloneTx).RevokeIdentity, "device/a"), ErrUnknown)
+	require.Error(t, d.Health())
+	require.Error(t, update(d, func(*Tx) {}))
+	require.Empty(t, heard)
+
+	p.closeAfterLoss(false)
+	require.Eventually(t, func() bool { return d.Health() == nil }, 30*time.Second, 10*time.Millisecond)
+	require.Equal(t, []Serial{serial}, serialsOf(<-heard))
+	must(t, d, func(*Tx) {})
+	require.EqualValues(t, 4, verify(t, d))
+}
+
+// The connection is lost before the COMMIT, or with it: the call is made again on
+// another, and takes place once.
 func TestLostConnection(t *testing.T) {
 	p, dsn := newProxy(t, storetest.Postgres(t).Database(t))
 	d := open(t, config(t, dsn))
-	id := token(t, d, 2)
-	for _, said := range []string{"BEGIN\x00", "UPDATE 1\x00"} {
-		p.loseNext(said)
+	id := token(t, d, 3)
+	for _, lose := range []func(){
+		func() { p.loseReply("BEGIN\x00") },
+		func() { p.loseReply("UPDATE 1\x00") },
+		func() { p.loseRequest("test.write") }, // the action of the entry, which travels with the COMMIT
+	} {
+		lose()
 		require.NoError(t, update(d, func(tx *Tx) { tx.SpendToken(id) }))
 	}
+	require.Equal(t, 3, p.lost)
 	require.ErrorIs(t, update(d, func(tx *Tx) { tx.SpendToken(id) }), ErrSpent)
-	require.EqualValues(t, 3, verify(t, d))
+	require.EqualValues(t, 4, verify(t, d))
 }
 
 // While connections are cut at any moment, a caller that hears that its call was

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -17,10 +16,12 @@ type proxy struct {
 	listener net.Listener
 	server   string // address of PostgreSQL
 
-	mu    sync.Mutex
-	lose  []byte // what the server must not be heard to say
-	lost  int
-	links map[net.Conn]bool
+	mu      sync.Mutex
+	request []byte // what the server must not hear
+	reply   []byte // what the server must not be heard to say
+	lost    int
+	closed  bool // to new connections, and once something was lost
+	links   map[net.Conn]bool
 }
 
 // newProxy returns a proxy to the data source, and the data source through it.
@@ -61,48 +62,77 @@ func (p *proxy) link(client net.Conn) {
 		return
 	}
 	defer server.Close()
-	p.mu.Lock()
-	p.links[client] = true
-	p.mu.Unlock()
+	if !p.admits(client) {
+		return
+	}
 	defer func() {
 		p.mu.Lock()
 		delete(p.links, client)
 		p.mu.Unlock()
 	}()
-	go func() {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
 		defer server.Close()
-		io.Copy(server, client)
-	}()
+		p.pass(server, client, &p.request)
+	})
+	p.pass(client, server, &p.reply)
+	client.Close()
+}
+
+// admits says whether the proxy takes the client on.
+func (p *proxy) admits(client net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.links[client] = true
+	return !p.closed || p.lost == 0
+}
+
+// pass passes on what from says, until it says what is to be lost.
+func (p *proxy) pass(to, from net.Conn, lose *[]byte) {
 	buf := make([]byte, 64<<10)
 	for {
-		n, err := server.Read(buf)
-		if err != nil || p.loses(buf[:n]) {
+		n, err := from.Read(buf)
+		if err != nil || p.loses(buf[:n], lose) {
 			return
 		}
-		if _, err := client.Write(buf[:n]); err != nil {
+		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
 	}
 }
 
-// loses says whether this is what must not be heard; once.
-func (p *proxy) loses(b []byte) bool {
+// loses says whether this is what is to be lost; once.
+func (p *proxy) loses(b []byte, lose *[]byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.lose == nil || !bytes.Contains(b, p.lose) {
+	if *lose == nil || !bytes.Contains(b, *lose) {
 		return false
 	}
-	p.lose = nil
+	*lose = nil
 	p.lost++
 	return true
 }
 
-// loseNext cuts the connection on which the server says this next, instead of
-// passing it on.
-func (p *proxy) loseNext(said string) {
+// loseReply cuts the connection on which the server says this next, instead of
+// passing it on; loseRequest the one on which it is told this.
+func (p *proxy) loseReply(said string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lose = []byte(said)
+	p.reply = []byte(said)
+}
+
+func (p *proxy) loseRequest(said string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.request = []byte(said)
+}
+
+// closeAfterLoss has the server gone for good once something is lost if closed.
+func (p *proxy) closeAfterLoss(closed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = closed
 }
 
 // cut cuts every connection.

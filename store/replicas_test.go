@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/storetest"
 )
 
@@ -132,26 +134,45 @@ func TestReplicasKey(t *testing.T) {
 }
 
 // Calls of two replicas that take the same rows in opposite order wait for each
-// other; PostgreSQL ends one, and it is made again: no caller hears of it.
+// other; PostgreSQL ends one, and it is made again: no caller hears of it, whether
+// its call was one of a batch or made its own demands.
 func TestReplicasDeadlock(t *testing.T) {
 	dbs := replicas(t, 2)
+	const rounds, callers = 20, 3
 	a, b := token(t, dbs[0], 1000), token(t, dbs[0], 1000)
-	for _, err := range parallel(20, func(i int) error {
-		return update(dbs[i%2], func(tx *Tx) {
-			if i%2 == 0 {
-				tx.SpendToken(a)
-				tx.SpendToken(b)
-			} else {
-				tx.SpendToken(b)
-				tx.SpendToken(a)
-			}
-		})
-	}) {
-		require.NoError(t, err)
+	spend := func(i int, tx *Tx) {
+		if i%2 == 0 {
+			tx.SpendToken(a)
+			tx.SpendToken(b)
+		} else {
+			tx.SpendToken(b)
+			tx.SpendToken(a)
+		}
 	}
-	k, err := dbs[0].Token(t.Context(), a)
-	require.NoError(t, err)
-	require.Equal(t, 20, k.Uses)
+	for range rounds {
+		for _, err := range parallel(2*callers, func(i int) error {
+			if i < 2 {
+				return dbs[i%2].UpdateAlone(t.Context(), func(_ context.Context, tx *AloneTx) (audit.Event, error) {
+					spend(i, &tx.Tx)
+					return event(), nil
+				})
+			}
+			return update(dbs[i%2], func(tx *Tx) { spend(i, tx) })
+		}) {
+			require.NoError(t, err)
+		}
+	}
+	var deadlocks int
+	require.Eventually(t, func() bool { // the server counts when it has time
+		err := dbs[0].reads.row(t.Context(), `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`, nil, &deadlocks)
+		return err == nil && deadlocks > 0
+	}, 10*time.Second, 10*time.Millisecond)
+	for _, id := range []TokenID{a, b} {
+		k, err := dbs[0].Token(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, rounds*2*callers, k.Uses)
+	}
+	verify(t, dbs[1])
 }
 
 // What one replica revokes the others hear of, in order, within a few seconds,

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxBatch = 256              // calls of one transaction: bounds what a failure repeats
-	patience = 30 * time.Second // for the database to come back and say what became of a COMMIT
+	patience = 30 * time.Second // with a database that is to say what became of a COMMIT, or to take the last checkpoint
 	beat     = time.Second      // between looks at the database's health
 )
 
@@ -25,6 +25,7 @@ type writer struct {
 	stopped chan struct{}
 	health  health
 	stats   writerStats
+	patient time.Duration // with a database that went away during a COMMIT
 
 	// Of the writer's goroutine.
 	session *session // nil: to be connected
@@ -32,7 +33,7 @@ type writer struct {
 }
 
 func newWriter(d *DB) *writer {
-	w := &writer{db: d, engine: d.engine, queue: newQueue(), stopped: make(chan struct{}), tree: d.log.tree}
+	w := &writer{db: d, engine: d.engine, queue: newQueue(), stopped: make(chan struct{}), patient: patience, tree: d.log.tree}
 	go w.run()
 	return w
 }

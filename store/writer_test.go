@@ -145,7 +145,10 @@ func TestUpdateAlone(t *testing.T) {
 		require.ErrorIs(t, err, ErrNotFound)
 
 		require.PanicsWithValue(t, "oops", func() {
-			d.UpdateAlone(t.Context(), func(context.Context, *AloneTx) (audit.Event, error) { panic("oops") })
+			d.UpdateAlone(t.Context(), func(_ context.Context, tx *AloneTx) (audit.Event, error) {
+				tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+				panic("oops")
+			})
 		})
 
 		require.NoError(t, create(nil))

@@ -21,7 +21,8 @@ import (
 )
 
 // A Cluster is a PostgreSQL server on a port of 127.0.0.1, with the server's
-// defaults: it writes as durably as in production.
+// defaults, but for the time after which it looks for deadlocks: it writes as
+// durably as in production.
 type Cluster struct {
 	Port      int
 	databases atomic.Int64
@@ -117,7 +118,7 @@ func start() (*Cluster, error) {
 // input ends.
 const keep = `
 "$1"/initdb -A trust -U postgres -E UTF8 --no-sync -D "$2"/data || exit 1
-"$1"/postgres -D "$2"/data -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories="$2" -c max_connections=200 &
+"$1"/postgres -D "$2"/data -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories="$2" -c max_connections=200 -c deadlock_timeout=50ms &
 server=$!
 cat >/dev/null
 while kill -QUIT $server 2>/dev/null; do sleep 0.1; done

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A relaxed write is seen by whoever reads after it, and leaves no entry in the
+// log. Whatever shares its transaction, or comes after it, is on disk all the
+// same.
+func TestRelaxed(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		identity(t, d, "device/a")
+		serial := issued(t, d, "device/a").Serial
+		size := d.LogSize()
+		confirm := func() error {
+			return d.Relaxed(t.Context(), func(tx *RelaxedTx) { tx.Confirm(serial) })
+		}
+		require.NoError(t, confirm())
+		require.NoError(t, confirm())
+		holder, err := d.Holder(t.Context(), serial)
+		require.NoError(t, err)
+		require.True(t, holder.Confirmed)
+		require.Equal(t, size, d.LogSize())
+		require.Equal(t, durably, durability(t, d))
+
+		for i, err := range parallel(60, func(i int) error {
+			if i%2 == 0 {
+				return confirm()
+			}
+			return update(d, func(*Tx) {})
+		}) {
+			require.NoError(t, err, i)
+		}
+		require.Equal(t, size+30, verify(t, d))
+		require.Equal(t, durably, durability(t, d))
+	})
+}
+
+const durably = "durably"
+
+// durability returns how the writer's next durable transaction is written.
+func durability(t *testing.T, d *DB) (level string) {
+	query, want := `PRAGMA synchronous`, "2"
+	if d.engine.schema() == "schema/postgres" {
+		query, want = `SHOW synchronous_commit`, "on"
+	}
+	require.NoError(t, d.quiet(t.Context(), func(ctx context.Context, tx *AloneTx) error {
+		return tx.row(ctx, query, nil, &level)
+	}))
+	if level == want {
+		return durably
+	}
+	return level
+}
