@@ -35,6 +35,8 @@ demo: build ## the main job, with real binaries on this machine
 
 bench: ## the figures (BENCH picks some), and 200 kills under load
 	go test -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 3h -v ./cmd/betonicad
+	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
+	go test -run '^$$' -bench 'Update' ./store
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@grep -rnoE --include='*_test.go' --exclude-dir=testdata '^func Fuzz[A-Za-z0-9_]+' . | sort | \
