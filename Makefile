@@ -20,14 +20,14 @@ build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
 	CGO_ENABLED=0 go build -trimpath -o bin/betonica ./cmd/betonica
 
 test: ## every test this machine can run; it names those it leaves out
-	go test -v ./... | $(VERDICT)
+	go test -timeout 20m -v ./... | $(VERDICT)
 
 check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint module
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt would change:" $$out; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 	go test -run '^TestLayers$$' ./cmd/betonicad
-	go test -race -v ./... | $(VERDICT)
+	go test -timeout 20m -race -v ./... | $(VERDICT)
 	cd testdata/lint && go vet ./... && go test ./...
 
 demo: build ## the main job, with real binaries on this machine
