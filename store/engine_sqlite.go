@@ -41,7 +41,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 	}
 	e := &sqlite{
 		path: path, cfg: cfg,
-		write:   openFile(path, "mode=rw&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 100000; PRAGMA cache_size = -16384`),
+		write:   openFile(path, "mode=rw&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 200000; PRAGMA cache_size = -16384`),
 		upkeep:  openFile(path, "mode=rw&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 0`),
 		read:    openFile(path, "mode=ro&_query_only=true&_busy_timeout=10000", ``),
 		wal:     newWAL(),
@@ -207,6 +207,7 @@ func (e *sqlite) finish(ctx context.Context, s *session, records []audit.Record,
 		return &commitError{err}
 	}
 	e.wal.written(len(records) + 1)
+	e.resetWAL(ctx, s)
 	return nil
 }
 

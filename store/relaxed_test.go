@@ -39,6 +39,14 @@ func TestRelaxed(t *testing.T) {
 	})
 }
 
+// One call that must be on disk puts the whole batch there.
+func TestRelaxedBatch(t *testing.T) {
+	must, may := &call{}, &call{relaxed: true}
+	require.True(t, relaxed([]*call{may, may}))
+	require.False(t, relaxed([]*call{may, must, may}))
+	require.False(t, relaxed([]*call{must}))
+}
+
 const durably = "durably"
 
 // durability returns how the writer's next durable transaction is written.

@@ -1,13 +1,10 @@
 package store
 
 import (
-	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/betonica/betonica/store/storetest"
 )
 
 // Each thing is counted once, where it belongs.
@@ -45,27 +42,4 @@ func TestCounts(t *testing.T) {
 		require.GreaterOrEqual(t, stats.Calls, stats.Entries)
 		require.Positive(t, stats.Busy)
 	})
-}
-
-// A quiet store gives back the disk that a burst of writing took for the
-// write-ahead log.
-func TestWALShrinks(t *testing.T) {
-	d := open(t, config(t, storetest.SQLite(t)))
-	for i := range 3 {
-		require.NoError(t, d.SaveCRL(t.Context(), CRL{Issuer: "aa", Kind: "full", Number: int64(i + 1), DER: make([]byte, 32<<20)}))
-	}
-	e := d.engine.(*sqlite)
-	size := func() int64 {
-		info, err := os.Stat(e.path + "-wal")
-		require.NoError(t, err)
-		return info.Size()
-	}
-	require.Greater(t, size(), int64(walKeep))
-	require.NoError(t, e.checkpointWAL(false))
-	require.Greater(t, size(), int64(walKeep)) // nobody is to wait
-	require.NoError(t, e.checkpointWAL(true))
-	require.Zero(t, size())
-	c, err := d.LatestCRL(t.Context(), "aa", "full")
-	require.NoError(t, err)
-	require.Len(t, c.DER, 32<<20)
 }
