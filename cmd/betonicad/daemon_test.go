@@ -53,7 +53,7 @@ func newCA(t testing.TB, args ...string) string {
 // serve starts the daemon of the CA in dir, and ends it with the test.
 func serve(t testing.TB, dir string, wrapper ...string) *daemon {
 	t.Helper()
-	d, err := start(dir, wrapper...)
+	d, err := startAt(dir, anywhere, wrapper...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		d.kill()
@@ -64,15 +64,21 @@ func serve(t testing.TB, dir string, wrapper ...string) *daemon {
 	return d
 }
 
-// start starts the daemon, as the last arguments of wrapper if there is one,
-// and returns once it answers.
-func start(dir string, wrapper ...string) (*daemon, error) {
+// anywhere is addresses that the kernel completes.
+var anywhere = addresses{HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Ops: "127.0.0.1:0"}
+
+// start starts the daemon and returns once it answers.
+func start(dir string) (*daemon, error) { return startAt(dir, anywhere) }
+
+// startAt is start at these addresses, as the last arguments of wrapper if there
+// is one.
+func startAt(dir string, at addresses, wrapper ...string) (*daemon, error) {
 	ready := filepath.Join(filepath.Dir(dir), "ready.json")
 	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	cmd, err := command("betonicad", "serve", "--dir", dir, "--ready", ready,
-		"--https", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ops", "127.0.0.1:0")
+		"--https", at.HTTPS, "--http", at.HTTP, "--ops", at.Ops)
 	if err != nil {
 		return nil, err
 	}

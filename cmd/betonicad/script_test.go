@@ -24,8 +24,9 @@ import (
 // they use:
 //
 //	needs PROGRAM...      leave the scene out, aloud, where one is missing
-//	[!] serve DIR         start the daemon of DIR on free ports; $HTTPS, $HTTP, $OPS are
-//	                      their addresses, and betonica finds the admin socket
+//	[!] serve DIR         start the daemon of DIR on free ports, the second time on the
+//	                      same; $HTTPS, $HTTP, $OPS are their addresses, and betonica
+//	                      finds the admin socket
 //	shutdown | crash      end it by SIGTERM (and it must end well) | by SIGKILL
 //	hangup                send it SIGHUP
 //	log PATTERN           wait until it has logged a line like this
@@ -92,7 +93,11 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: [!] serve DIR")
 	}
-	d, err := start(ts.MkAbs(args[0]))
+	dir, at := ts.MkAbs(args[0]), anywhere
+	if last := sceneOf(ts).daemon; last != nil && last.dir == dir && !neg {
+		at = last.addresses
+	}
+	d, err := startAt(dir, at)
 	if neg {
 		if err == nil {
 			d.kill()
