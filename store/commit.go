@@ -88,6 +88,7 @@ func (w *writer) applyAlone(ctx context.Context, c *call) ([]tlog.Hash, error) {
 	var err error
 	c.event, err = c.run(ctx, tx)
 	switch {
+	case errors.Is(err, errAbandoned): // nobody is there to run it again
 	case tx.err != nil && w.engine.broken(s, tx.err):
 		return nil, tx.err // the transaction's failure, whatever the call made of it
 	case err == nil:

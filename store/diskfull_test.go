@@ -71,6 +71,9 @@ func TestDiskFullRevokes(t *testing.T) {
 	require.NotNil(t, revocation)
 	require.ErrorIs(t, d.Health(), ErrDiskFull)
 	require.ErrorIs(t, create(d, 100_000), ErrDiskFull)
+	require.ErrorIs(t, d.SaveCRL(t.Context(), CRL{Issuer: "aa", Kind: "full", Number: 1, DER: make([]byte, 1<<20)}), ErrDiskFull)
+	_, err = d.ReserveCRLNumbers(t.Context(), 1000)
+	require.NoError(t, err)
 
 	require.NoError(t, os.Remove(filler))
 	require.Eventually(t, func() bool { return d.Health() == nil }, 30*time.Second, 10*time.Millisecond)

@@ -53,6 +53,9 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	writer := conf.ConnConfig.Copy()
+	// Each statement sees what was committed before it, whatever the database's
+	// default is: those behind a lock rely on that.
+	writer.RuntimeParams["default_transaction_isolation"] = "read committed"
 	// A writer that the network cut off must not hold the log's lock for long.
 	writer.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
 	e := &postgres{

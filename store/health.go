@@ -44,10 +44,10 @@ func (h *health) met(err error, probe bool, log *slog.Logger) {
 	}
 }
 
-// stops says whether a call is refused at once: on a full disk everything but
-// what makes its own demands, which is revoking.
+// stops says whether a call is refused at once: on a full disk everything is that
+// revoking can do without.
 func (h *health) stops(c *call) bool {
-	return c.alone == nil && errors.Is(h.get(), ErrDiskFull)
+	return !c.essential && errors.Is(h.get(), ErrDiskFull)
 }
 
 // look is taken every second: at the database's health, and at what other

@@ -11,11 +11,12 @@ import (
 // A call is one write on its way through the writer: either the demands that
 // were collected, or alone, a function that makes its own.
 type call struct {
-	demands []demand
-	alone   func(context.Context, *AloneTx) (*audit.Event, error)
-	event   *audit.Event // nil: not audited
-	revokes bool         // may have written revocations
-	relaxed bool         // need not wait for the disk
+	demands   []demand
+	alone     func(context.Context, *AloneTx) (*audit.Event, error)
+	event     *audit.Event // nil: not audited
+	revokes   bool         // may have written revocations
+	relaxed   bool         // need not wait for the disk
+	essential bool         // may use the last of the disk
 
 	err   error
 	turns chan func()   // what the caller's goroutine is to run for the writer

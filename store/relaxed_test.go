@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/store/storetest"
 )
 
 // A relaxed write is seen by whoever reads after it, and leaves no entry in the
@@ -62,4 +64,26 @@ func durability(t *testing.T, d *DB) (level string) {
 		return durably
 	}
 	return level
+}
+
+// What the server's administrator chose as defaults does not loosen what the
+// writer relies on.
+func TestPostgresDefaults(t *testing.T) {
+	cfg := config(t, storetest.Postgres(t).Database(t))
+	d := open(t, cfg)
+	require.NoError(t, d.quiet(t.Context(), func(ctx context.Context, tx *AloneTx) error {
+		tx.demand(anyRows, nil, `
+			DO $$ BEGIN
+				EXECUTE format('ALTER DATABASE %I SET synchronous_commit TO off', current_database());
+				EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation TO serializable', current_database());
+			END $$`)
+		return tx.Err()
+	}))
+	d = open(t, cfg)
+	require.Equal(t, durably, durability(t, d))
+	var isolation string
+	require.NoError(t, d.quiet(t.Context(), func(ctx context.Context, tx *AloneTx) error {
+		return tx.row(ctx, `SHOW transaction_isolation`, nil, &isolation)
+	}))
+	require.Equal(t, "read committed", isolation)
 }

@@ -96,8 +96,11 @@ func (d *DB) CRLNumber(ctx context.Context) (int64, error) {
 // ReserveCRLNumbers reserves n numbers, durably, and returns the first of them:
 // the block is first to first+n-1. A revocation goes past it; then the rest of
 // the block is void, and its holder must drop it: see [DB.OnRevoked].
+//
+// A full disk does not stop it as long as the ballast lasts: peers refuse everyone
+// once the numbers stop rising.
 func (d *DB) ReserveCRLNumbers(ctx context.Context, n int) (first int64, err error) {
-	err = d.quiet(ctx, func(ctx context.Context, tx *AloneTx) error {
+	c := quietly(func(ctx context.Context, tx *AloneTx) error {
 		var last int64
 		if err := tx.row(ctx, `UPDATE crl_number SET number = number + $1 WHERE id = 1 RETURNING number`, []any{n}, &last); err != nil {
 			return err
@@ -105,7 +108,8 @@ func (d *DB) ReserveCRLNumbers(ctx context.Context, n int) (first int64, err err
 		first = last - int64(n) + 1
 		return nil
 	})
-	if err != nil {
+	c.essential = true
+	if err := d.writer.do(ctx, c); err != nil {
 		return 0, fmt.Errorf("reserving CRL numbers: %w", err)
 	}
 	return first, nil

@@ -133,7 +133,7 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) audit.Event) error {
 // A full disk does not stop UpdateAlone as long as the ballast lasts: revoking
 // must always be possible.
 func (d *DB) UpdateAlone(ctx context.Context, fn func(context.Context, *AloneTx) (audit.Event, error)) error {
-	return d.writer.do(ctx, &call{alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) {
+	return d.writer.do(ctx, &call{essential: true, alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) {
 		event, err := fn(ctx, tx)
 		return &event, err
 	}})
@@ -148,9 +148,12 @@ func (d *DB) Relaxed(ctx context.Context, fn func(*RelaxedTx)) error {
 	return d.writer.do(ctx, &call{demands: tx.tx.demands, relaxed: true})
 }
 
-// quiet is UpdateAlone without an audit entry, for the store's own bookkeeping.
+// quiet is UpdateAlone without an audit entry, for the store's own bookkeeping,
+// and without a right to the last of the disk.
 func (d *DB) quiet(ctx context.Context, fn func(context.Context, *AloneTx) error) error {
-	return d.writer.do(ctx, &call{alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) {
-		return nil, fn(ctx, tx)
-	}})
+	return d.writer.do(ctx, quietly(fn))
+}
+
+func quietly(fn func(context.Context, *AloneTx) error) *call {
+	return &call{alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) { return nil, fn(ctx, tx) }}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/betonica/betonica/store/audit"
@@ -113,7 +114,7 @@ func (w *writer) commit(ctx context.Context, calls []*call) {
 	again, err := w.attempt(ctx, calls)
 	switch {
 	case err == nil || errors.Is(err, ErrUnknown):
-	case errors.Is(err, ErrDiskFull) && (calls[0].alone == nil || !w.engine.spare()):
+	case errors.Is(err, ErrDiskFull) && !(calls[0].essential && w.engine.spare()):
 	default: // nothing was committed: once more, after a lost connection on another one
 		again, err = w.attempt(ctx, calls)
 	}
@@ -123,16 +124,8 @@ func (w *writer) commit(ctx context.Context, calls []*call) {
 		w.answer(calls, err)
 		return
 	}
-	if len(again) == 0 {
-		w.answer(calls, nil)
-		return
-	}
-	later := make(map[*call]bool, len(again))
-	for _, c := range again {
-		later[c] = true
-	}
 	for _, c := range calls {
-		if !later[c] {
+		if !slices.Contains(again, c) { // mostly there are none
 			w.answer([]*call{c}, nil)
 		}
 	}
