@@ -112,13 +112,21 @@ func (d *DB) auditPage(ctx context.Context, f AuditFilter, at, seq int64, limit 
 		term := d.log.keys.Term(audit.FieldParty, party)
 		rows, err = d.reads.query(ctx, `
 			SELECT * FROM (
-				SELECT a.seq, a.at, a.action, a.leaf FROM audit a WHERE a.term1 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4
+				SELECT * FROM (
+					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
+					WHERE a.term1 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found1
 				UNION ALL
-				SELECT a.seq, a.at, a.action, a.leaf FROM audit a WHERE a.term2 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4
+				SELECT * FROM (
+					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
+					WHERE a.term2 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found2
 				UNION ALL
-				SELECT a.seq, a.at, a.action, a.leaf FROM audit a WHERE a.term3 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4
+				SELECT * FROM (
+					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
+					WHERE a.term3 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found3
 				UNION ALL
-				SELECT a.seq, a.at, a.action, a.leaf FROM audit a WHERE a.term4 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4
+				SELECT * FROM (
+					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
+					WHERE a.term4 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found4
 			) found ORDER BY seq DESC LIMIT $5`,
 			term[:], seq, since, until, limit)
 	case f.Action != "" && f.Action != common:

@@ -153,7 +153,7 @@ func (d *DB) Tokens(ctx context.Context, f TokenFilter, p Page) ([]Token, string
 		created, id = splitNumbered(after)
 	}
 	const columns = `SELECT ` + tokenColumns + ` FROM tokens t `
-	const rest = ` AND ($5 = 0 OR t.expires_at > $5 AND t.uses < t.max_uses AND t.revoked_at IS NULL)
+	const rest = ` AND (CAST($5 AS BIGINT) = 0 OR t.expires_at > $5 AND t.uses < t.max_uses AND t.revoked_at IS NULL)
 		ORDER BY t.created_at DESC, t.id DESC LIMIT $6`
 	query := columns + `WHERE (t.created_at, t.id) < ($1, $2) AND ($3 = '' OR t.role = $3) AND ($4 = '' OR t.name = $4)` + rest
 	if f.Role != "" && f.Name != "" {

@@ -93,3 +93,51 @@ func TestTokenHolder(t *testing.T) {
 		require.Nil(t, got.Revoked) // a pattern is nobody's
 	})
 }
+
+// Each filter finds what it says and nothing else, the newest first.
+func TestTokenFilter(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		now := time.Now()
+		for i, k := range []Token{
+			{Role: "device", Name: "*", Expires: now.Add(time.Hour)},
+			{Role: "device", Name: "a", Exact: true, Expires: now.Add(time.Hour)},
+			{Role: "gateway", Name: "a", Exact: true, Expires: now.Add(time.Hour)},
+			{Role: "device", Name: "a", Exact: true, Expires: now.Add(-time.Hour)},
+			{Role: "device", Name: "b", Exact: true, Expires: now.Add(time.Hour)}, // spent below
+			{Role: "device", Name: "b", Exact: true, Expires: now.Add(time.Hour)}, // revoked below
+		} {
+			k.ID, k.MaxUses = TokenID{byte(i + 1)}, 1
+			d.cfg.Now = func() time.Time { return now.Add(time.Duration(i) * time.Millisecond) }
+			must(t, d, func(tx *Tx) { tx.InsertToken(k) })
+		}
+		must(t, d, func(tx *Tx) {
+			tx.SpendToken(TokenID{5})
+			tx.RevokeToken(TokenID{6})
+		})
+		for _, tt := range []struct {
+			filter TokenFilter
+			want   []byte
+		}{
+			{TokenFilter{}, []byte{6, 5, 4, 3, 2, 1}},
+			{TokenFilter{Open: true}, []byte{3, 2, 1}},
+			{TokenFilter{Role: "gateway"}, []byte{3}},
+			{TokenFilter{Role: "device", Open: true}, []byte{2, 1}},
+			{TokenFilter{Role: "device", Name: "a"}, []byte{4, 2}},
+			{TokenFilter{Role: "device", Name: "a", Open: true}, []byte{2}},
+			{TokenFilter{Role: "device", Name: "b", Open: true}, nil},
+		} {
+			var got []byte
+			for after := ""; ; {
+				tokens, next, err := d.Tokens(t.Context(), tt.filter, Page{After: after, Limit: 1})
+				require.NoError(t, err)
+				for _, k := range tokens {
+					got = append(got, k.ID[0])
+				}
+				if after = next; next == "" {
+					break
+				}
+			}
+			require.Equal(t, tt.want, got, "%+v", tt.filter)
+		}
+	})
+}

@@ -79,7 +79,7 @@ CREATE TABLE tokens (
     used_by    TEXT COLLATE "C"           -- identity that a pattern was used for last
 );
 CREATE INDEX tokens_created ON tokens (created_at, id);
-CREATE INDEX tokens_name ON tokens (role, name, created_at);
+CREATE INDEX tokens_name ON tokens (role, name, created_at, id);
 
 -- Certificates as issued. Rows are never changed.
 CREATE TABLE certificates (

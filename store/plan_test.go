@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+// Every read finds what it wants by an index, and in the order of its index: with
+// ten million certificates a scan or a sort would take seconds.
+func TestReadsUseIndexes(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		readAll(t, d)
+		n := 0
+		d.reads.stmts.Range(func(query, _ any) bool {
+			n++
+			plan := explain(t, d, query.(string))
+			for _, bad := range []string{"SCAN i\n", "SCAN c\n", "SCAN t\n", "SCAN a\n", "SCAN r\n", "Seq Scan on", "TEMP B-TREE", "Sort Key"} {
+				if strings.Contains(plan, bad) && !strings.Contains(query.(string), "audit_keys") && !bounded(query.(string), bad) {
+					t.Errorf("%s\n%s", query, plan)
+				}
+			}
+			return true
+		})
+		require.Greater(t, n, 20)
+	})
+}
+
+// bounded excuses the one read that sorts: what four indexes found, each no more
+// than the page wants.
+func bounded(query, bad string) bool {
+	return strings.Contains(query, "found4") && (bad == "TEMP B-TREE" || bad == "Sort Key")
+}
+
+// readAll makes each read in each of its forms.
+func readAll(t *testing.T, d *DB) {
+	ctx := t.Context()
+	identity(t, d, "device/a")
+	c := issued(t, d, "device/a")
+	id := token(t, d, 1)
+	for _, f := range []IdentityFilter{{}, {Role: "device"}, {Owner: "o"}, {Search: "a"}, {State: Pending}, {State: Active}, {Role: "device", Search: "a", State: Active}} {
+		_, _, err := d.Identities(ctx, f, Page{})
+		require.NoError(t, err)
+	}
+	for _, f := range []CertificateFilter{{}, {Live: true}, {Identity: "device/a"}, {Identity: "device/a", Live: true}} {
+		_, _, err := d.Certificates(ctx, f, Page{})
+		require.NoError(t, err)
+	}
+	for _, f := range []TokenFilter{{}, {Open: true}, {Role: "device"}, {Role: "device", Name: "a"}} {
+		_, _, err := d.Tokens(ctx, f, Page{})
+		require.NoError(t, err)
+	}
+	for _, f := range []AuditFilter{{}, {Actor: "a"}, {Action: "a.b"}, {Action: common}, {Since: time.Now()}} {
+		_, _, err := d.AuditEntries(ctx, f, Page{})
+		require.NoError(t, err)
+	}
+	for _, read := range []func() error{
+		func() error { _, err := d.Token(ctx, id); return err },
+		func() error { _, _, err := d.TokenHolder(ctx, id); return err },
+		func() error { _, err := d.Certificate(ctx, c.Serial); return err },
+		func() error { _, err := d.CertificateByKey(ctx, c.SPKI); return err },
+		func() error { _, err := d.Holder(ctx, c.Serial); return err },
+		func() error { _, _, err := d.Status(ctx, c.Serial); return err },
+		func() error { _, err := d.RevokedSince(ctx, 0); return err },
+		func() error { _, err := d.CurrentPolicy(ctx); return err },
+		func() error { _, err := d.revocationPage(ctx, Serial{}, 0, time.Now()); return err },
+		func() error {
+			source, err := d.AuditSource(ctx)
+			require.NoError(t, err)
+			_, err = source.Records(ctx, 0, 10)
+			require.NoError(t, err)
+			_, err = source.Hashes(ctx, 0, 1)
+			require.NoError(t, err)
+			var reader audit.Source = source
+			_, err = reader.Tiles(ctx, 0, -1, 10)
+			return err
+		},
+	} {
+		require.NoError(t, read())
+	}
+}
+
+// explain returns the plan of a read, whatever its parameters are.
+func explain(t *testing.T, d *DB, query string) string {
+	text := d.engine.dialect(query)
+	conn, err := d.reads.db.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	args := make([]any, 0, 9)
+	for strings.Contains(text, fmt.Sprint("$", len(args)+1)) {
+		args = append(args, nil)
+	}
+	ask := "EXPLAIN QUERY PLAN " + text
+	if d.engine.schema() == "schema/postgres" {
+		_, err := conn.ExecContext(t.Context(), "SET plan_cache_mode = force_generic_plan")
+		require.NoError(t, err)
+		_, err = conn.ExecContext(t.Context(), "PREPARE asked AS "+text)
+		require.NoError(t, err, text)
+		defer conn.ExecContext(context.Background(), "DEALLOCATE asked")
+		ask = "EXPLAIN EXECUTE asked"
+		if len(args) > 0 {
+			ask += "(" + strings.TrimSuffix(strings.Repeat("NULL,", len(args)), ",") + ")"
+		}
+		args = nil
+	}
+	rows, err := conn.QueryContext(t.Context(), ask, args...)
+	require.NoError(t, err, ask)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	var plan strings.Builder
+	for rows.Next() {
+		cells := make([]any, len(columns))
+		for i := range cells {
+			cells[i] = new(any)
+		}
+		require.NoError(t, rows.Scan(cells...))
+		fmt.Fprintln(&plan, *cells[len(cells)-1].(*any))
+	}
+	require.NoError(t, rows.Err())
+	return plan.String()
+}
