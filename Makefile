@@ -23,13 +23,13 @@ test: ## every test this machine can run; it names those it leaves out
 	go test -timeout 20m -v ./... | $(VERDICT)
 
 # The race pass leaves to `make test` what starts many programs, one after the
-# other; it puts the detector into the daemon that the others load and kill.
+# other, or opens thousands of connections; it puts the detector into the daemon that the others load and kill.
 check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint module
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt would change:" $$out; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 	go test -run '^TestLayers$$' ./cmd/betonicad
-	go test -timeout 20m -race -v -skip '^Test(Script|Secrets|StartErrors|Demo|Readme)' ./... | $(VERDICT)
+	go test -timeout 20m -race -v -skip '^Test(Script|Secrets|StartErrors|Demo|Readme|NoLeak)' ./... | $(VERDICT)
 	cd testdata/lint && go vet ./... && go test ./...
 
 demo: build ## the main job, with real binaries on this machine
