@@ -23,7 +23,8 @@ type ballast struct {
 	wanted bool // it was there once: there has to be room for it again
 }
 
-// least is what must be free again on a disk that never had room for the ballast.
+// least is what must be free beside the ballast before a disk that was full is
+// taken for one that is not.
 const least = 1 << 20
 
 // reserve makes the file if it is not there. It wants as much again to be free,
@@ -35,13 +36,15 @@ func (b *ballast) reserve() error {
 	return b.make()
 }
 
-// room is reserve for a disk that was full. If the ballast never was there, a
-// little free space is enough.
+// room says whether a disk that was full has room again, for the ballast too if it
+// was ever there.
 func (b *ballast) room() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.wanted {
-		return b.make()
+		if err := b.make(); err != nil {
+			return err
+		}
 	}
 	return free(b.path, least)
 }

@@ -14,21 +14,36 @@
 // must change and the error that any other number means. They are sent once the
 // caller's function has returned, together with those of every other call that
 // waits at that moment, in one transaction with one fsync. A call whose demands
-// are not met fails alone. [DB.UpdateAlone] is the form for the few that must
-// read inside their transaction.
+// are not met fails alone, and has left no trace. [DB.UpdateAlone] is the form for
+// the few that must read inside their transaction.
 //
 // # What is durable when
 //
-//	Update, UpdateAlone   when they return nil; not if they return an error,
-//	                      except [ErrUnknown], which says that nobody knows
-//	Relaxed               soon after it returns; an order of writes is kept
-//	the log's head        with every Update, in the same transaction
-//	a signed checkpoint   first in the evidence file (fsynced), then here
-//	CRL numbers           when reserved: a crash skips numbers, never repeats one
+//	Update, UpdateAlone   when they return nil. If they return an error nothing of
+//	                      the call was recorded; only [ErrUnknown] says that nobody
+//	                      knows
+//	the log's entry       with what it records, in one transaction
+//	a signed checkpoint   when it is in the store and, fsynced, in the evidence
+//	                      file; before that nobody gets to see it
+//	CRL numbers           when reserved: a crash skips numbers, and repeats none
+//	Relaxed               a moment after it returns; a crash may lose the newest,
+//	                      never one and not those after it
 //
 // SQLite runs in WAL mode with synchronous=FULL. On PostgreSQL the durability is
-// the server's: it must run with fsync=on, and Update asks for
-// synchronous_commit=on whatever the server's default is.
+// the server's: it must run with fsync=on. A commit waits for its disk whatever
+// the server's default is, and for its standbys if that is the default.
+//
+// # Several processes
+//
+// One process writes to an SQLite file. Any number may share a PostgreSQL
+// database: what a decision rests on is locked until it is recorded, and one lock,
+// taken last, makes them append to one log.
+//
+// # A full disk
+//
+// Nothing is recorded, and [DB.Health] says so, until there is room again. Only
+// UpdateAlone goes on, in 64 MiB that are kept for it beside an SQLite file,
+// because it is how certificates are revoked.
 //
 // # Time and names
 //

@@ -78,9 +78,9 @@ type engine interface {
 	// maintain keeps the engine well until ctx is done.
 	maintain(ctx context.Context) error
 
-	// spare gives up what is kept free for revoking on a full disk, and says
-	// whether there was anything. room says whether a disk that was full has room
-	// again, also for that.
+	// spare gives up the disk space that is kept for revoking, and says whether
+	// there was any. room returns an error while a disk that was full has no room,
+	// also for that.
 	spare() bool
 	room() error
 
