@@ -36,8 +36,8 @@ func (p Page) key(n int) ([]byte, error) {
 	if p.After == "" {
 		return nil, nil
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(p.After)
-	if err != nil || n != 0 && len(b) != n {
+	b, err := base64.RawURLEncoding.DecodeString(p.After)
+	if err != nil || cursor(b) != p.After || n != 0 && len(b) != n {
 		return nil, ErrBadCursor
 	}
 	return b, nil

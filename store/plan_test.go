@@ -69,7 +69,7 @@ func readAll(t *testing.T, d *DB) {
 		func() error { _, _, err := d.Status(ctx, c.Serial); return err },
 		func() error { _, err := d.RevokedSince(ctx, 0); return err },
 		func() error { _, err := d.CurrentPolicy(ctx); return err },
-		func() error { _, err := d.revocationPage(ctx, Serial{}, 0, time.Now()); return err },
+		func() error { _, err := d.revocationPage(ctx, nil, Serial{}, 0, time.Now()); return err },
 		func() error {
 			source, err := d.AuditSource(ctx)
 			require.NoError(t, err)

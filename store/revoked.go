@@ -43,15 +43,16 @@ func (d *DB) RevokedSince(ctx context.Context, number int64) ([]Revocation, erro
 }
 
 // Revocations yields every revocation with a number of at most upTo whose
-// certificate ends after since, in the order of serials and bounded memory: what
-// a full CRL says. Rows are not yielded out of one snapshot, and need not be:
-// what has such a number does not change.
+// certificate ends after since, in the order of serials and bounded memory: what a
+// full CRL says. Only serial, reason and time are read. Rows are not yielded out
+// of one snapshot, and need not be: what has such a number does not change.
 func (d *DB) Revocations(ctx context.Context, upTo int64, since time.Time) iter.Seq2[Revocation, error] {
 	return func(yield func(Revocation, error) bool) {
 		var after Serial
+		page := make([]Revocation, 0, revocationPage)
 		for {
-			page, err := d.revocationPage(ctx, after, upTo, since)
-			if err != nil {
+			var err error
+			if page, err = d.revocationPage(ctx, page[:0], after, upTo, since); err != nil {
 				yield(Revocation{}, err)
 				return
 			}
@@ -70,18 +71,33 @@ func (d *DB) Revocations(ctx context.Context, upTo int64, since time.Time) iter.
 
 const revocationPage = 10_000
 
-func (d *DB) revocationPage(ctx context.Context, after Serial, upTo int64, since time.Time) ([]Revocation, error) {
+// revocationPage appends to page.
+func (d *DB) revocationPage(ctx context.Context, page []Revocation, after Serial, upTo int64, since time.Time) ([]Revocation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	rows, err := d.reads.query(ctx, `
-		SELECT `+revocationColumns+` FROM revocations r
+		SELECT r.serial, r.reason, r.revoked_at FROM revocations r
 		WHERE r.serial > $1 AND r.number <= $2 AND r.not_after > $3
 		ORDER BY r.serial LIMIT $4`, after[:], upTo, since.UnixMilli(), revocationPage)
 	if err != nil {
 		return nil, fmt.Errorf("reading revocations: %w", err)
 	}
-	return collectRevocations(rows)
+	defer rows.Close()
+	var serial sql.RawBytes // a million of them: nothing is allocated for each
+	var reason, at int64
+	for rows.Next() {
+		if err := rows.Scan(&serial, &reason, &at); err != nil {
+			return nil, fmt.Errorf("reading revocations: %w", err)
+		}
+		r := Revocation{Reason: int(reason), At: fromMillis(at)}
+		copy(r.Serial[:], serial)
+		page = append(page, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading revocations: %w", err)
+	}
+	return page, nil
 }
 
 // CRLNumber returns the greatest CRL number that was taken or reserved.
