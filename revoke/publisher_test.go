@@ -177,7 +177,9 @@ func TestStream(t *testing.T) {
 	require.NoError(t, err)
 	for _, s := range []<-chan [3]string{events, back} {
 		e := next(t, s)
-		require.Equal(t, strconv.FormatInt(fell.Number, 10), e[0])
+		for e[0] != strconv.FormatInt(fell.Number, 10) { // the first delta of Run may come between
+			e = next(t, s)
+		}
 		der, err := base64.StdEncoding.DecodeString(e[2])
 		require.NoError(t, err)
 		list, err := crl.Open(der, w.issuing)
@@ -236,9 +238,11 @@ func TestPointer(t *testing.T) {
 	next(t, events)
 	_, err := w.Revoker.Identity(t.Context(), root, "device/crowd", orders)
 	require.NoError(t, err)
-	require.Equal(t, "pointer", next(t, events)[1])
+	for next(t, events)[1] != "pointer" {
+	}
 	base := w.Publisher.Delta().Base
 	eventually(t, func() bool { return w.Publisher.Delta().Base > base }, "a newer base")
-	require.Equal(t, "delta", next(t, events)[1])
+	for next(t, events)[1] != "delta" {
+	}
 	require.Equal(t, many, w.open(w.Publisher.Full()).Entries().Len())
 }
