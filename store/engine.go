@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -22,6 +23,9 @@ type engine interface {
 
 	// reader returns the connections for reading.
 	reader() *reads
+
+	// prepare makes a translated query ready for db, the connections for reading.
+	prepare(ctx context.Context, db *sql.DB, query string) (statement, error)
 
 	// readContext returns the context for a read that ctx asked for.
 	readContext(ctx context.Context) context.Context

@@ -50,6 +50,8 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 	for _, detour := range []string{"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin", "enable_mergejoin", "jit"} {
 		conf.ConnConfig.RuntimeParams[detour] = "off"
 	}
+	// Nor would another plan be found by planning a query anew for its arguments.
+	conf.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -87,6 +89,22 @@ func (e *postgres) dialect(query string) string {
 }
 
 func (e *postgres) reader() *reads { return &reads{db: e.read, engine: e} }
+
+// prepare leaves it to the driver, which prepares a query once for each connection
+// of its pool. A statement of database/sql would be prepared and deallocated on
+// each use, in a round trip each, as a connection goes back to the pool after it.
+func (e *postgres) prepare(_ context.Context, db *sql.DB, query string) (statement, error) {
+	return pooled{db, query}, nil
+}
+
+type pooled struct {
+	db    *sql.DB
+	query string
+}
+
+func (p pooled) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return p.db.QueryContext(ctx, p.query, args...)
+}
 
 func (e *postgres) readContext(ctx context.Context) context.Context { return ctx }
 

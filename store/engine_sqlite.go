@@ -103,6 +103,11 @@ func (e *sqlite) dialect(query string) string {
 
 func (e *sqlite) reader() *reads { return &reads{db: e.read, engine: e} }
 
+// prepare prepares, since the driver does on each use otherwise.
+func (e *sqlite) prepare(ctx context.Context, db *sql.DB, query string) (statement, error) {
+	return db.PrepareContext(ctx, query)
+}
+
 func (e *sqlite) readContext(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 func (e *sqlite) limit(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -98,9 +98,7 @@ func explain(t *testing.T, d *DB, query string) string {
 	}
 	ask := "EXPLAIN QUERY PLAN " + text
 	if d.engine.schema() == "schema/postgres" {
-		_, err := conn.ExecContext(t.Context(), "SET plan_cache_mode = force_generic_plan")
-		require.NoError(t, err)
-		_, err = conn.ExecContext(t.Context(), "PREPARE asked AS "+text)
+		_, err := conn.ExecContext(t.Context(), "PREPARE asked AS "+text)
 		require.NoError(t, err, text)
 		defer conn.ExecContext(context.Background(), "DEALLOCATE asked")
 		ask = "EXPLAIN EXECUTE asked"

@@ -11,7 +11,12 @@ import (
 type reads struct {
 	db     *sql.DB
 	engine engine
-	stmts  sync.Map // query -> *sql.Stmt; SQLite prepares on each use otherwise
+	stmts  sync.Map // query -> statement
+}
+
+// A statement is a query that is translated, and made ready as the engine does.
+type statement interface {
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
 }
 
 // query runs a query of this package. On SQLite it does not heed the end of ctx:
@@ -20,15 +25,13 @@ type reads struct {
 func (r *reads) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, ok := r.stmts.Load(query)
 	if !ok {
-		prepared, err := r.db.PrepareContext(ctx, r.engine.dialect(query))
+		prepared, err := r.engine.prepare(ctx, r.db, r.engine.dialect(query))
 		if err != nil {
 			return nil, r.engine.explain(err)
 		}
-		if stmt, ok = r.stmts.LoadOrStore(query, prepared); ok {
-			prepared.Close()
-		}
+		stmt, _ = r.stmts.LoadOrStore(query, prepared)
 	}
-	rows, err := stmt.(*sql.Stmt).QueryContext(r.engine.readContext(ctx), args...)
+	rows, err := stmt.(statement).QueryContext(r.engine.readContext(ctx), args...)
 	return rows, r.engine.explain(err)
 }
 

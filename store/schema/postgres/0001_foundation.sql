@@ -77,7 +77,7 @@ CREATE TABLE tokens (
     created_at BIGINT           NOT NULL,
     revoked_at BIGINT,
     used_by    TEXT COLLATE "C"           -- identity that a pattern was used for last
-);
+) WITH (fillfactor = 50);
 CREATE INDEX tokens_created ON tokens (created_at, id);
 CREATE INDEX tokens_name ON tokens (role, name, created_at, id);
 
