@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,7 +29,8 @@ func (e *DeniedError) Error() string {
 
 // Decide judges a request of an authenticated identity. Every name that the
 // request makes must be the identity's own, or covered by the role and, where the
-// record lists names, on record. A request without DNS names and addresses gets
+// record lists names, on record or validated. A wildcard must be validated, and
+// listed by the role as it is. A request without DNS names and addresses gets
 // those on record. Usages, lifetime and all else come from the role.
 //
 // It returns a [*DeniedError] if the answer is no, and no other error. The grant
@@ -101,6 +103,9 @@ func (r *rules) judge(id Identity, req Request) (granted altNames, reason string
 	case !req.id.IsZero() && req.id != id.ID:
 		return altNames{}, fmt.Sprintf("the request names another identity, %q", req.id)
 	}
+	if permanent, ok := req.PermanentID(); ok && permanent != id.ID.name {
+		return altNames{}, fmt.Sprintf("the request is for another permanent identifier, %q", permanent)
+	}
 	granted, reason = r.names(id, req)
 	if reason != "" {
 		return altNames{}, reason
@@ -124,15 +129,19 @@ func (r *rules) names(id Identity, req Request) (altNames, string) {
 	}
 	self := r.Name == RoleCA // its record is made by the daemon's own configuration
 	for _, name := range granted.dns {
-		if listed && !slices.Contains(record.dns, name) {
+		validated := slices.ContainsFunc(id.ValidatedDNS, func(v string) bool { return strings.EqualFold(v, name) })
+		if listed && !validated && !slices.Contains(record.dns, name) {
 			return altNames{}, fmt.Sprintf("DNS name %q is not on record", name)
+		}
+		if isWildcard(name) && !validated {
+			return altNames{}, fmt.Sprintf("wildcard %q is not validated", name)
 		}
 		if !self && !r.allowsDNS(id.ID.name, name) {
 			return altNames{}, fmt.Sprintf("DNS name %q is not covered", name)
 		}
 	}
 	for _, addr := range granted.ips {
-		if listed && !slices.Contains(record.ips, addr) {
+		if listed && !slices.Contains(record.ips, addr) && !slices.Contains(id.ValidatedIPs, addr) {
 			return altNames{}, fmt.Sprintf("IP address %s is not on record", addr)
 		}
 		if !self && !r.allowsIP(addr) {
@@ -174,6 +183,6 @@ func ownCommonName(cn string, id ID, dns []string) bool {
 	if cn == "" || cn == id.name {
 		return true
 	}
-	name, err := DNSName(cn)
+	name, err := requestDNSName(cn)
 	return err == nil && slices.Contains(dns, name)
 }

@@ -17,7 +17,7 @@ import (
 const decidePolicy = `
 [role.device]
 names = ["SN-*", "sn_*", "*.*"]
-dns = ["{name}.device.hospital.example", "*.lab.hospital.example", "localhost"]
+dns = ["{name}.device.hospital.example", "*.lab.hospital.example", "*.{name}.ward.example", "localhost"]
 ip = ["10.20.0.0/16", "fd00:20::/32"]
 
 [role.plain]
@@ -59,6 +59,14 @@ func TestDecide(t *testing.T) {
 		return x509.CertificateRequest{URIs: []*url.URL{must(url.Parse(s))}}
 	}
 	none := x509.CertificateRequest{}
+	permanent := func(s string) ca.Request {
+		return must(ca.ParseRequest(rawRequest{extensions: [][]byte{san(permanentID(s))}}.sign(t, p256Key())))
+	}
+	validated := with(recorded, func(id *ca.Identity) {
+		id.Method = ca.MethodACME
+		id.ValidatedDNS = []string{"C.lab.hospital.example", "evil.example", "*.lab.hospital.example", "*.x.lab.hospital.example", "*.hospital.example", "*.localhost", "*.sn-1.ward.example"}
+		id.ValidatedIPs = []netip.Addr{netip.MustParseAddr("10.20.0.2"), netip.MustParseAddr("10.99.0.1")}
+	})
 	p256, p384 := p256Key(), p384Key()
 	for _, tt := range []struct {
 		name   string
@@ -96,6 +104,25 @@ func TestDecide(t *testing.T) {
 		{"address on record, no longer covered", with(device, func(id *ca.Identity) { id.IPs = []netip.Addr{netip.MustParseAddr("10.1.1.1")} }), newRequest(t, p256, none), nil, nil, "not covered"},
 		{"nonsense on record", with(device, func(id *ca.Identity) { id.DNSNames = []string{"*.lab.hospital.example"} }), newRequest(t, p256, none), nil, nil, "on record"},
 		{"no address on record", with(device, func(id *ca.Identity) { id.IPs = []netip.Addr{{}} }), newRequest(t, p256, none), nil, nil, "on record"},
+
+		{"validated beside the record", validated, newRequest(t, p256, dns("c.lab.hospital.example", "a.lab.hospital.example")), []string{"a.lab.hospital.example", "c.lab.hospital.example"}, nil, ""},
+		{"address validated beside the record", validated, newRequest(t, p256, ips("10.20.0.2")), nil, []string{"10.20.0.2"}, ""},
+		{"neither on record nor validated", validated, newRequest(t, p256, dns("d.lab.hospital.example")), nil, nil, "not on record"},
+		{"validated, not covered", validated, newRequest(t, p256, dns("evil.example")), nil, nil, "not covered"},
+		{"address validated, not covered", validated, newRequest(t, p256, ips("10.99.0.1")), nil, nil, "not covered"},
+		{"validated is not asked for", validated, newRequest(t, p256, none), []string{"a.lab.hospital.example", "b.lab.hospital.example"}, []string{"10.20.0.1"}, ""},
+
+		{"wildcard, not validated", device, newRequest(t, p256, dns("*.lab.hospital.example")), nil, nil, "not validated"},
+		{"wildcard", validated, newRequest(t, p256, dns("*.LAB.hospital.example")), []string{"*.lab.hospital.example"}, nil, ""},
+		{"wildcard of a wildcard's label", validated, newRequest(t, p256, dns("*.x.lab.hospital.example")), nil, nil, "not covered"},
+		{"wildcard that would be one label", validated, newRequest(t, p256, dns("*.hospital.example")), nil, nil, "not covered"},
+		{"wildcard of an exact rule", validated, newRequest(t, p256, dns("*.localhost")), nil, nil, "not covered"},
+		{"wildcard of the own name", validated, newRequest(t, p256, dns("*.sn-1.ward.example")), []string{"*.sn-1.ward.example"}, nil, ""},
+		{"wildcard as a common name", validated, newRequest(t, p256, cn("*.lab.hospital.example", "*.lab.hospital.example")), []string{"*.lab.hospital.example"}, nil, ""},
+
+		{"own permanent identifier", device, permanent("SN-1"), nil, nil, ""},
+		{"another's permanent identifier", device, permanent("SN-2"), nil, nil, `another permanent identifier, "SN-2"`},
+		{"own permanent identifier in other letters", device, permanent("sn-1"), nil, nil, "another permanent identifier"},
 
 		{"own common name", device, newRequest(t, p256, cn("SN-1")), nil, nil, ""},
 		{"granted DNS name as common name", device, newRequest(t, p256, cn("LOCALHOST", "localhost")), []string{"localhost"}, nil, ""},

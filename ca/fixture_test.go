@@ -141,6 +141,14 @@ func attribute(oid []byte, values ...[]byte) []byte { return sequence(oid, tagge
 func san(names ...[]byte) []byte { return sequence(oidSAN, tagged(4, sequence(names...))) }
 
 func dnsName(s string) []byte { return tagged(0x82, []byte(s)) }
+
+// otherName returns a PermanentIdentifier (RFC 4043) with that content.
+func otherName(parts ...[]byte) []byte {
+	return tagged(0xa0, []byte{6, 8, 0x2b, 6, 1, 5, 5, 7, 8, 3}, tagged(0xa0, parts...))
+}
+
+func permanentID(s string) []byte { return otherName(sequence(tagged(0x0c, []byte(s)))) }
+
 func uriName(s string) []byte { return tagged(0x86, []byte(s)) }
 
 // tagged returns the DER of a value of the concatenated parts.

@@ -9,6 +9,7 @@ type Method string
 const (
 	MethodToken Method = "token" // a join token
 	MethodRenew Method = "renew" // a certificate of ours, over mutual TLS
+	MethodACME  Method = "acme"  // an order of an ACME account (RFC 8555)
 	MethodSelf  Method = "self"  // the daemon, for its own TLS certificate
 )
 
@@ -29,6 +30,12 @@ type Identity struct {
 	// covers is enough.
 	DNSNames []string
 	IPs      []netip.Addr
+
+	// ValidatedDNS and ValidatedIPs are names that the caller has shown to control.
+	// They count as if they were on record. A wildcard, "*.example.com", is granted
+	// only if it is among them.
+	ValidatedDNS []string
+	ValidatedIPs []netip.Addr
 
 	// Source is the address that the caller speaks from; the zero Addr if there
 	// is none, which no role with networks accepts.

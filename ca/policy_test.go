@@ -1,6 +1,8 @@
 package ca_test
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +51,8 @@ func TestParsePolicyErrors(t *testing.T) {
 		{"weak key", "[role.x]\nkeys = ['RSA-1024']\n", []string{`p.toml:2:9: role "x": unknown kind of key "RSA-1024"`}},
 		{"key of another kind", "[role.x]\nkeys = ['P-521']\n", []string{"p.toml:2:9: "}},
 		{"method of nobody", "[role.x]\nmethods = ['self']\n", []string{`p.toml:2:12: role "x": unknown method "self"`}},
+		{"rekey", "[role.x]\nrekey = 'always'\n", []string{`p.toml:2:9: role "x": unknown rekey "always"`}},
+		{"rekey as a truth", "[role.x]\nrekey = true\n", []string{`p.toml:2:9: "role.x.rekey" cannot be of type boolean`}},
 		{"no lifetime", "[role.x]\nlifetime = '0d'\n", []string{"p.toml:2:12: "}},
 		{"negative lifetime", "[role.x]\nlifetime = '-1h'\n", []string{"p.toml:2:12: "}},
 		{"lifetime too long", "[role.x]\nlifetime = '731d'\n", []string{`p.toml:2:12: role "x": lifetime 731d is out of bounds: from 1s to 730d`}},
@@ -84,10 +88,60 @@ func TestRoleDefaults(t *testing.T) {
 	require.Equal(t, []ca.Usage{ca.UsageClient}, role.Usages)
 	require.Equal(t, 24*time.Hour, role.Lifetime)
 	require.Equal(t, []string{"P-256", "P-384", "Ed25519", "RSA-2048"}, role.Keys)
-	require.Equal(t, []ca.Method{ca.MethodToken, ca.MethodRenew}, role.Methods)
+	require.Equal(t, []ca.Method{ca.MethodToken, ca.MethodRenew, ca.MethodACME}, role.Methods)
 	require.Empty(t, role.Networks)
 	require.False(t, role.ShareNames)
 	require.Equal(t, ca.ForkAlarm, role.Fork)
+	require.False(t, role.Rekey)
+	require.Empty(t, role.AttestationRoots)
+}
+
+// Attestation roots are the certificates of authorities, in PEM, and nothing that
+// could be taken for one more.
+func TestRoleAttestationRoots(t *testing.T) {
+	root := func(der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
+	h := hierarchy()
+	one, two := root(h.Root.Raw), root(h.Intermediate.Raw)
+	leaf, err := newAuthority(t, h, nil).Issue(newGrant(t, newPolicy(t, openPolicy), "device/SN-1", newRequest(t, p256Key(), x509.CertificateRequest{}), time.Now()), accept)
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name, text string
+		roots      int // 0: refused
+	}{
+		{"one", one, 1},
+		{"two, with space around", "\n\n" + one + "\n" + two + "\n", 2},
+		{"nothing", "", 0},
+		{"words", "trust everybody", 0},
+		{"words behind", one + "and all others", 0},
+		{"words between", one + "x\n" + two, 0},
+		{"a damaged block before a good one", "-----BEGIN CERTIFICATE-----\n!\n" + one, 0},
+		{"a block cut off", one[:80], 0},
+		{"a key", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(p256Key().Public()))})), 0},
+		{"no certificate", root([]byte{0x30, 0}), 0},
+		{"no authority's", root(leaf.Raw), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := ca.ParsePolicy("p.toml", []byte("[role.x]\nattestation_roots = \"\"\"\n"+tt.text+"\"\"\"\n"))
+			if tt.roots == 0 {
+				require.ErrorContains(t, err, "p.toml:2:21: role \"x\": attestation root")
+				return
+			}
+			require.NoError(t, err)
+			role, _ := p.Role("x")
+			require.Len(t, role.AttestationRoots, tt.roots)
+			require.Equal(t, h.Root.Raw, role.AttestationRoots[0].Raw)
+		})
+	}
+}
+
+// A role may want a new key for every certificate.
+func TestRoleRekey(t *testing.T) {
+	for text, want := range map[string]bool{"required": true, "optional": false} {
+		role, _ := newPolicy(t, "[role.x]\nrekey = '"+text+"'\n").Role("x")
+		require.Equal(t, want, role.Rekey, text)
+	}
 }
 
 // Lifetimes are written as people say them.

@@ -26,6 +26,8 @@ type roleTable struct {
 	Lifetime   *string  `toml:"lifetime"`
 	Keys       []string `toml:"keys"`
 	Methods    []string `toml:"methods"`
+	Rekey      *string  `toml:"rekey"`
+	Roots      *string  `toml:"attestation_roots"`
 	Networks   []string `toml:"networks"`
 	ShareNames bool     `toml:"share_names"`
 	Fork       *string  `toml:"fork"`
@@ -75,6 +77,8 @@ func (r *roleReader) read(t roleTable) Role {
 	role.Usages = values(r, "usages", t.Usages, role.Usages, parseUsage)
 	role.Keys = values(r, "keys", t.Keys, role.Keys, parseKeyKind)
 	role.Methods = values(r, "methods", t.Methods, role.Methods, parseMethod)
+	role.Rekey = value(r, "rekey", t.Rekey, role.Rekey, parseRekey)
+	role.AttestationRoots = value(r, "attestation_roots", t.Roots, nil, parseRoots)
 	role.Networks = values(r, "networks", t.Networks, nil, parseNetwork)
 	role.Lifetime = value(r, "lifetime", t.Lifetime, role.Lifetime, parseLifetime)
 	role.Fork = value(r, "fork", t.Fork, role.Fork, parseFork)

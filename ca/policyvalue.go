@@ -1,6 +1,10 @@
 package ca
 
 import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -90,10 +94,43 @@ func rsaBits(kind string) (int, bool) {
 
 func parseMethod(s string) (Method, error) {
 	switch m := Method(s); m {
-	case MethodToken, MethodRenew:
+	case MethodToken, MethodRenew, MethodACME:
 		return m, nil
 	}
-	return "", fmt.Errorf(`unknown method %q; there are "token" and "renew"`, clip(s))
+	return "", fmt.Errorf(`unknown method %q; there are "token", "renew" and "acme"`, clip(s))
+}
+
+func parseRekey(s string) (bool, error) {
+	switch s {
+	case "required", "optional":
+		return s == "required", nil
+	}
+	return false, fmt.Errorf(`unknown rekey %q; there are "required" and "optional"`, clip(s))
+}
+
+// parseRoots reads certificates of authorities in PEM, and nothing beside them.
+func parseRoots(s string) ([]*x509.Certificate, error) {
+	var roots []*x509.Certificate
+	for rest := bytes.TrimSpace([]byte(s)); len(rest) > 0 || len(roots) == 0; rest = bytes.TrimSpace(rest) {
+		// Decode would pass over what it cannot read, and take a later block.
+		if !bytes.HasPrefix(rest, []byte("-----BEGIN CERTIFICATE-----")) {
+			return nil, errors.New("attestation roots are certificates in PEM, and nothing beside them")
+		}
+		block, after := pem.Decode(rest)
+		if block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1 {
+			return nil, errors.New("attestation roots: a PEM block is damaged")
+		}
+		rest = after
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, errors.New("attestation roots: a PEM block holds no certificate")
+		}
+		if !cert.BasicConstraintsValid || !cert.IsCA {
+			return nil, fmt.Errorf("attestation root %q is not the certificate of an authority", clip(cert.Subject.String()))
+		}
+		roots = append(roots, cert)
+	}
+	return roots, nil
 }
 
 func parseFork(s string) (Fork, error) {

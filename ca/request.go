@@ -29,6 +29,7 @@ type Request struct {
 	id         ID // zero: no URI SAN
 	dns        []string
 	ips        []netip.Addr
+	permanent  string // permanent identifier; empty: none
 }
 
 // A RequestError says what is wrong with a certificate request. Its text speaks
@@ -42,8 +43,8 @@ func (e *RequestError) Error() string { return "certificate request: " + e.Reaso
 // ParseRequest reads a PKCS #10 request (RFC 2986), in DER or as one PEM block,
 // of at most 64 KiB and 100 names, and checks its proof of possession. The key
 // must be P-256, P-384, Ed25519, or RSA of 2048 to 8192 bits with an odd exponent
-// from 65537 to 2^31-1. Subject alternative names may be DNS names, IP addresses
-// and one SPIFFE ID.
+// from 65537 to 2^31-1. Subject alternative names may be DNS names, also with "*."
+// before them, IP addresses, one SPIFFE ID and one permanent identifier (RFC 4043).
 //
 // Whatever is wrong with the request comes back as a [*RequestError]; there is no
 // other error.
@@ -92,8 +93,13 @@ func (r Request) KeyType() string { return r.key.kind }
 // ID returns the identity that the URI SAN names, and whether there is one.
 func (r Request) ID() (ID, bool) { return r.id, !r.id.IsZero() }
 
-// DNSNames returns the DNS names asked for, as [DNSName] writes them, sorted and
-// without duplicates.
+// PermanentID returns the permanent identifier that is asked for (RFC 4043: a
+// device's own name, without an assigner), and whether there is one. It does not
+// come into the certificate, whose URI says the same.
+func (r Request) PermanentID() (string, bool) { return r.permanent, r.permanent != "" }
+
+// DNSNames returns the DNS names asked for, as [DNSName] writes them, wildcards
+// with "*." before that, sorted and without duplicates.
 func (r Request) DNSNames() []string { return slices.Clone(r.dns) }
 
 // IPs returns the addresses asked for, sorted and without duplicates. An IPv4
@@ -103,6 +109,19 @@ func (r Request) IPs() []netip.Addr { return slices.Clone(r.ips) }
 // CommonName returns the subject's common name, or "". It may hold any
 // characters.
 func (r Request) CommonName() string { return r.commonName }
+
+// WithCommonName returns the request with its common name among the names asked
+// for, if it is a DNS name or an address: that is how ACME clients may ask for it
+// (RFC 8555, Section 7.4).
+func (r Request) WithCommonName() Request {
+	if addr, err := netip.ParseAddr(r.commonName); err == nil && addr.Zone() == "" {
+		r.ips = slices.Concat(r.ips, []netip.Addr{addr.Unmap()})
+	} else if name, err := requestDNSName(r.commonName); err == nil {
+		r.dns = slices.Concat(r.dns, []string{name})
+	}
+	r.sortNames()
+	return r
+}
 
 // requestDER returns the DER of a request that is DER or one PEM block with
 // nothing but white space around it.

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,10 +70,41 @@ func TestParseRequestNames(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, newID(t, "device/SN-1"), id)
 
+	wildcard := newRequest(t, p256Key(), x509.CertificateRequest{DNSNames: []string{"*.B.example", "b.example"}})
+	require.Equal(t, []string{"*.b.example", "b.example"}, wildcard.DNSNames())
+
+	device, err := ca.ParseRequest(rawRequest{extensions: [][]byte{san(permanentID("SN-1"), dnsName("a.example"))}}.sign(t, p256Key()))
+	require.NoError(t, err)
+	permanent, ok := device.PermanentID()
+	require.True(t, ok)
+	require.Equal(t, "SN-1", permanent)
+	_, ok = req.PermanentID()
+	require.False(t, ok)
+
 	mapped := tagged(0x87, net.ParseIP("10.0.0.2")) // ::ffff:10.0.0.2
-	req, err := ca.ParseRequest(rawRequest{extensions: [][]byte{san(mapped)}}.sign(t, p256Key()))
+	req, err = ca.ParseRequest(rawRequest{extensions: [][]byte{san(mapped)}}.sign(t, p256Key()))
 	require.NoError(t, err)
 	require.Equal(t, []netip.Addr{netip.MustParseAddr("10.0.0.2")}, req.IPs())
+}
+
+// A common name that could be a subject alternative name is one where the caller
+// says so, and only there.
+func TestRequestWithCommonName(t *testing.T) {
+	for cn, want := range map[string][]string{
+		"B.example": {"a.example", "b.example"}, "A.example": {"a.example"}, "*.example": {"*.example", "a.example"},
+		"10.0.0.1": {"a.example", "10.0.0.1"}, "::1": {"a.example", "::1"}, "::ffff:10.0.0.1": {"a.example", "10.0.0.1"},
+		"": {"a.example"}, "sn_1": {"a.example"}, "fe80::1%eth0": {"a.example"}, "SN-1": {"a.example", "sn-1"},
+	} {
+		req := newRequest(t, p256Key(), x509.CertificateRequest{Subject: pkix.Name{CommonName: cn}, DNSNames: []string{"a.example"}})
+		named := req.WithCommonName()
+		got := named.DNSNames()
+		for _, ip := range named.IPs() {
+			got = append(got, ip.String())
+		}
+		require.Equal(t, want, got, cn)
+		require.Equal(t, []string{"a.example"}, req.DNSNames())
+		require.Empty(t, req.IPs())
+	}
 }
 
 // A hundred names are enough for anybody.
@@ -165,7 +197,17 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"one URI twice", named(uriName("spiffe://hospital.example/device/a"), uriName("spiffe://hospital.example/device/a")), "more than one URI"},
 		{"foreign URI", named(uriName("https://hospital.example/")), "not of the form spiffe://"},
 		{"escaped URI", named(uriName("spiffe://hospital.example/device/%61")), "URI name"},
-		{"wildcard", named(dnsName("*.hospital.example")), "wildcard"},
+		{"two wildcards in one", named(dnsName("*.*.hospital.example")), "wildcard"},
+		{"a wildcard that is no label", named(dnsName("a*.hospital.example")), "wildcard"},
+		{"a wildcard of everything", named(dnsName("*")), "wildcard"},
+		{"a wildcard of nothing", named(dnsName("*.")), "0 characters"},
+		{"a wildcard of an address", named(dnsName("*.10.0.0.1")), "like an IP address"},
+		{"two permanent identifiers", named(permanentID("SN-1"), permanentID("SN-1")), "more than one permanent identifier"},
+		{"permanent identifier of no identity", named(permanentID("a/b")), "permanent identifier"},
+		{"permanent identifier without a value", named(otherName(sequence())), "has no value"},
+		{"permanent identifier with an assigner", named(otherName(sequence(tagged(0x0c, []byte("SN-1")), []byte{6, 3, 0x2b, 0x65, 0x70}))), "assigner"},
+		{"permanent identifier of other text", named(otherName(sequence(tagged(0x13, []byte("SN-1"))))), "malformed"},
+		{"bytes in the permanent identifier", named(otherName(sequence(tagged(0x0c, []byte("SN-1"))), []byte{5, 0})), "malformed"},
 		{"U-label", named(dnsName("b\xc3\xbccher.example")), ""},
 		{"Latin-1", named(dnsName("b\xfccher.example")), ""},
 		{"trailing dot", named(dnsName("a.hospital.example.")), "label is empty"},
@@ -267,6 +309,7 @@ func FuzzRequestNames(f *testing.F) {
 	names := san(dnsName("A.example"), tagged(0x87, []byte{10, 0, 0, 1}), uriName("spiffe://hospital.example/device/SN-1"))
 	f.Add(subject, attribute(oidExtensionRequest, sequence(names)))
 	f.Add(subject, append(attribute(oidExtensionRequest, sequence()), attribute(oidCN, []byte{5, 0})...))
+	f.Add(sequence(), attribute(oidExtensionRequest, sequence(san(dnsName("*.a.example"), permanentID("SN-1")))))
 	f.Add(sequence(), attribute(oidExtensionRequest, sequence(san(dnsName("a.example"), tagged(0xa4, sequence())))))
 	f.Fuzz(func(t *testing.T, subject, attributes []byte) {
 		checkRequest(t, rawRequest{subject: subject, attributes: [][]byte{attributes}}.sign(t, p256Key()))
@@ -292,7 +335,12 @@ func checkRequest(t *testing.T, csr []byte) {
 
 	var dns []string
 	for _, name := range parsed.DNSNames {
-		dns = append(dns, must(ca.DNSName(name)))
+		domain, wildcard := strings.CutPrefix(name, "*.")
+		domain = must(ca.DNSName(domain))
+		if wildcard {
+			domain = "*." + domain
+		}
+		dns = append(dns, domain)
 	}
 	require.Subset(t, req.DNSNames(), dns)
 	require.Subset(t, dns, req.DNSNames())

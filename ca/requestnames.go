@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	der "golang.org/x/crypto/cryptobyte/asn1"
@@ -13,11 +14,13 @@ import (
 var (
 	oidCommonName       = asn1.ObjectIdentifier{2, 5, 4, 3}
 	oidSAN              = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidPermanentID      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3}
 	oidExtensionRequest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 14}
 )
 
 // The tags of a GeneralName (RFC 5280, Section 4.2.1.6) that we know.
 var (
+	tagOther = der.Tag(0).ContextSpecific().Constructed()
 	tagEmail = der.Tag(1).ContextSpecific()
 	tagDNS   = der.Tag(2).ContextSpecific()
 	tagURI   = der.Tag(6).ContextSpecific()
@@ -77,11 +80,15 @@ func (r *Request) readNames(info cryptobyte.String) error {
 			return err
 		}
 	}
+	r.sortNames()
+	return nil
+}
+
+func (r *Request) sortNames() {
 	slices.Sort(r.dns)
 	r.dns = slices.Compact(r.dns)
 	slices.SortFunc(r.ips, netip.Addr.Compare)
 	r.ips = slices.Compact(r.ips)
-	return nil
 }
 
 // requestExtensions returns the content of the only extensionRequest (RFC 2985,
@@ -134,7 +141,7 @@ func requestSAN(extensions cryptobyte.String) (cryptobyte.String, error) {
 func (r *Request) addName(tag der.Tag, value []byte) error {
 	switch tag {
 	case tagDNS:
-		name, err := DNSName(string(value))
+		name, err := requestDNSName(string(value))
 		if err != nil {
 			return requestErrorf("%v", err)
 		}
@@ -154,10 +161,50 @@ func (r *Request) addName(tag der.Tag, value []byte) error {
 			return requestErrorf("more than one URI name")
 		}
 		r.id = id
+	case tagOther:
+		id, err := permanentID(value)
+		if err != nil {
+			return err
+		}
+		if r.permanent != "" {
+			return requestErrorf("more than one permanent identifier")
+		}
+		r.permanent = id
 	case tagEmail:
 		return requestErrorf("e-mail names are not accepted")
 	default:
-		return requestErrorf("names other than DNS names, IP addresses and SPIFFE IDs are not accepted")
+		return requestErrorf("names other than DNS names, IP addresses, SPIFFE IDs and permanent identifiers are not accepted")
 	}
 	return nil
+}
+
+// requestDNSName is DNSName that also takes a wildcard: "*." before a name. Who may
+// have one is for policy to say.
+func requestDNSName(s string) (string, error) {
+	domain, wildcard := strings.CutPrefix(s, "*.")
+	name, err := DNSName(domain)
+	if err != nil || !wildcard {
+		return name, err
+	}
+	return "*." + name, nil
+}
+
+// permanentID reads the content of an otherName that is a PermanentIdentifier (RFC
+// 4043, Section 2), a value without an assigner. The value names an identity, and
+// has its form.
+func permanentID(other cryptobyte.String) (string, error) {
+	var oid asn1.ObjectIdentifier
+	var explicit, id, value cryptobyte.String
+	if !other.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(oidPermanentID) {
+		return "", requestErrorf("names other than DNS names, IP addresses, SPIFFE IDs and permanent identifiers are not accepted")
+	}
+	if !other.ReadASN1(&explicit, der.Tag(0).ContextSpecific().Constructed()) || !other.Empty() ||
+		!explicit.ReadASN1(&id, der.SEQUENCE) || !explicit.Empty() ||
+		!id.ReadASN1(&value, der.UTF8String) || !id.Empty() {
+		return "", requestErrorf("a permanent identifier is malformed, has no value, or has an assigner")
+	}
+	if err := checkName(string(value)); err != nil {
+		return "", requestErrorf("permanent identifier: %v", err)
+	}
+	return string(value), nil
 }

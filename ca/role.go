@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,7 +25,8 @@ type Role struct {
 
 	// DNS are the DNS names that may be asked for: exact names, or "*.domain" for
 	// one label before it. {name} stands for the identity's name in lower case.
-	// Key dns; default none.
+	// The wildcard "*.domain" itself may be asked for, too, by whoever has shown to
+	// control the domain (ACME's dns-01). Key dns; default none.
 	DNS []string
 
 	// IPs are the networks from which IP addresses may be asked for. Key ip;
@@ -46,8 +48,19 @@ type Role struct {
 	Keys []string
 
 	// Methods are the ways to prove who one is. Key methods; default ["token",
-	// "renew"]; [] stops all issuing in the role.
+	// "renew", "acme"]; [] stops all issuing in the role.
 	Methods []Method
+
+	// Rekey says that every certificate needs a new key. Without it ACME, whose
+	// clients may keep their key, certifies it again for the same identity; tokens
+	// and renewal over mutual TLS take new keys in any case. Key rekey: "required"
+	// or "optional"; default "optional".
+	Rekey bool
+
+	// AttestationRoots are the authorities that vouch for the attestation keys of
+	// the role's TPMs (device-attest-01). Key attestation_roots: certificates in
+	// PEM, one after the other; default none, and then nothing can be attested.
+	AttestationRoots []*x509.Certificate
 
 	// Networks are those that callers may speak from. Key networks; default any.
 	Networks []netip.Prefix
@@ -98,7 +111,7 @@ func newRole(name string) Role {
 		Usages:   []Usage{UsageClient},
 		Lifetime: defaultLifetime,
 		Keys:     []string{"P-256", "P-384", "Ed25519", "RSA-2048"},
-		Methods:  []Method{MethodToken, MethodRenew},
+		Methods:  []Method{MethodToken, MethodRenew, MethodACME},
 		Fork:     ForkAlarm,
 	}
 }
@@ -127,6 +140,7 @@ func (r Role) clone() Role {
 	r.Usages = slices.Clone(r.Usages)
 	r.Keys = slices.Clone(r.Keys)
 	r.Methods = slices.Clone(r.Methods)
+	r.AttestationRoots = slices.Clone(r.AttestationRoots)
 	r.Networks = slices.Clone(r.Networks)
 	return r
 }

@@ -64,8 +64,14 @@ func (r *rules) allowsKey(key publicKey) bool {
 	return slices.Contains(r.Keys, key.kind)
 }
 
-// allowsDNS reports whether an identity of that name may ask for the DNS name.
+// allowsDNS reports whether an identity of that name may ask for the DNS name. A
+// wildcard must be a rule itself, letter by letter: no rule covers one by matching.
 func (r *rules) allowsDNS(identity, name string) bool {
+	if isWildcard(name) {
+		return slices.ContainsFunc(r.Role.DNS, func(rule string) bool {
+			return strings.EqualFold(strings.ReplaceAll(rule, placeholder, identity), name)
+		})
+	}
 	if r.dns != nil && r.dns.IsDNSAllowed(name) == nil {
 		return true
 	}
@@ -79,6 +85,8 @@ func (r *rules) allowsDNS(identity, name string) bool {
 	}
 	return false
 }
+
+func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 
 // allowsIP reports whether the role's identities may ask for the address.
 func (r *rules) allowsIP(addr netip.Addr) bool {
