@@ -27,12 +27,13 @@ var layers = map[string]string{
 	"revoke/crl":             "",
 	"revoke/allow":           "",
 	"enroll/api":             "",
+	"enroll/limit":           "",
 	"cmd/internal/adminapi":  "",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
 
-	"enroll":       "ca store store/audit enroll/api", // a token's text and the answers are of the API
+	"enroll":       "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
 	"enroll/agent": "enroll/client enroll/api store/audit/checkpoint",
 	"revoke":       "ca store store/audit revoke/ocsp revoke/crl",
 	"revoke/peer":  "revoke/ocsp revoke/crl revoke/allow",
