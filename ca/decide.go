@@ -58,6 +58,7 @@ func (p *Policy) Decide(id Identity, req Request, now time.Time) (Grant, error) 
 		ips:           names.ips,
 		usages:        role.Usages,
 		lifetime:      role.Lifetime,
+		rekey:         role.Rekey,
 		sharesNames:   role.ShareNames,
 		decided:       now,
 	}, nil
@@ -91,13 +92,10 @@ type altNames struct {
 
 // judge returns the names to grant, or why not.
 func (r *rules) judge(id Identity, req Request) (granted altNames, reason string) {
+	if reason := r.admits(id); reason != "" {
+		return altNames{}, reason
+	}
 	switch {
-	case !slices.Contains(r.Methods, id.Method):
-		return altNames{}, fmt.Sprintf("method %q is not allowed", id.Method)
-	case r.Name != RoleCA && !r.allowsName(id.ID.name):
-		return altNames{}, fmt.Sprintf("name %q is not covered", id.ID.name)
-	case !r.allowsSource(id.Source):
-		return altNames{}, fmt.Sprintf("address %s is in none of its networks", id.Source)
 	case !r.allowsKey(req.key):
 		return altNames{}, fmt.Sprintf("key type %s is not allowed", req.key.kind)
 	case !req.id.IsZero() && req.id != id.ID:
@@ -114,6 +112,19 @@ func (r *rules) judge(id Identity, req Request) (granted altNames, reason string
 		return altNames{}, fmt.Sprintf("common name %q is neither %q nor a DNS name granted", clip(req.commonName), id.ID.name)
 	}
 	return granted, ""
+}
+
+// admits says why an identity gets nothing whatever it asks for, or "".
+func (r *rules) admits(id Identity) string {
+	switch {
+	case !slices.Contains(r.Methods, id.Method):
+		return fmt.Sprintf("method %q is not allowed", id.Method)
+	case r.Name != RoleCA && !r.allowsName(id.ID.name):
+		return fmt.Sprintf("name %q is not covered", id.ID.name)
+	case !r.allowsSource(id.Source):
+		return fmt.Sprintf("address %s is in none of its networks", id.Source)
+	}
+	return ""
 }
 
 // names returns the DNS names and addresses to grant, or why not.

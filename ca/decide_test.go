@@ -27,6 +27,7 @@ keys = ["P-384", "RSA-3072"]
 methods = ["token"]
 networks = ["192.0.2.0/24", "2001:db8::/32"]
 share_names = true
+rekey = "required"
 usages = ["server"]
 `
 
@@ -195,6 +196,7 @@ func TestGrant(t *testing.T) {
 	require.Equal(t, "narrow", grant.Role())
 	require.Equal(t, req.SPKI(), grant.SPKI())
 	require.True(t, grant.SharesNames())
+	require.True(t, grant.Rekey())
 }
 
 // What a refused caller reads names the identity, the role and the value.

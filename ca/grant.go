@@ -20,6 +20,7 @@ type Grant struct {
 	ips           []netip.Addr
 	usages        []Usage
 	lifetime      time.Duration
+	rekey         bool
 	sharesNames   bool
 	decided       time.Time
 }
@@ -46,6 +47,9 @@ func (g Grant) IPs() []netip.Addr { return slices.Clone(g.ips) }
 
 // SPKI returns the SHA-256 hash of the SubjectPublicKeyInfo to be certified.
 func (g Grant) SPKI() [32]byte { return g.spki }
+
+// Rekey reports whether the role wants a key that was never certified before.
+func (g Grant) Rekey() bool { return g.rekey }
 
 // SharesNames reports whether the role lets its identities hold the same DNS
 // name.
