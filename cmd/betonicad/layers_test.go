@@ -27,6 +27,8 @@ var layers = map[string]string{
 	"revoke/crl":             "",
 	"revoke/allow":           "",
 	"enroll/api":             "",
+	"enroll/acme/validate":   "",
+	"enroll/acme/attest":     "",
 	"enroll/limit":           "",
 	"cmd/internal/adminapi":  "",
 
