@@ -26,7 +26,8 @@ type auditLog struct {
 	signing sync.Mutex // one checkpoint at a time, so that the evidence is in order
 }
 
-// openLog reads the log's data keys, or makes the first, and its right edge.
+// openLog reads the log's data keys, or makes the first, and its right edge, which
+// must extend what was signed.
 func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	l := &auditLog{keys: d.cfg.Keys}
 	var err error
@@ -51,11 +52,18 @@ func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	}
 	l.sealer = audit.NewSealer(d.cfg.Keys, dataKeys[len(dataKeys)-1])
 	l.keyring.Store(audit.NewKeyring(dataKeys...))
+	witnesses, err := d.witnesses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	source, err := d.AuditSource(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if l.tree, err = audit.LoadTree(ctx, source, source.size); err != nil {
+		return nil, err
+	}
+	if err := l.confirmedBy(ctx, witnesses, source); err != nil {
 		return nil, err
 	}
 	l.head.Store(l.tree)

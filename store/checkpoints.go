@@ -83,6 +83,10 @@ func (d *DB) LatestCheckpoint(ctx context.Context) (audit.SignedCheckpoint, erro
 	if signed := d.log.signed.Load(); signed != nil {
 		return *signed, nil
 	}
+	return d.newestCheckpoint(ctx)
+}
+
+func (d *DB) newestCheckpoint(ctx context.Context) (audit.SignedCheckpoint, error) {
 	var c audit.SignedCheckpoint
 	var at int64
 	err := d.reads.row(ctx, `SELECT size, at, note FROM checkpoints ORDER BY size DESC LIMIT 1`, nil, &c.Size, &at, &c.Note)

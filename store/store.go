@@ -56,7 +56,9 @@ type DB struct {
 
 // Open opens the store and brings its schema up to date: see [Config] for what
 // happens to a store that holds something. It returns [ErrNewerSchema] if a newer
-// program was here before, and an error if the log's keys are not this store's.
+// program was here before, [ErrSetBack] if the log is not the one that the newest
+// checkpoint here or in the evidence was signed of, and an error if the log's keys
+// are not this store's.
 //
 // Open starts the writer; Close stops it. One process at a time may have an
 // SQLite store open for writing: the caller sees to that. Any number may share a

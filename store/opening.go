@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/betonica/betonica/store/audit"
+	"github.com/betonica/betonica/store/audit/checkpoint"
+)
+
+// ErrSetBack reports a log that is not the one that checkpoints were signed of: an
+// older copy of the database was put back, or another one in its place. What was
+// revoked since the copy was made would be good again, so the store does not open.
+var ErrSetBack = errors.New("the log is not the one that was signed before")
+
+// A witness is a checkpoint that was signed before the store was opened.
+type witness struct {
+	checkpoint.Checkpoint
+	where string
+}
+
+// witnesses returns the newest checkpoint in the store, and the newest in the
+// evidence. They are to be read before the log's size: a replica may sign others
+// meanwhile.
+func (d *DB) witnesses(ctx context.Context) ([]witness, error) {
+	key, err := d.VerifierKey()
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := checkpoint.NewVerifier(key)
+	if err != nil {
+		return nil, err
+	}
+	var all []witness
+	switch stored, err := d.newestCheckpoint(ctx); {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		return nil, err
+	default:
+		c, err := checkpoint.Open(stored.Note, verifier)
+		if err != nil || c.Size != stored.Size {
+			return nil, fmt.Errorf("%w: its newest checkpoint, of %d entries, was edited", ErrSetBack, stored.Size)
+		}
+		all = append(all, witness{c, "its own checkpoint"})
+	}
+	end, err := openEnd(d.cfg.Evidence)
+	if errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the evidence: %w", err)
+	}
+	defer end.Close()
+	c, ok, err := audit.Newest(end, verifier)
+	if ok {
+		all = append(all, witness{c, "the evidence in " + d.cfg.Evidence})
+	}
+	return all, err
+}
+
+// confirmedBy returns [ErrSetBack] unless the log begins with what each witness
+// has seen. It reads a few tiles, at any size.
+func (l *auditLog) confirmedBy(ctx context.Context, all []witness, source *AuditSource) error {
+	for _, w := range all {
+		err := audit.Extends(ctx, source, l.tree, w.Checkpoint)
+		if _, ok := errors.AsType[*audit.TamperError](err); ok {
+			return fmt.Errorf("%w, as %s shows: %w; put back the newest database, and see what `betonicad audit verify` says of it", ErrSetBack, w.where, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evidenceEnd is how much of the evidence is read: some hundred notes, of which
+// the last count.
+const evidenceEnd = 64 << 10
+
+// openEnd opens a file at its last 64 KiB. No name is a file that does not exist.
+func openEnd(name string) (*os.File, error) {
+	if name == "" {
+		return nil, fs.ErrNotExist
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.Seek(max(0, info.Size()-evidenceEnd), io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
