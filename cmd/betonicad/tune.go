@@ -11,14 +11,14 @@ import (
 //   - A commit holds a processor of Go's while it waits in cgo for the disk: one
 //     more than there are keeps the others busy.
 //   - What a request allocates is garbage a millisecond later, and what stays is
-//     small: collecting at four times what stays costs 30 MiB, and keeps the
-//     collector to a fiftieth of the processors' time.
+//     small: collecting at three times what stays costs 20 MiB, and keeps the
+//     collector to a thirtieth of the processors' time.
 func tune(getenv func(string) string) {
 	if getenv("GOMAXPROCS") == "" {
 		runtime.SetDefaultGOMAXPROCS()
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 	if getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
+		debug.SetGCPercent(200)
 	}
 }
