@@ -12,18 +12,22 @@ type Fallen struct {
 	Identity string   // path
 	Serials  []string // certificates that were live until now, in hex
 	Tokens   []string // unused join tokens, by their ids
+	Accounts []string // ACME accounts, by their ids
 	Names    []string // DNS names and addresses that are free again
 	Number   int64    // CRL number from which on the lists say so; 0 if no certificate fell
 	Already  bool     // a single certificate that was revoked before
 }
 
 func fallen(path string, f store.Fall) Fallen {
-	out := Fallen{Identity: path, Serials: []string{}, Tokens: []string{}, Names: []string{}, Number: f.Number}
+	out := Fallen{Identity: path, Serials: []string{}, Tokens: []string{}, Accounts: []string{}, Names: []string{}, Number: f.Number}
 	for _, r := range f.Revocations {
 		out.Serials = append(out.Serials, r.Serial.String())
 	}
 	for _, id := range f.Tokens {
 		out.Tokens = append(out.Tokens, id.String())
+	}
+	for _, id := range f.Accounts {
+		out.Accounts = append(out.Accounts, id.String())
 	}
 	out.Names = append(out.Names, f.Names...)
 	return out

@@ -11,11 +11,12 @@ type Fall struct {
 	Number      int64        // CRL number of the revocations; 0 if there are none
 	Revocations []Revocation // certificates that were live until now
 	Tokens      []TokenID    // unused tokens that are revoked
+	Accounts    []AccountID  // ACME accounts that are ended
 	Names       []string     // names and addresses that are free again
 }
 
 // Empty says that nothing fell.
-func (f Fall) Empty() bool { return len(f.Revocations)+len(f.Tokens)+len(f.Names) == 0 }
+func (f Fall) Empty() bool { return len(f.Revocations)+len(f.Tokens)+len(f.Accounts)+len(f.Names) == 0 }
 
 // Identity returns the identity with this path, or [ErrNotFound], and on
 // PostgreSQL locks it until the transaction ends.
@@ -39,14 +40,17 @@ func (t *AloneTx) Certificate(ctx context.Context, serial Serial) (Certificate, 
 }
 
 // RevokeIdentity makes the identity a tombstone: its state becomes revoked
-// whatever it was, its unused tokens are revoked, its live certificates fall, and
-// its names are free. Doing so again takes away what may have come since, and
+// whatever it was, its unused tokens are revoked, its ACME accounts end, its live
+// certificates fall, and its names are free. Doing so again takes away what may have come since, and
 // nothing else. The error is [ErrNotFound] if there is no such identity.
 func (t *AloneTx) RevokeIdentity(ctx context.Context, path string, reason int) (Fall, error) {
 	var fall Fall
 	var err error
-	// Tokens before the identity: the order in which issuing takes their locks.
+	// Tokens, accounts, then the identity: the order in which issuing takes their locks.
 	if fall.Tokens, err = t.revokeTokens(ctx, path); err != nil {
+		return Fall{}, err
+	}
+	if fall.Accounts, err = t.revokeAccounts(ctx, path); err != nil {
 		return Fall{}, err
 	}
 	id, err := t.Identity(ctx, path)
@@ -168,16 +172,11 @@ func (t *AloneTx) revokeTokens(ctx context.Context, path string) ([]TokenID, err
 	if err != nil {
 		return nil, fmt.Errorf("revoking tokens of %s: %w", path, err)
 	}
-	defer rows.Close()
-	var ids []TokenID
-	for rows.Next() {
-		var id []byte
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("revoking tokens of %s: %w", path, err)
-		}
-		ids = append(ids, TokenID(id))
+	ids, err := collectIDs(rows, func(id []byte) TokenID { return TokenID(id) })
+	if err != nil {
+		return nil, fmt.Errorf("revoking tokens of %s: %w", path, err)
 	}
-	return ids, rows.Err()
+	return ids, nil
 }
 
 func (t *AloneTx) freeNames(ctx context.Context, path string) ([]string, error) {

@@ -19,11 +19,17 @@ const (
 
 // Run keeps the store well until ctx is done, and then returns nil: it signs a
 // checkpoint of the log every minute in which the log changed, hourly if it did
-// not, and once more at the end; and it keeps SQLite's write-ahead log short.
-// Without Run the store works, but its log is not signed. Run once.
+// not, and once more at the end; it keeps SQLite's write-ahead log short; and it
+// prunes what ACME has left behind. Without Run the store works, but its log is not
+// signed. Run once.
 func (d *DB) Run(ctx context.Context) error {
 	maintained := make(chan error, 1)
 	go func() { maintained <- d.engine.maintain(ctx) }()
+	pruned := make(chan struct{})
+	go func() {
+		defer close(pruned)
+		d.pruning(ctx)
+	}()
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
 	for {
@@ -38,6 +44,7 @@ func (d *DB) Run(ctx context.Context) error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		_, err := d.SignCheckpoint(last)
+		<-pruned
 		return errors.Join(err, <-maintained)
 	}
 }

@@ -76,6 +76,9 @@ type engine interface {
 	// backup copies the store as it is into a new file in the folder.
 	backup(ctx context.Context, dir, name string) (file string, err error)
 
+	// nonces returns the store's nonces; the schema must be there.
+	nonces(ctx context.Context) (nonces, error)
+
 	// schema is the folder of the migrations.
 	schema() string
 

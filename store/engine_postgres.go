@@ -229,6 +229,10 @@ func (e *postgres) close() error {
 	return err
 }
 
+func (e *postgres) nonces(ctx context.Context) (nonces, error) {
+	return newNonceTable(ctx, e.read, e.cfg.Now)
+}
+
 func (e *postgres) schema() string { return "schema/postgres" }
 
 func (e *postgres) migration(ctx context.Context, f func(context.Context, *session) error) error {

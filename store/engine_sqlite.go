@@ -266,6 +266,8 @@ func (e *sqlite) room() error {
 
 func (e *sqlite) close() error { return errors.Join(e.upkeep.Close(), e.write.Close()) }
 
+func (e *sqlite) nonces(context.Context) (nonces, error) { return newNonceWindow(), nil }
+
 func (e *sqlite) schema() string { return "schema/sqlite" }
 
 func (e *sqlite) migration(ctx context.Context, f func(context.Context, *session) error) error {

@@ -51,6 +51,7 @@ type DB struct {
 	reads  *reads
 	writer *writer
 	log    *auditLog
+	nonces nonces
 	feed   feed
 }
 
@@ -86,6 +87,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 func (d *DB) start(ctx context.Context) error {
 	if err := migrate(ctx, d.engine, d.cfg); err != nil {
+		return err
+	}
+	var err error
+	if d.nonces, err = d.engine.nonces(ctx); err != nil {
 		return err
 	}
 	log, err := openLog(ctx, d)
