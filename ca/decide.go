@@ -108,8 +108,8 @@ func (r *rules) judge(id Identity, req Request) (granted altNames, reason string
 	if reason != "" {
 		return altNames{}, reason
 	}
-	if !ownCommonName(req.commonName, id.ID, granted.dns) {
-		return altNames{}, fmt.Sprintf("common name %q is neither %q nor a DNS name granted", clip(req.commonName), id.ID.name)
+	if !ownCommonName(req.commonName, id.ID, granted) {
+		return altNames{}, fmt.Sprintf("common name %q is neither %q nor a name granted", clip(req.commonName), id.ID.name)
 	}
 	return granted, ""
 }
@@ -190,10 +190,13 @@ func recordNames(id Identity) (altNames, string) {
 
 // ownCommonName reports whether a request may carry the common name. The
 // certificate's is the identity's name in any case.
-func ownCommonName(cn string, id ID, dns []string) bool {
+func ownCommonName(cn string, id ID, granted altNames) bool {
 	if cn == "" || cn == id.name {
 		return true
 	}
+	if addr, err := netip.ParseAddr(cn); err == nil {
+		return slices.Contains(granted.ips, addr.Unmap())
+	}
 	name, err := requestDNSName(cn)
-	return err == nil && slices.Contains(dns, name)
+	return err == nil && slices.Contains(granted.dns, name)
 }

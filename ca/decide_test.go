@@ -131,6 +131,8 @@ func TestDecide(t *testing.T) {
 		{"another's common name", device, newRequest(t, p256, cn("SN-2")), nil, nil, `common name "SN-2"`},
 		{"own common name in other letters", device, newRequest(t, p256, cn("sn-1")), nil, nil, `common name "sn-1"`},
 		{"DNS name not granted as common name", device, newRequest(t, p256, cn("localhost")), nil, nil, "common name"},
+		{"granted address as common name", recorded, newRequest(t, p256, cn("10.20.0.1")), []string{"a.lab.hospital.example", "b.lab.hospital.example"}, []string{"10.20.0.1"}, ""},
+		{"address not granted as common name", recorded, newRequest(t, p256, cn("10.20.0.2")), nil, nil, "common name"},
 		{"control characters as common name", device, newRequest(t, p256, cn("\x1b[2J")), nil, nil, `common name "\x1b[2J"`},
 
 		{"own URI", device, newRequest(t, p256, uri("spiffe://hospital.example/device/SN-1")), nil, nil, ""},

@@ -111,16 +111,18 @@ func (r Request) IPs() []netip.Addr { return slices.Clone(r.ips) }
 func (r Request) CommonName() string { return r.commonName }
 
 // WithCommonName returns the request with its common name among the names asked
-// for, if it is a DNS name or an address: that is how ACME clients may ask for it
-// (RFC 8555, Section 7.4).
-func (r Request) WithCommonName() Request {
+// for, and whether it could be one, as a DNS name or an address: that is how ACME
+// clients may ask for it (RFC 8555, Section 7.4).
+func (r Request) WithCommonName() (named Request, ok bool) {
 	if addr, err := netip.ParseAddr(r.commonName); err == nil && addr.Zone() == "" {
-		r.ips = slices.Concat(r.ips, []netip.Addr{addr.Unmap()})
+		r.ips, ok = slices.Concat(r.ips, []netip.Addr{addr.Unmap()}), true
 	} else if name, err := requestDNSName(r.commonName); err == nil {
-		r.dns = slices.Concat(r.dns, []string{name})
+		r.dns, ok = slices.Concat(r.dns, []string{name}), true
 	}
-	r.sortNames()
-	return r
+	if ok {
+		r.sortNames()
+	}
+	return r, ok
 }
 
 // requestDER returns the DER of a request that is DER or one PEM block with

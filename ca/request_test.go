@@ -96,7 +96,8 @@ func TestRequestWithCommonName(t *testing.T) {
 		"": {"a.example"}, "sn_1": {"a.example"}, "fe80::1%eth0": {"a.example"}, "SN-1": {"a.example", "sn-1"},
 	} {
 		req := newRequest(t, p256Key(), x509.CertificateRequest{Subject: pkix.Name{CommonName: cn}, DNSNames: []string{"a.example"}})
-		named := req.WithCommonName()
+		named, ok := req.WithCommonName()
+		require.Equal(t, cn != "" && cn != "sn_1" && cn != "fe80::1%eth0", ok, cn)
 		got := named.DNSNames()
 		for _, ip := range named.IPs() {
 			got = append(got, ip.String())

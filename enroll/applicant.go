@@ -13,6 +13,8 @@ import (
 type Applicant struct {
 	Identity ca.Identity
 	Proof    Proof // never nil
+
+	about map[string]any // what else the log says of it
 }
 
 // A Proof is what showed who the applicant is: a token, an order, the

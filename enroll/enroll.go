@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"github.com/betonica/betonica/ca"
@@ -51,13 +50,11 @@ func (r *Registrar) bearer(ctx context.Context, text string, from netip.Addr) (*
 		return nil, err
 	}
 	p := &tokenProof{r: r, token: token, identity: identity, from: from}
-	switch {
-	case !parsed.Matches(token.Hash) || parsed.Root != r.root:
+	if !parsed.Matches(token.Hash) || parsed.Root != r.root {
 		return nil, p.refuse(ctx, "secret or root differs")
-	case token.Revoked != nil:
-		return nil, p.refuse(ctx, "revoked")
-	case token.Network.IsValid() && !token.Network.Contains(from.Unmap().WithZone("")):
-		return nil, p.refuse(ctx, fmt.Sprintf("outside its network %s", token.Network))
+	}
+	if why := p.unusable(); why != "" {
+		return nil, p.refuse(ctx, why)
 	}
 	return p, nil
 }

@@ -80,8 +80,8 @@ func (r *Registrar) Resume(ctx context.Context, by Actor, path string) (store.Id
 	return r.move(ctx, by, path, "identity.resume", store.Suspended, store.Active)
 }
 
-// Retire ends an active identity that is out of service, for good: its tokens are
-// revoked and its names free for others. The certificates that it holds stay good
+// Retire ends an active identity that is out of service, for good: its tokens and
+// ACME accounts are revoked and its names free for others. The certificates that it holds stay good
 // until they end, also with those names; where that matters, revoke it instead.
 func (r *Registrar) Retire(ctx context.Context, by Actor, path string) (store.Identity, error) {
 	return r.move(ctx, by, path, "identity.retire", store.Active, store.Retired)
@@ -100,6 +100,7 @@ func (r *Registrar) move(ctx context.Context, by Actor, path, action string, fro
 	err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
 		if to == store.Retired {
 			tx.RevokeTokens(path) // before the identity: the order of locks of those who issue
+			tx.RevokeAccounts(path)
 			tx.FreeNames(path)
 		}
 		tx.SetState(path, []store.State{from}, to)

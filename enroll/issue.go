@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
@@ -91,6 +92,7 @@ func (r *Registrar) record(ctx context.Context, a Applicant, g ca.Grant, cert *x
 	row.Identity = a.Identity.ID.Path()
 	row.Method = string(a.Identity.Method)
 	row.Policy = g.PolicyVersion()
+	row.Rekey = g.Rekey()
 	row.SharesNames = g.SharesNames()
 	digest := sha256.Sum256(cert.Raw)
 	return r.store.Update(ctx, func(tx *store.Tx) audit.Event {
@@ -116,6 +118,7 @@ func (a Applicant) event(ctx context.Context, action, outcome string, detail map
 	if who == "" { // refused before he could say
 		who = a.Proof.String()
 	}
+	maps.Copy(detail, a.about)
 	return audit.Event{
 		Action: action, Actor: who, Subject: who, Address: address(a.Identity.Source),
 		Outcome: outcome, RequestID: RequestID(ctx), Detail: detail,

@@ -19,6 +19,9 @@ type Config struct {
 	Store *store.DB
 	// Authority signs; nothing else may call its Issue.
 	Authority *ca.Authority
+	// Sealer keeps the secrets of tokens for external account binding where only this
+	// authority can read them; nil: there can be no such tokens.
+	Sealer Sealer
 	// Log gets a line for each certificate and each alarm; nil: slog.Default().
 	Log *slog.Logger
 	// Now is the clock; nil: time.Now. It must be the Store's and the Authority's.
@@ -33,6 +36,7 @@ type Registrar struct {
 
 	store     *store.DB
 	authority *ca.Authority
+	sealer    Sealer
 	logKey    string // verifies the log's checkpoints
 	log       *slog.Logger
 	now       func() time.Time
@@ -72,6 +76,7 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 		Policies:  policies,
 		store:     c.Store,
 		authority: c.Authority,
+		sealer:    c.Sealer,
 		logKey:    logKey,
 		log:       c.Log,
 		now:       c.Now,

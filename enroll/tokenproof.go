@@ -62,16 +62,34 @@ func (p *tokenProof) applicant(ctx context.Context, req ca.Request) (Applicant, 
 	if p.known() != nil {
 		return a, nil // what it was spent for is what counts
 	}
+	return a, p.admits(a.Identity.ID)
+}
+
+// admits says why the token does not admit the identity on record that it is bound
+// to, or nil.
+func (p *tokenProof) admits(id ca.ID) error {
 	switch p.identity.State {
 	case store.Pending:
-		return a, nil
+		return nil
 	case store.Active:
 		if p.token.Replace {
-			return a, nil
+			return nil
 		}
-		return a, &ca.DeniedError{ID: a.Identity.ID, Rule: p.token.Role, Reason: "it has enrolled already: that takes a token made with --replace"}
+		return &ca.DeniedError{ID: id, Rule: p.token.Role, Reason: "it has enrolled already: that takes a token made with --replace"}
 	}
-	return a, notActive(a.Identity.ID, *p.identity)
+	return notActive(id, *p.identity)
+}
+
+// unusable says why the token is none for its bearer, or "". That it may be spent is
+// another matter.
+func (p *tokenProof) unusable() string {
+	switch {
+	case p.token.Revoked != nil:
+		return "revoked"
+	case p.token.Network.IsValid() && !p.token.Network.Contains(p.from.Unmap().WithZone("")):
+		return fmt.Sprintf("outside its network %s", p.token.Network)
+	}
+	return ""
 }
 
 // propose returns the identity that the CSR asks to become.
@@ -112,7 +130,8 @@ func (p *tokenProof) Settle(tx *store.Tx, cert *store.Certificate) {
 	case p.identity.State == store.Pending:
 		tx.ActivateIdentity(cert.Identity, cert.Revision)
 	default:
-		// Whoever has copies of the old key holds nothing any more.
+		// Whoever has copies of the old keys, an account's too, holds nothing any more.
+		tx.RevokeAccounts(cert.Identity)
 		tx.ReplaceCertificates(cert.Identity, cert.Revision)
 		tx.ClearSuspect(cert.Identity)
 		cert.Revision++

@@ -3,6 +3,7 @@ package enroll
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -40,9 +41,14 @@ type TokenRequest struct {
 	Network netip.Prefix
 	// SPKI is the SHA-256 of the only public key that it may be spent for; nil: any.
 	SPKI *[32]byte
+	// EAB makes a token that an ACME account may be bound with as well (RFC 8555,
+	// Section 7.3.4), for an exact name and one use. Whichever protocol spends it
+	// first, wins.
+	EAB bool
 }
 
 // CreateToken makes a join token, which is seen this once: what is kept is a hash.
+// The secret of one made with EAB is kept, too, since an HMAC needs it, sealed.
 //
 // It returns an [*api.BadRequestError] if the request contradicts itself, a
 // [*ca.DeniedError] if policy has no place for the name, or the role is a
@@ -53,6 +59,9 @@ func (r *Registrar) CreateToken(ctx context.Context, by Actor, req TokenRequest)
 	if err != nil {
 		return api.JoinToken{}, err
 	}
+	if req.EAB && r.sealer == nil {
+		return api.JoinToken{}, conflictf("this authority's key cannot seal secrets: it makes no tokens for external account binding")
+	}
 	if err := r.mayAdmit(ctx, by, req, pattern); err != nil {
 		return api.JoinToken{}, err
 	}
@@ -62,11 +71,15 @@ func (r *Registrar) CreateToken(ctx context.Context, by Actor, req TokenRequest)
 			return api.JoinToken{}, err
 		}
 		token := api.NewJoinToken(r.root)
+		var sealed []byte
+		if req.EAB {
+			sealed = r.sealer.Seal(sealedName(token.ID()), token.Secret[:])
+		}
 		err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
 			if create {
 				tx.CreateIdentity(store.Identity{Path: req.path(), Role: req.Role, Name: req.Name, Owner: req.Owner, State: store.Pending})
 			}
-			tx.InsertToken(req.record(token, pattern, by, tx.Now()))
+			tx.InsertToken(req.record(token, sealed, pattern, by, tx.Now()))
 			return req.event(ctx, by, token, create)
 		})
 		if errors.Is(err, store.ErrExists) {
@@ -112,6 +125,12 @@ func (req *TokenRequest) check() (ca.Pattern, error) {
 		return pattern, badRequest("a token has 1 to %d uses", maxUses)
 	case !pattern.Exact() && req.Replace:
 		return pattern, badRequest("a pattern admits new identities only: to replace takes an exact name")
+	case req.EAB && !pattern.Exact():
+		return pattern, badRequest("an ACME account is bound to one identity: eab takes an exact name")
+	case req.EAB && req.Uses > 1:
+		return pattern, badRequest("one ACME account is bound once: eab takes a token of one use")
+	case req.EAB && req.SPKI != nil:
+		return pattern, badRequest("an ACME account asks with keys of its choice: eab and a public key exclude each other")
 	case pattern.Exact() && !req.Replace && req.Uses > 1:
 		return pattern, badRequest("one identity enrols once: more uses take a pattern, or replace")
 	case req.SPKI != nil && req.Uses > 1:
@@ -131,9 +150,13 @@ func (r *Registrar) mayAdmit(ctx context.Context, by Actor, req TokenRequest, pa
 	} else if err := r.mayManage(ctx, by, req.Role, req.path()); err != nil {
 		return err
 	}
+	method := ca.MethodToken
+	if req.EAB {
+		method = ca.MethodACME
+	}
 	role, ok := r.Policies.Current().Role(req.Role)
-	if !ok || !slices.Contains(role.Methods, ca.MethodToken) {
-		return r.refuseActor(ctx, by, req.path(), &ca.DeniedError{Rule: req.Role, Reason: "no such role admits by token"})
+	if !ok || !slices.Contains(role.Methods, method) {
+		return r.refuseActor(ctx, by, req.path(), &ca.DeniedError{Rule: req.Role, Reason: fmt.Sprintf("no such role admits by %s", method)})
 	}
 	return nil
 }
@@ -160,9 +183,9 @@ func (r *Registrar) creates(ctx context.Context, req TokenRequest, pattern ca.Pa
 }
 
 // record is the token as the store keeps it.
-func (req TokenRequest) record(token api.JoinToken, pattern ca.Pattern, by Actor, now time.Time) store.Token {
+func (req TokenRequest) record(token api.JoinToken, sealed []byte, pattern ca.Pattern, by Actor, now time.Time) store.Token {
 	t := store.Token{
-		ID: store.TokenID(token.ID()), Hash: token.Hash(),
+		ID: store.TokenID(token.ID()), Hash: token.Hash(), Sealed: sealed,
 		Role: req.Role, Name: req.Name, Exact: pattern.Exact(),
 		MaxUses: req.Uses, Expires: now.Add(req.TTL), Created: now,
 		Network: req.Network, Replace: req.Replace, Owner: req.Owner, CreatedBy: by.Name,
@@ -180,7 +203,7 @@ func (req TokenRequest) event(ctx context.Context, by Actor, token api.JoinToken
 	}
 	detail := map[string]any{
 		"token": store.TokenID(token.ID()).String(), "ttl": req.TTL.String(), "uses": req.Uses, "replace": req.Replace,
-		"owner": req.Owner, "created": create,
+		"owner": req.Owner, "created": create, "eab": req.EAB,
 	}
 	if req.Network.IsValid() {
 		detail["network"] = req.Network.String()

@@ -57,7 +57,7 @@ var layers = map[string]string{
 	// What tests stand on: nothing above may import it.
 	"store/storetest":      "",
 	"enroll/client/catest": "enroll/api",
-	"enroll/enrolltest":    "ca store store/audit store/storetest enroll",
+	"enroll/enrolltest":    "ca ca/keys store store/audit store/storetest enroll",
 	"revoke/revoketest":    "ca enroll enroll/enrolltest revoke",
 }
 

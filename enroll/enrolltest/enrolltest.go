@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
@@ -78,7 +79,9 @@ func Open(t testing.TB, dsn string) *CA {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Store.Close()) })
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Authority: c.Authority, Log: log, Now: c.Now})
+	sealer, err := keys.NewSealer(h.IntermediateKey)
+	require.NoError(t, err)
+	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Authority: c.Authority, Sealer: sealer, Log: log, Now: c.Now})
 	require.NoError(t, err)
 	_, err = c.Policies.Set(t.Context(), Root, "policy.toml", []byte(Policy), 0)
 	require.NoError(t, err)

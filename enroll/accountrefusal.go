@@ -1,0 +1,57 @@
+package enroll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+)
+
+// refuseAccount records why an account does not get what it asks of an identity,
+// the subject, and returns err. Of accounts that are bound to nobody, who are strangers, no more is
+// recorded than of other strangers.
+func (r *Registrar) refuseAccount(ctx context.Context, acc store.Account, subject string, from netip.Addr, err error) error {
+	outcome, refused := refusedOrder(err)
+	if !refused {
+		return err
+	}
+	e := accountEvent(ctx, "acme.refuse", acc, from, nil)
+	e.Outcome = outcome
+	if subject != "" {
+		e.Subject = subject
+	}
+	r.log.WarnContext(ctx, "refused", "account", acc.ID, "identity", subject, "reason", outcome, "request", RequestID(ctx))
+	if acc.Identity == "" {
+		r.refusals.add(e)
+		return err
+	}
+	if err := r.store.Update(context.WithoutCancel(ctx), func(*store.Tx) audit.Event { return e }); err != nil {
+		return fmt.Errorf("recording a refusal: %w", err)
+	}
+	return err
+}
+
+// refusedOrder says in a line why policy refuses an order, if that is what err
+// reports.
+func refusedOrder(err error) (string, bool) {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		errs := all.Unwrap()
+		text, refused := refusedOrder(errs[0])
+		if len(errs) > 1 {
+			text = fmt.Sprintf("%s, and %d more", text, len(errs)-1)
+		}
+		return text, refused
+	}
+	if _, ok := errors.AsType[*ProfileError](err); ok {
+		return err.Error(), true
+	}
+	if _, ok := errors.AsType[*IdentifierError](err); ok {
+		return err.Error(), true
+	}
+	_, ok := errors.AsType[*ca.DeniedError](err)
+	return err.Error(), ok
+}
