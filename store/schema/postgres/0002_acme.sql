@@ -37,6 +37,7 @@ CREATE TABLE acme_orders (
     error       BYTEA
 );
 CREATE INDEX acme_orders_account ON acme_orders (account, id);
+CREATE UNIQUE INDEX acme_orders_serial ON acme_orders (serial) WHERE serial IS NOT NULL;
 CREATE UNIQUE INDEX acme_orders_replaces ON acme_orders (replaces) WHERE replaces IS NOT NULL;
 CREATE INDEX acme_orders_end ON acme_orders (expires_at, id) WHERE status <> 'valid';
 CREATE INDEX acme_orders_kept ON acme_orders (expires_at, id) WHERE status = 'valid';
