@@ -13,11 +13,12 @@ import (
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/storetest"
 )
 
 // A tombstone closes every way back in one transaction: certificates, unused
-// tokens, renewal, re-enrolment; and its event names all of it. A dry run says
+// tokens, ACME accounts, renewal, re-enrolment; and its event names all of it. A dry run says
 // the same beforehand and does nothing.
 func TestTombstone(t *testing.T) {
 	storetest.EachEngine(t, func(t *testing.T, dsn string) {
@@ -25,6 +26,11 @@ func TestTombstone(t *testing.T) {
 		cert, key := w.enrol("pump-1")
 		unused := w.Token(enroll.TokenRequest{Role: "device", Name: "pump-1", Replace: true})
 		other, _ := w.enrol("pump-2")
+		account := store.Account{ID: store.NewAccountID(), Identity: "device/pump-1", JWK: []byte("{}")}
+		require.NoError(t, w.Store.Update(t.Context(), func(tx *store.Tx) audit.Event {
+			tx.InsertAccount(account)
+			return audit.Event{Action: "acme.account", Actor: "device/pump-1", Outcome: "ok"}
+		}))
 
 		would, err := w.Revoker.Identity(t.Context(), root, "device/pump-1", revoke.Order{Reason: crl.KeyCompromise, DryRun: true})
 		require.NoError(t, err)
@@ -37,12 +43,15 @@ func TestTombstone(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, would.Serials, fell.Serials)
 		require.Equal(t, would.Tokens, fell.Tokens)
+		require.Equal(t, []string{account.ID.String()}, would.Accounts)
+		require.Equal(t, would.Accounts, fell.Accounts)
 		require.Positive(t, fell.Number)
 		require.Equal(t, store.Revoked, w.Identity("device/pump-1").State)
 		events := w.Audit("identity.revoke")
 		require.Len(t, events, 1)
 		require.Equal(t, "keyCompromise", events[0].Detail["reason"])
 		require.Equal(t, []any{serial(cert).String()}, events[0].Detail["serials"])
+		require.Equal(t, []any{account.ID.String()}, events[0].Detail["accounts"])
 
 		_, err = w.Enroll(t.Context(), unused, home, enrolltest.CSR(t, enrolltest.NewKey(t)))
 		require.Error(t, err, "an unused token is a way back")

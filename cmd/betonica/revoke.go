@@ -111,7 +111,8 @@ func summary(f adminapi.Fallen) string {
 	if f.Already {
 		return "it was revoked before"
 	}
-	return fmt.Sprintf("%s, %s, %s", count(len(f.Serials), "certificate"), count(len(f.Tokens), "unused token"), count(len(f.Names), "name"))
+	return fmt.Sprintf("%s, %s, %s, %s", count(len(f.Serials), "certificate"), count(len(f.Tokens), "unused token"),
+		count(len(f.Accounts), "ACME account"), count(len(f.Names), "name"))
 }
 
 func count(n int, what string) string {
@@ -130,6 +131,7 @@ func writeFallen(env environment, form output, f adminapi.Fallen) error {
 		{"identity", f.Identity},
 		{"certificates", strings.Join(f.Serials, " ")},
 		{"tokens", strings.Join(f.Tokens, " ")},
+		{"accounts", strings.Join(f.Accounts, " ")},
 		{"names", strings.Join(f.Names, " ")},
 		{"crl number", number},
 	})
