@@ -42,6 +42,7 @@ var layers = map[string]string{
 
 	"enroll/join":  "ca store enroll enroll/api",
 	"enroll/renew": "ca store enroll enroll/api",
+	"enroll/acme":  "ca store enroll enroll/api enroll/limit enroll/acme/validate enroll/acme/attest",
 
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.

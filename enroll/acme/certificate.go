@@ -1,0 +1,30 @@
+package acme
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/betonica/betonica/store"
+)
+
+// certificate answers with a certificate that the account got, and its
+// intermediates, without the root (RFC 8555, Section 7.4.2). There is one issuer,
+// so there are no alternates.
+func (h *Handler) certificate(w http.ResponseWriter, r *request) error {
+	if err := r.asGet(); err != nil {
+		return err
+	}
+	serial, err := store.ParseSerial(r.PathValue("serial"))
+	if err != nil {
+		return notFound("certificate")
+	}
+	cert, err := h.Registrar.OrderCertificate(r.Context(), *r.account, serial)
+	if errors.Is(err, store.ErrNotFound) {
+		return notFound("certificate")
+	}
+	if err != nil {
+		return err
+	}
+	send(w, http.StatusOK, mediaChain, h.Registrar.Chain(cert))
+	return nil
+}

@@ -1,0 +1,135 @@
+package acme
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/betonica/betonica/enroll/acme/attest"
+	"github.com/betonica/betonica/store"
+)
+
+// challenge answers a challenge's URL (RFC 8555, Section 7.5.1): an empty payload
+// reads it, an object says that the client is ready for us to look.
+func (h *Handler) challenge(w http.ResponseWriter, r *request) error {
+	a, err := h.ownAuthorization(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	typ := r.PathValue("type")
+	if !slices.Contains(offered(a), typ) {
+		return notFound("challenge")
+	}
+	switch {
+	case len(r.payload) == 0:
+		h.resume(r.Context(), a, *r.account)
+	case authorizationStatus(a, h.Now()) == statusPending:
+		if a, err = h.respond(r, a, typ); err != nil {
+			return err
+		}
+	}
+	w.Header().Add("Link", link(r.base+pathAuthz+a.ID.String(), "up"))
+	object := r.challengeObject(a, typ)
+	if object.Status == "processing" {
+		w.Header().Set("Retry-After", seconds(poll))
+	}
+	return reply(w, http.StatusOK, object)
+}
+
+// respond begins an attempt at a challenge; one that is under way goes on. It
+// returns the authorization as it is then.
+func (h *Handler) respond(r *request, a store.Authorization, typ string) (store.Authorization, error) {
+	if err := h.limits.mayFail(r.account.ID, h.Now()); err != nil {
+		return a, err
+	}
+	var err error
+	if typ == deviceAttest01 {
+		err = h.attest(r, a)
+	} else {
+		var empty struct{}
+		if err := decode(r.payload, &empty); err != nil {
+			return a, err
+		}
+		err = h.attempt(r.Context(), a, typ, *r.account)
+	}
+	if err != nil && !errors.Is(err, store.ErrStale) { // another request is at it, or was
+		return a, err
+	}
+	return h.Store.Authorization(r.Context(), a.ID)
+}
+
+// challengeObject is Section 7.1.5. A challenge that was not attempted stays
+// pending.
+func (r *request) challengeObject(a store.Authorization, typ string) challengeObject {
+	object := challengeObject{
+		Type: typ, Token: a.Token, Status: statusPending,
+		URL: r.base + pathChallenge + a.ID.String() + "/" + typ,
+	}
+	if typ != a.Challenge {
+		return object
+	}
+	switch a.Status {
+	case store.AuthorizationPending:
+		object.Status = "processing"
+	case store.AuthorizationInvalid:
+		object.Status, object.Error = statusInvalid, a.Error
+	default:
+		object.Status = statusValid
+	}
+	if a.Validated != nil {
+		at := a.Validated.UTC().Truncate(time.Second)
+		object.Validated = &at
+	}
+	return object
+}
+
+// keyAuthorization is what the client shows (Section 8.1).
+func keyAuthorization(a store.Authorization, by store.Account) string {
+	return a.Token + "." + base64.RawURLEncoding.EncodeToString(by.Thumbprint[:])
+}
+
+// attest checks what a device's TPM says of a key (draft-ietf-acme-device-attest,
+// Section 5): it is in the request, so the answer comes at once.
+func (h *Handler) attest(r *request, a store.Authorization) error {
+	var response struct {
+		Object string `json:"attObj"`
+	}
+	if err := decode(r.payload, &response); err != nil {
+		return err
+	}
+	object, err := decodeBase64(response.Object)
+	if err != nil || len(object) == 0 {
+		return malformed("attObj is not base64url")
+	}
+	err = h.Store.Relaxed(r.Context(), func(tx *store.RelaxedTx) { tx.AttemptAuthorization(a.ID, deviceAttest01) })
+	if err != nil {
+		return err
+	}
+	spki, err := attest.Verify(object, attest.Options{
+		Roots: h.attestationRoots(*r.account), KeyAuthorization: keyAuthorization(a, *r.account),
+		Identifier: a.Value, Now: h.Now(),
+	})
+	return h.complete(context.WithoutCancel(r.Context()), a, err, spki[:])
+}
+
+// attestationRoots are those that vouch for the devices of the account's role.
+func (h *Handler) attestationRoots(a store.Account) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, root := range h.Registrar.AttestationRoots(h.attestationRole(a)) {
+		pool.AddCert(root)
+	}
+	return pool
+}
+
+func (h *Handler) attestationRole(a store.Account) string {
+	if a.Identity == "" {
+		return h.Settings.DefaultRole
+	}
+	role, _, _ := strings.Cut(a.Identity, "/")
+	return role
+}

@@ -1,0 +1,49 @@
+package acme
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/betonica/betonica/ca"
+)
+
+// directory answers with where everything is (RFC 8555, Section 7.1.1).
+func (h *Handler) directory(w http.ResponseWriter, r *http.Request) error {
+	base, err := h.base(r)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, directoryObject{
+		NewNonce:    base + pathNewNonce,
+		NewAccount:  base + pathNewAccount,
+		NewOrder:    base + pathNewOrder,
+		RevokeCert:  base + pathRevokeCert,
+		KeyChange:   base + pathKeyChange,
+		RenewalInfo: base + pathRenewalInfo,
+		Meta: directoryMeta{
+			TermsOfService:          h.Settings.TermsOfService,
+			ExternalAccountRequired: h.Settings.RequireEAB,
+			Profiles:                profiles(h.Registrar.Policies.Current()),
+		},
+	})
+}
+
+// profiles says which roles give certificates by ACME: their names are the
+// profiles (draft-ietf-acme-profiles, Section 3).
+func profiles(policy *ca.Policy) map[string]string {
+	all := make(map[string]string)
+	for _, name := range policy.Roles() {
+		role, ok := policy.Role(name)
+		if !ok || name == ca.RoleCA || !slices.Contains(role.Methods, ca.MethodACME) {
+			continue
+		}
+		var usages []string
+		for _, usage := range role.Usages {
+			usages = append(usages, string(usage))
+		}
+		all[name] = fmt.Sprintf("%s certificates for %s", strings.Join(usages, " and "), role.Lifetime)
+	}
+	return all
+}
