@@ -32,6 +32,31 @@ func TestTokenCreate(t *testing.T) {
 	require.Equal(t, `{"role":"device","name":"pump-7"}`, d.asked()[1].body)
 }
 
+// A token for an ACME client is its key's id and its HMAC key, and what could not be
+// bound to one identity is not even asked for.
+func TestTokenCreateEAB(t *testing.T) {
+	x, d := talk(t)
+	x.now = noon
+	d.says(http.StatusCreated, adminapi.NewToken{
+		Secret: "bt1.secret.root", KID: "ab12", HMACKey: "c2VjcmV0",
+		Token: adminapi.Token{ID: "ab12", Role: "service", Name: "archive", MaxUses: 1, Expires: noon.Add(time.Hour), EAB: true},
+	})
+	r := x.run("token", "create", "--role", "service", "--name", "archive", "--eab")
+	require.Equal(t, result{0, "kid       ab12\nhmac_key  c2VjcmV0\n", "token ab12 for service/archive, once, until 2026-11-22 13:00:00Z (in 60 min)\n"}, r)
+	require.Equal(t, []call{{"POST", "tokens", "", `{"role":"service","name":"archive","eab":true}`}}, d.asked())
+
+	r = x.run("token", "create", "--role", "service", "--name", "archive", "--eab", "-o", "json")
+	for _, want := range []string{`"kid": "ab12"`, `"hmac_key": "c2VjcmV0"`, `"token": "bt1.secret.root"`} {
+		require.Contains(t, r.stdout, want)
+	}
+	for _, args := range [][]string{{"--name", "arch-*"}, {"--name", "archive", "--uses", "2"}} {
+		r := x.run(append([]string{"token", "create", "--role", "service", "--eab"}, args...)...)
+		require.Equal(t, exitUsage, r.code, args)
+		require.Contains(t, r.stderr, "--eab")
+	}
+	require.Len(t, d.asked(), 2)
+}
+
 // Each verb asks for what it is called, with its filters.
 func TestCalls(t *testing.T) {
 	x, d := talk(t)

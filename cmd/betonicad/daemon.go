@@ -57,7 +57,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Authority: authority, Log: logger})
+	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Authority: authority, Sealer: s.sealer, Log: logger})
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,11 @@ func TestSecrets(t *testing.T) {
 	tokenFile, machine := filepath.Join(work, "token"), filepath.Join(work, "machine")
 	token := run(t, "betonica", "token", "create", "--socket", d.Socket, "--role", "device", "--name", "SN-1")
 	require.NoError(t, os.WriteFile(tokenFile, []byte(token), 0o600))
+	eab := run(t, "betonica", "token", "create", "--socket", d.Socket, "--role", "device", "--name", "SN-2", "--eab")
+	_, hmacKey, ok := strings.Cut(strings.TrimSpace(eab), "hmac_key  ")
+	require.True(t, ok, eab)
+	hmacBytes, err := base64.RawURLEncoding.DecodeString(hmacKey)
+	require.NoError(t, err)
 	var said strings.Builder
 	say := func(args ...string) {
 		cmd, err := command("betonica", args...)
@@ -65,10 +70,12 @@ func TestSecrets(t *testing.T) {
 		home string
 	}
 	needles := map[string]needle{
-		"the token":           {[]byte(secret), tokenFile},
-		"the token's bytes":   {raw, ""},
-		"the passphrase":      {bytes.TrimSpace(read(t, dir+".passphrase")), dir + ".passphrase"},
-		"the root passphrase": {bytes.TrimSpace(read(t, dir+".root/passphrase")), dir + ".root/passphrase"},
+		"the token":            {[]byte(secret), tokenFile},
+		"the token's bytes":    {raw, ""},
+		"the HMAC key":         {[]byte(hmacKey), ""},
+		"the HMAC key's bytes": {hmacBytes, ""},
+		"the passphrase":       {bytes.TrimSpace(read(t, dir+".passphrase")), dir + ".passphrase"},
+		"the root passphrase":  {bytes.TrimSpace(read(t, dir+".root/passphrase")), dir + ".root/passphrase"},
 	}
 	pair, err := tls.LoadX509KeyPair(filepath.Join(machine, "current", "cert.pem"), filepath.Join(machine, "current", "key.pem"))
 	require.NoError(t, err)

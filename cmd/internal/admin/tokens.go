@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"net/http"
 	"net/netip"
@@ -17,7 +18,7 @@ func (a *Admin) createToken(w http.ResponseWriter, r *http.Request, by enroll.Ac
 		return err
 	}
 	req := enroll.TokenRequest{
-		Role: in.Role, Name: in.Name, TTL: time.Duration(in.TTL), Uses: in.Uses, Replace: in.Replace, Owner: in.Owner,
+		Role: in.Role, Name: in.Name, TTL: time.Duration(in.TTL), Uses: in.Uses, Replace: in.Replace, Owner: in.Owner, EAB: in.EAB,
 	}
 	var err error
 	if in.Network != "" {
@@ -38,7 +39,11 @@ func (a *Admin) createToken(w http.ResponseWriter, r *http.Request, by enroll.Ac
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusCreated, adminapi.NewToken{Token: tokenOf(record), Secret: secret.String()})
+	out := adminapi.NewToken{Token: tokenOf(record), Secret: secret.String()}
+	if in.EAB {
+		out.KID, out.HMACKey = record.ID.String(), base64.RawURLEncoding.EncodeToString(secret.Secret[:])
+	}
+	return reply(w, http.StatusCreated, out)
 }
 
 func (a *Admin) listTokens(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
@@ -73,7 +78,7 @@ func tokenOf(t store.Token) adminapi.Token {
 	out := adminapi.Token{
 		ID: t.ID.String(), Role: t.Role, Name: t.Name, Pattern: !t.Exact, Uses: t.Uses, MaxUses: t.MaxUses,
 		Created: t.Created, CreatedBy: t.CreatedBy, Expires: t.Expires, Revoked: t.Revoked,
-		Replace: t.Replace, Owner: t.Owner, SPKI: hex.EncodeToString(t.SPKI),
+		Replace: t.Replace, Owner: t.Owner, SPKI: hex.EncodeToString(t.SPKI), EAB: len(t.Sealed) > 0,
 	}
 	if t.Network.IsValid() {
 		out.Network = t.Network.String()

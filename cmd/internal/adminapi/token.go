@@ -26,6 +26,9 @@ type TokenRequest struct {
 	// SPKI is the SHA-256 of the only public key that may be certified with the
 	// token (its SubjectPublicKeyInfo in DER), in hex; empty: any key.
 	SPKI string `json:"spki,omitempty"`
+	// EAB makes a token that an ACME account may be bound with, too (RFC 8555,
+	// Section 7.3.4): for an exact name, and once.
+	EAB bool `json:"eab,omitempty"`
 }
 
 // A Token is what the daemon remembers of a join token; its secret is not.
@@ -44,13 +47,19 @@ type Token struct {
 	Owner     string     `json:"owner,omitempty"`
 	Network   string     `json:"network,omitempty"`
 	SPKI      string     `json:"spki,omitempty"`
+	EAB       bool       `json:"eab,omitempty"`
 }
 
 // NewToken is a token just made, with the text that its machine needs. It is
-// shown once, here: the daemon keeps a hash.
+// shown once, here: the daemon keeps a hash and, of one for ACME, the secret
+// sealed.
 type NewToken struct {
 	Token
 	Secret string `json:"token"` // bt1.<secret>.<SHA-256 of the root>
+
+	// What an ACME client is given of the same token; empty without EAB.
+	KID     string `json:"kid,omitempty"`      // its id
+	HMACKey string `json:"hmac_key,omitempty"` // its secret, in base64url without padding
 }
 
 // TokenFilter narrows a list; an empty field does not.
