@@ -44,3 +44,27 @@ func FuzzParseSerial(f *testing.F) {
 		require.Len(t, text, 32)
 	})
 }
+
+// The id of an account, an order or an authorization is refused, or is the one
+// spelling of it.
+func FuzzParseAccountID(f *testing.F) {
+	for _, text := range []string{"", "00", "0123456789abcdef0123456789ABCDEF", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdeg"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		account, err := ParseAccountID(text)
+		order, orderErr := ParseOrderID(text)
+		authorization, authorizationErr := ParseAuthorizationID(text)
+		if err != nil {
+			require.Error(t, orderErr)
+			require.Error(t, authorizationErr)
+			require.Zero(t, account)
+			require.Zero(t, order)
+			require.Zero(t, authorization)
+			return
+		}
+		require.Equal(t, text, account.String())
+		require.Equal(t, text, order.String())
+		require.Equal(t, text, authorization.String())
+	})
+}

@@ -103,7 +103,10 @@ func (e *postgres) outcomes(results pgx.BatchResults, calls []*call) (failed []f
 			var refused *pgconn.PgError
 			switch {
 			case errors.As(err, &refused) && !serverFailed(refused):
-				return append(failed, failure{c, err}), true, nil
+				if unmet == nil { // else it follows from what was not met
+					unmet = err
+				}
+				return append(failed, failure{c, unmet}), true, nil
 			case err != nil:
 				return nil, true, err
 			case unmet == nil:
