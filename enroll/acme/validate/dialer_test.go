@@ -110,6 +110,13 @@ func TestAddresses(t *testing.T) {
 	s.host("dual.test.", "::1", "127.0.0.1") // nobody listens at ::1
 	require.NoError(t, s.validate(t, validate.HTTP01, "dual.test"))
 
+	addr := netip.MustParseAddr
+	v, err := validate.New(validate.Config{})
+	require.NoError(t, err)
+	require.Equal(t,
+		[]netip.Addr{addr("2001:db8::1"), addr("2001:db8::2"), addr("192.0.2.1"), addr("192.0.2.2")},
+		v.Candidates(addr("192.0.2.1"), addr("127.0.0.1"), addr("::ffff:192.0.2.2"), addr("2001:db8::1"), addr("192.0.2.3"), addr("2001:db8::2"), addr("2001:db8::3")))
+
 	s.config.AllowNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	s.host("third.test.", "127.0.0.3", "127.0.0.4", "127.0.0.1")
 	e := requireError(t, validate.KindConnection, s.validate(t, validate.HTTP01, "third.test"))

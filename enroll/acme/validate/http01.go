@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -48,6 +49,11 @@ func (v *Validator) fetch(ctx context.Context, u *url.URL, want string) (next *u
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	return ask(ctx, conn, u, want)
+}
+
+// ask gets u over conn, and judges the answer.
+func ask(ctx context.Context, conn net.Conn, u *url.URL, want string) (next *url.URL, err error) {
 	resp, err := get(ctx, conn, u)
 	if err != nil {
 		return nil, err
