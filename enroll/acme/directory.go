@@ -31,12 +31,13 @@ func (h *Handler) directory(w http.ResponseWriter, r *http.Request) error {
 }
 
 // profiles says which roles give certificates by ACME: their names are the
-// profiles (draft-ietf-acme-profiles, Section 3).
+// profiles (draft-ietf-acme-profiles, Section 3). Those of people are nobody's
+// business.
 func profiles(policy *ca.Policy) map[string]string {
 	all := make(map[string]string)
 	for _, name := range policy.Roles() {
 		role, ok := policy.Role(name)
-		if !ok || name == ca.RoleCA || !slices.Contains(role.Methods, ca.MethodACME) {
+		if !ok || name == ca.RoleCA || ca.Privileged(name) || !slices.Contains(role.Methods, ca.MethodACME) {
 			continue
 		}
 		var usages []string

@@ -37,7 +37,7 @@ usages = ["client", "server"]
 
 [role.web]
 dns = ["{name}", "*.web.example"]
-names = ["*.*"]
+names = ["*.*", "*.*.*", "*.*.*.*"]
 ip = ["127.0.0.0/8"]
 usages = ["server"]
 lifetime = "30d"
@@ -52,7 +52,7 @@ type world struct {
 	server  *httptest.Server
 	client  *http.Client
 
-	httpListener, alpnListener net.Listener // where http-01 and tls-alpn-01 are looked for
+	site *site // where challenges are looked for
 }
 
 // newWorld begins one. change may edit the configuration.
@@ -61,11 +61,11 @@ func newWorld(t *testing.T, change func(*acme.Config)) *world {
 }
 
 func openWorld(t *testing.T, dsn string, change func(*acme.Config)) *world {
-	w := &world{CA: enrolltest.Open(t, dsn), t: t, httpListener: listen(t), alpnListener: listen(t)}
+	w := &world{CA: enrolltest.Open(t, dsn), t: t, site: newSite(t)}
 	_, err := w.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte(policy), w.Policies.Current().Version())
 	require.NoError(t, err)
 	validator, err := validate.New(validate.Config{
-		HTTPPort: port(w.httpListener), TLSALPNPort: port(w.alpnListener),
+		HTTPPort: port(w.site.http), TLSALPNPort: port(w.site.alpn), Resolver: w.site.dns.LocalAddr().String(),
 		AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	})
 	require.NoError(t, err)
