@@ -14,7 +14,8 @@ import (
 
 // backup runs pg_dump. It must be there: a schema is not changed without a way
 // back unless the operator says, with [Config.NoBackup], that there is one. The
-// connection's password goes by the environment, never by the command line.
+// connection's password goes by the environment, never by the command line. Nonces
+// stay out: a store that was restored begins an epoch of its own.
 func (e *postgres) backup(ctx context.Context, dir, name string) (string, error) {
 	dump, err := exec.LookPath("pg_dump")
 	if err != nil {
@@ -28,7 +29,7 @@ func (e *postgres) backup(ctx context.Context, dir, name string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, dump, "--format=custom", "--no-password", "--dbname="+e.withoutPassword())
+	cmd := exec.CommandContext(ctx, dump, "--format=custom", "--no-unlogged-table-data", "--no-password", "--dbname="+e.withoutPassword())
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+e.conf.Password)
 	cmd.Stdout = f
 	var complaint bytes.Buffer
