@@ -70,7 +70,8 @@ func TestAccountStatus(t *testing.T) {
 			tx.RevokeAccounts("")
 		})
 		for i, change := range changes {
-			require.NoError(t, update(d, func(tx *Tx) { change(tx, account(t, d, "")) }), i)
+			good := account(t, d, "")
+			require.NoError(t, update(d, func(tx *Tx) { change(tx, good) }), i)
 			for _, a := range []Account{ended, revoked, {ID: NewAccountID()}} {
 				require.ErrorIs(t, update(d, func(tx *Tx) { change(tx, a) }), ErrStale, i)
 			}

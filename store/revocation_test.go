@@ -34,6 +34,8 @@ func TestRevokeIdentity(t *testing.T) {
 			}
 			tx.SpendToken(used)
 		})
+		bound, ended, other := account(t, d, "device/a"), account(t, d, "device/a"), account(t, d, "device/b")
+		must(t, d, func(tx *Tx) { tx.DeactivateAccount(ended.ID) })
 
 		fall := func() Fall {
 			var fall Fall
@@ -46,6 +48,7 @@ func TestRevokeIdentity(t *testing.T) {
 		first := fall()
 		require.EqualValues(t, 1, first.Number)
 		require.Equal(t, []TokenID{open}, first.Tokens)
+		require.Equal(t, []AccountID{bound.ID}, first.Accounts)
 		require.Equal(t, []string{"x.example"}, first.Names)
 		require.Equal(t, []Serial{named.Serial, second.Serial}, serialsOf(first.Revocations))
 		require.True(t, fall().Empty())
@@ -53,6 +56,11 @@ func TestRevokeIdentity(t *testing.T) {
 		id, err := d.Identity(t.Context(), "device/a")
 		require.NoError(t, err)
 		require.Equal(t, Revoked, id.State)
+		for want, a := range map[AccountStatus]Account{AccountRevoked: bound, AccountValid: other} {
+			got, err := d.Account(t.Context(), a.ID)
+			require.NoError(t, err)
+			require.Equal(t, want, got.Status)
+		}
 		since, err := d.RevokedSince(t.Context(), 0)
 		require.NoError(t, err)
 		require.Equal(t, first.Revocations, since)

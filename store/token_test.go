@@ -57,7 +57,7 @@ func TestTokenHolder(t *testing.T) {
 		now := time.UnixMilli(time.Now().UnixMilli()).UTC()
 		exact := Token{
 			ID: TokenID{1}, Hash: [32]byte{2}, Role: "device", Name: "SN-1", Exact: true, MaxUses: 2, Expires: now.Add(time.Hour), Created: now,
-			Network: netip.MustParsePrefix("10.0.0.0/8"), SPKI: []byte{3}, Replace: true, Owner: "ward 3", CreatedBy: "uid:0",
+			Network: netip.MustParsePrefix("10.0.0.0/8"), SPKI: []byte{3}, Sealed: []byte{4}, Replace: true, Owner: "ward 3", CreatedBy: "uid:0",
 		}
 		pattern := Token{ID: TokenID{2}, Role: "device", Name: "SN-*", MaxUses: 1, Expires: now.Add(time.Hour), Created: now}
 		d.cfg.Now = func() time.Time { return now }
