@@ -84,11 +84,14 @@ func tpmName() asn1.RawValue {
 
 // permanentIdentifier is the otherName of RFC 4043 with value, or without one if
 // that is "".
-func permanentIdentifier(value string) asn1.RawValue {
+func permanentIdentifier(value string) asn1.RawValue { return otherName(3, value) }
+
+// otherName is one of that form, whose type is id-on and a number.
+func otherName(on int, value string) asn1.RawValue {
 	type identifier struct {
 		Value string `asn1:"utf8,optional"`
 	}
-	oid := der(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3})
+	oid := der(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, on})
 	return explicit(0, append(oid, der(explicit(0, der(identifier{value})))...))
 }
 

@@ -7,13 +7,15 @@ import (
 )
 
 var (
-	oidAIKCertificate  = asn1.ObjectIdentifier{2, 23, 133, 8, 3} // tcg-kp-AIKCertificate
-	oidSubjectAltName  = asn1.ObjectIdentifier{2, 5, 29, 17}
-	oidAnyExtKeyUsage  = asn1.ObjectIdentifier{2, 5, 29, 37, 0}
-	errNotTrusted      = "the attestation key's certificate does not lead to a trusted attestation CA"
-	errNotAttestation  = "the certificate is not one for an attestation key"
-	errNamesNotDevice  = "the attestation key's certificate does not name the identifier"
-	errNothingExpected = "there is no attestation CA, identifier or key authorization to hold the attestation against"
+	oidAIKCertificate = asn1.ObjectIdentifier{2, 23, 133, 8, 3} // tcg-kp-AIKCertificate
+	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
+)
+
+const (
+	nothingExpected = "there is no attestation CA, identifier or key authorization to hold the attestation against"
+	notAttestation  = "the certificate is not one for an attestation key"
+	notTrusted      = "the attestation key's certificate does not lead to a trusted attestation CA"
+	notNamed        = "the attestation key's certificate does not name the identifier"
 )
 
 // attestationKey returns the first certificate of a chain, if it is that of an
@@ -21,11 +23,11 @@ var (
 // say so (WebAuthn, Section 8.3.1).
 func attestationKey(chain []*x509.Certificate, o Options) (*x509.Certificate, error) {
 	if o.Roots == nil || o.Identifier == "" || o.KeyAuthorization == "" {
-		return nil, refuse(errNothingExpected, nil)
+		return nil, refuse(nothingExpected, nil)
 	}
 	ak := chain[0]
-	if ak.Version != 3 || ak.IsCA || !slices.ContainsFunc(ak.UnknownExtKeyUsage, oidAIKCertificate.Equal) {
-		return nil, refuse(errNotAttestation, nil)
+	if ak.IsCA || !slices.ContainsFunc(ak.UnknownExtKeyUsage, oidAIKCertificate.Equal) {
+		return nil, refuse(notAttestation, nil)
 	}
 	// The critical subjectAltName of a TPM's certificate holds its maker, model and
 	// version as a directoryName, which crypto/x509 does not know. They are of no
@@ -43,13 +45,13 @@ func attestationKey(chain []*x509.Certificate, o Options) (*x509.Certificate, er
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, // crypto/x509 does not know ours
 	})
 	if err != nil {
-		return nil, refuse(errNotTrusted, err)
+		return nil, refuse(notTrusted, err)
 	}
 	if !slices.ContainsFunc(chains, forAttestation) {
-		return nil, refuse(errNotTrusted, nil)
+		return nil, refuse(notTrusted, nil)
 	}
 	if !slices.Contains(names(ak), o.Identifier) {
-		return nil, refuse(errNamesNotDevice, nil)
+		return nil, refuse(notNamed, nil)
 	}
 	return ak, nil
 }

@@ -63,6 +63,11 @@ func TestObjectRefused(t *testing.T) {
 		{"a statement that is none", "statement is not the CBOR", late(func(o, _ map[string]any) { o["attStmt"] = "tpm" })},
 		{"too deep", "not the CBOR", late(func(o, _ map[string]any) { o["more"] = [][][][]int{{{{}}}} })},
 		{"too wide", "not the CBOR", late(func(o, _ map[string]any) { o["more"] = make([]int, 17) })},
+		{"too many pairs", "not the CBOR", late(func(o, _ map[string]any) {
+			for i := range 15 {
+				o[string(rune('a'+i))] = 0
+			}
+		})},
 		{"too large", "larger than 32 KiB", late(func(o, _ map[string]any) { o["more"] = make([]byte, 32<<10) })},
 		{"another version", "version", late(func(_, st map[string]any) { st["ver"] = "1.2" })},
 		{"no certificate", "x5c holds no certificate", late(chain(0))},
@@ -143,7 +148,7 @@ func TestAttestationKeyRefused(t *testing.T) {
 			f.template.Subject.CommonName = device
 		}},
 		{"an otherName of another type", notNamed, func(_ *testing.T, f *forgery) {
-			f.template = akTemplate(explicit(0, append(der(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 4}), der(explicit(0, der(asn1.RawValue{Tag: 12, Bytes: []byte(device)})))...)))
+			f.template = akTemplate(otherName(4, device)) // HardwareModuleName
 		}},
 	})
 }
