@@ -45,11 +45,11 @@ const attemptTime = time.Minute
 
 func (t *RelaxedTx) insertAuthorization(a Authorization) {
 	t.demand(1, ErrExists, `
-		INSERT INTO acme_authorizations (id, account, type, value, wildcard, status, token, created_at, expires_at, challenge, validated_at, spki)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		INSERT INTO acme_authorizations (id, account, type, value, wildcard, status, token, created_at, expires_at, remove_at, challenge, validated_at, spki)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT DO NOTHING`,
 		a.ID[:], a.Account[:], a.Type, a.Value, a.Wildcard, string(a.Status), a.Token, t.millis(), a.Expires.UnixMilli(),
-		a.Challenge, optionalTime(a.Validated), optional(a.SPKI))
+		a.Expires.Add(keepExpired).UnixMilli(), a.Challenge, optionalTime(a.Validated), optional(a.SPKI))
 }
 
 // AttemptAuthorization demands that the authorization is pending and in time and
@@ -73,9 +73,10 @@ func (t *RelaxedTx) CompleteAuthorization(id AuthorizationID, status Authorizati
 		validated = &now
 	}
 	t.demand(1, ErrStale, `
-		UPDATE acme_authorizations SET status = $1, error = $2, spki = $3, expires_at = $4, validated_at = $5
-		WHERE id = $6 AND status = 'pending'`,
-		string(status), optional(problem), optional(spki), expires.UnixMilli(), optionalTime(validated), id[:])
+		UPDATE acme_authorizations SET status = $1, error = $2, spki = $3, expires_at = $4, remove_at = $5, validated_at = $6
+		WHERE id = $7 AND status = 'pending'`,
+		string(status), optional(problem), optional(spki), expires.UnixMilli(), expires.Add(keepExpired).UnixMilli(),
+		optionalTime(validated), id[:])
 }
 
 // DeactivateAuthorization demands that the authorization is pending or valid, and

@@ -66,10 +66,11 @@ func (t *RelaxedTx) InsertOrder(o Order, fresh []Authorization) {
 		panic(err) // strings always marshal
 	}
 	t.demand(1, ErrExists, `
-		INSERT INTO acme_orders (id, account, identity, status, identifiers, profile, replaces, created_at, expires_at)
-		VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8)
+		INSERT INTO acme_orders (id, account, identity, status, identifiers, profile, replaces, created_at, expires_at, remove_at)
+		VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8, $9)
 		ON CONFLICT DO NOTHING`,
-		o.ID[:], o.Account[:], o.Identity, string(identifiers), o.Profile, o.Replaces.arg(), t.millis(), o.Expires.UnixMilli())
+		o.ID[:], o.Account[:], o.Identity, string(identifiers), o.Profile, o.Replaces.arg(), t.millis(), o.Expires.UnixMilli(),
+		o.Expires.Add(keepExpired).UnixMilli())
 	for _, a := range fresh {
 		t.insertAuthorization(a)
 	}
@@ -90,18 +91,19 @@ func (t *RelaxedTx) InsertOrder(o Order, fresh []Authorization) {
 // commits first, wins.
 func (t *Tx) CompleteOrder(id OrderID, serial Serial) {
 	t.demand(1, ErrSpent, `
-		UPDATE acme_orders AS o SET status = 'valid', serial = $1
-		WHERE o.id = $2 AND o.status = 'open' AND o.expires_at > $3
+		UPDATE acme_orders AS o SET status = 'valid', serial = $1, remove_at = o.expires_at + $2
+		WHERE o.id = $3 AND o.status = 'open' AND o.expires_at > $4
 		AND EXISTS (
 			SELECT 1 FROM acme_accounts a WHERE a.id = o.account AND a.status = 'valid'
 			AND (a.token IS NULL OR EXISTS (SELECT 1 FROM tokens t WHERE t.id = a.token AND t.revoked_at IS NULL {share of t}))
 			{share of a})
 		AND (
-			SELECT COUNT(*) FROM (
-				SELECT z.id FROM acme_order_authorizations l JOIN acme_authorizations z ON z.id = l.authorization_id
-				WHERE l.order_id = $2 AND z.status = 'valid' AND z.expires_at > $3 {share of z}) AS good
-		) = NULLIF((SELECT COUNT(*) FROM acme_order_authorizations l WHERE l.order_id = $2), 0)`,
-		serial[:], id[:], t.millis())
+			SELECT COUNT(*) FILTER (WHERE s.status = 'valid' AND s.expires_at > $4) FROM (
+				SELECT z.status, z.expires_at
+				FROM acme_order_authorizations l JOIN acme_authorizations z ON z.id = l.authorization_id
+				WHERE l.order_id = $3 {share of z}) AS s
+		) = NULLIF((SELECT COUNT(*) FROM acme_order_authorizations l WHERE l.order_id = $3), 0)`,
+		serial[:], keepValid.Milliseconds(), id[:], t.millis())
 }
 
 // InvalidateOrder demands that the order is open, and ends it. The error is

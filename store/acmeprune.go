@@ -21,7 +21,7 @@ const (
 // of them.
 func (d *DB) PruneACME(ctx context.Context, now time.Time) error {
 	for _, r := range remnants {
-		if err := d.prune(ctx, r, now.Add(-r.keep)); err != nil {
+		if err := d.prune(ctx, r, now); err != nil {
 			return fmt.Errorf("pruning %s: %w", r.name, err)
 		}
 	}
@@ -31,52 +31,42 @@ func (d *DB) PruneACME(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// A remnant is a kind of record that is of no use once its end is long past. Each
-// has an index of its own, in the order of ends, so that pruning costs what it
-// removes.
+// A remnant is a kind of record that has a time of its removal, and an index in the
+// order of those times, so that pruning costs what it removes.
 type remnant struct {
 	name   string
-	keep   time.Duration // after its end
-	due    string        // ends and ids of those that ended before $1, at most $2 of them
-	remove []string      // all up to end $1 and id $2
+	due    string   // times and ids of those that are to go before $1, at most $2 of them
+	remove []string // all up to time $1 and id $2
 }
 
 var remnants = [...]remnant{{
-	name: "orders that expired", keep: keepExpired,
+	name: "orders",
 	due: `
-		SELECT o.expires_at, o.id FROM acme_orders o
-		WHERE o.status <> 'valid' AND o.expires_at < $1 ORDER BY o.expires_at, o.id LIMIT $2`,
+		SELECT o.remove_at, o.id FROM acme_orders o
+		WHERE o.remove_at < $1 ORDER BY o.remove_at, o.id LIMIT $2`,
 	remove: []string{`
 		DELETE FROM acme_order_authorizations WHERE order_id IN (
-			SELECT o.id FROM acme_orders o WHERE o.status <> 'valid' AND (o.expires_at, o.id) <= ($1, $2))`, `
-		DELETE FROM acme_orders WHERE status <> 'valid' AND (expires_at, id) <= ($1, $2)`},
+			SELECT o.id FROM acme_orders o WHERE (o.remove_at, o.id) <= ($1, $2))`, `
+		DELETE FROM acme_orders WHERE (remove_at, id) <= ($1, $2)`},
 }, {
-	name: "orders that were completed", keep: keepValid,
+	name: "authorizations",
 	due: `
-		SELECT o.expires_at, o.id FROM acme_orders o
-		WHERE o.status = 'valid' AND o.expires_at < $1 ORDER BY o.expires_at, o.id LIMIT $2`,
+		SELECT z.remove_at, z.id FROM acme_authorizations z
+		WHERE z.remove_at < $1 ORDER BY z.remove_at, z.id LIMIT $2`,
 	remove: []string{`
-		DELETE FROM acme_order_authorizations WHERE order_id IN (
-			SELECT o.id FROM acme_orders o WHERE o.status = 'valid' AND (o.expires_at, o.id) <= ($1, $2))`, `
-		DELETE FROM acme_orders WHERE status = 'valid' AND (expires_at, id) <= ($1, $2)`},
-}, {
-	name: "authorizations", keep: keepExpired,
-	due: `
-		SELECT z.expires_at, z.id FROM acme_authorizations z
-		WHERE z.expires_at < $1 ORDER BY z.expires_at, z.id LIMIT $2`,
-	remove: []string{`DELETE FROM acme_authorizations WHERE (expires_at, id) <= ($1, $2)`},
+		DELETE FROM acme_authorizations WHERE (remove_at, id) <= ($1, $2)`},
 }}
 
-// prune removes all that ended before a moment.
-func (d *DB) prune(ctx context.Context, r remnant, before time.Time) error {
+// prune removes all that is to go before now.
+func (d *DB) prune(ctx context.Context, r remnant, now time.Time) error {
 	for {
-		n, end, id, err := d.due(ctx, r, before)
+		n, at, id, err := d.due(ctx, r, now)
 		if err != nil || n == 0 {
 			return err
 		}
 		if err := d.Relaxed(ctx, func(tx *RelaxedTx) {
 			for _, query := range r.remove {
-				tx.demand(anyRows, nil, query, end, id)
+				tx.demand(anyRows, nil, query, at, id)
 			}
 		}); err != nil {
 			return err
@@ -85,18 +75,18 @@ func (d *DB) prune(ctx context.Context, r remnant, before time.Time) error {
 }
 
 // due returns how many are in the next batch, and the last of them.
-func (d *DB) due(ctx context.Context, r remnant, before time.Time) (n int, end int64, id []byte, err error) {
-	rows, err := d.reads.query(ctx, r.due, before.UnixMilli(), pruneBatch)
+func (d *DB) due(ctx context.Context, r remnant, now time.Time) (n int, at int64, id []byte, err error) {
+	rows, err := d.reads.query(ctx, r.due, now.UnixMilli(), pruneBatch)
 	if err != nil {
 		return 0, 0, nil, err
 	}
 	defer rows.Close()
 	for ; rows.Next(); n++ {
-		if err := rows.Scan(&end, &id); err != nil {
+		if err := rows.Scan(&at, &id); err != nil {
 			return 0, 0, nil, err
 		}
 	}
-	return n, end, id, rows.Err()
+	return n, at, id, rows.Err()
 }
 
 // pruning prunes until ctx is done.

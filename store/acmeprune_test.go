@@ -25,9 +25,9 @@ func TestPruneACME(t *testing.T) {
 				relax(t, d, func(tx *RelaxedTx) { tx.InvalidateOrder(o.ID, nil) })
 			}
 			relax(t, d, func(tx *RelaxedTx) {
-				end := now.Add(-expired).UnixMilli()
-				tx.demand(1, nil, `UPDATE acme_orders SET expires_at = $1 WHERE id = $2`, end, o.ID[:])
-				tx.demand(1, nil, `UPDATE acme_authorizations SET expires_at = $1 WHERE id = $2`, end, z.ID[:])
+				earlier := o.Expires.Sub(now.Add(-expired)).Milliseconds()
+				tx.demand(1, nil, `UPDATE acme_orders SET expires_at = expires_at - $1, remove_at = remove_at - $1 WHERE id = $2`, earlier, o.ID[:])
+				tx.demand(1, nil, `UPDATE acme_authorizations SET expires_at = expires_at - $1, remove_at = remove_at - $1 WHERE id = $2`, earlier, z.ID[:])
 			})
 			return o, z
 		}

@@ -33,14 +33,14 @@ CREATE TABLE acme_orders (
     replaces    BLOB,             -- serial; NULL too once another order may replace it
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
+    remove_at   INTEGER NOT NULL, -- a column of its own: what asks for an order that is in time takes no index of ends
     serial      BLOB,
     error       BLOB
 ) WITHOUT ROWID;
 CREATE INDEX acme_orders_account ON acme_orders (account, id);
 CREATE UNIQUE INDEX acme_orders_serial ON acme_orders (serial) WHERE serial IS NOT NULL;
 CREATE UNIQUE INDEX acme_orders_replaces ON acme_orders (replaces) WHERE replaces IS NOT NULL;
-CREATE INDEX acme_orders_end ON acme_orders (expires_at, id) WHERE status <> 'valid';
-CREATE INDEX acme_orders_kept ON acme_orders (expires_at, id) WHERE status = 'valid';
+CREATE INDEX acme_orders_removal ON acme_orders (remove_at, id);
 
 CREATE TABLE acme_authorizations (
     id           BLOB PRIMARY KEY,
@@ -52,6 +52,7 @@ CREATE TABLE acme_authorizations (
     token        TEXT    NOT NULL, -- of its challenges, or empty
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
+    remove_at    INTEGER NOT NULL,
     challenge    TEXT    NOT NULL, -- type that was attempted, or empty
     attempted_at INTEGER,
     validated_at INTEGER,
@@ -59,7 +60,7 @@ CREATE TABLE acme_authorizations (
     spki         BLOB              -- of the attested key
 ) WITHOUT ROWID;
 CREATE INDEX acme_authorizations_valid ON acme_authorizations (account, type, value, wildcard, expires_at) WHERE status = 'valid';
-CREATE INDEX acme_authorizations_end ON acme_authorizations (expires_at, id);
+CREATE INDEX acme_authorizations_removal ON acme_authorizations (remove_at, id);
 
 CREATE TABLE acme_order_authorizations (
     order_id         BLOB    NOT NULL,
