@@ -66,6 +66,53 @@ func TestMigrationBacksUp(t *testing.T) {
 	})
 }
 
+// A store of the first schema that holds certificates is backed up and goes on with
+// everything that it had, and with ACME.
+func TestMigrationToACME(t *testing.T) {
+	storetest.EachEngine(t, func(t *testing.T, dsn string) {
+		cfg := config(t, dsn)
+		cfg.Log, cfg.Now = slog.New(slog.DiscardHandler), time.Now
+		e, steps := nextSchema(t, cfg, "")
+		require.NoError(t, migrateTo(t.Context(), e, cfg, steps[:1]))
+		tx := &Tx{now: time.Now()}
+		c, id := certificate("device/a"), TokenID{1}
+		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+		tx.InsertCertificate(c)
+		tx.demand(1, nil, `
+			INSERT INTO tokens (id, hash, role, name, exact, max_uses, uses, expires_at, network, replaces, owner, created_by, created_at)
+			VALUES ($1, $1, 'device', 'a', TRUE, 1, 0, 1, '', FALSE, '', '', 1)`, id[:])
+		require.NoError(t, e.migration(t.Context(), func(ctx context.Context, s *session) error {
+			for _, demand := range tx.demands {
+				if err := s.meet(ctx, demand); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+
+		works := func(d *DB) {
+			got, err := d.Certificate(t.Context(), c.Serial)
+			require.NoError(t, err)
+			require.Equal(t, c.DER, got.DER)
+			k, err := d.Token(t.Context(), id)
+			require.NoError(t, err)
+			require.Empty(t, k.Sealed)
+			o, _ := order(t, d, account(t, d, "device/a"), AuthorizationValid)
+			require.NoError(t, complete(d, o.ID))
+			require.NoError(t, d.UseNonce(t.Context(), d.NewNonce()))
+		}
+		works(open(t, cfg))
+		backups, err := filepath.Glob(filepath.Join(cfg.BackupDir, "betonica-schema0001-*"))
+		require.NoError(t, err)
+		require.Len(t, backups, 1)
+		restored := config(t, restore(t, backups[0]))
+		works(open(t, restored)) // which is migrated in its turn
+		backups, err = filepath.Glob(filepath.Join(restored.BackupDir, "betonica-schema0001-*"))
+		require.NoError(t, err)
+		require.Len(t, backups, 1)
+	})
+}
+
 // nextSchema opens the engine as a program with one more migration would.
 func nextSchema(t *testing.T, cfg Config, text string) (engine, []migration) {
 	cfg.Log, cfg.Now = slog.New(slog.DiscardHandler), time.Now

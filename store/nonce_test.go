@@ -167,3 +167,20 @@ func TestReplicasNonceCrash(t *testing.T) {
 	}
 	exercise(t, 1000, dbs[0], dbs[1])
 }
+
+// A dump knows nothing of the nonces that were used after it: a store that was
+// restored takes none of them.
+func TestReplicasNonceRestored(t *testing.T) {
+	d := replicas(t, 1)[0]
+	before, after := d.NewNonce(), d.NewNonce()
+	require.NoError(t, d.UseNonce(t.Context(), before))
+	file, err := d.engine.backup(t.Context(), t.TempDir(), "backup")
+	require.NoError(t, err)
+	require.NoError(t, d.UseNonce(t.Context(), after))
+	cfg := d.cfg
+	cfg.DSN = restore(t, file)
+	restored := open(t, cfg)
+	require.ErrorIs(t, restored.UseNonce(t.Context(), before), ErrSpent)
+	require.ErrorIs(t, restored.UseNonce(t.Context(), after), ErrSpent)
+	require.NoError(t, restored.UseNonce(t.Context(), restored.NewNonce()))
+}
