@@ -57,4 +57,3 @@ func TestRecorded(t *testing.T) {
 		require.Error(t, err, "byte %d", i)
 	}
 }
-

@@ -125,7 +125,9 @@ func TestAttestationKeyRefused(t *testing.T) {
 			f.Roots = f.ca.roots()
 		}},
 		{"no usage", notAK, func(_ *testing.T, f *forgery) { f.template.UnknownExtKeyUsage = nil }},
-		{"usage of an endorsement key", notAK, func(_ *testing.T, f *forgery) { f.template.UnknownExtKeyUsage[0] = asn1.ObjectIdentifier{2, 23, 133, 8, 1} }},
+		{"usage of an endorsement key", notAK, func(_ *testing.T, f *forgery) {
+			f.template.UnknownExtKeyUsage[0] = asn1.ObjectIdentifier{2, 23, 133, 8, 1}
+		}},
 		{"any usage", notAK, func(_ *testing.T, f *forgery) {
 			f.template.UnknownExtKeyUsage, f.template.ExtKeyUsage = nil, []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 		}},
