@@ -156,6 +156,8 @@ func (u *user) eab(kid string, key []byte) json.RawMessage {
 	return flat(u.w.t, key, header, jwk(&u.key.PublicKey))
 }
 
+func rawJSON(text []byte) json.RawMessage { return text }
+
 // order makes an order for DNS names.
 func (u *user) order(names ...string) answer {
 	u.w.t.Helper()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"io"
@@ -152,7 +153,7 @@ func csr(t *testing.T, key *ecdsa.PrivateKey, names ...string) []byte {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	der, err := x509.CreateCertificateRequest(nil, template, key)
+	der, err := x509.CreateCertificateRequest(rand.Reader, template, key)
 	require.NoError(t, err)
 	return der
 }
