@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
 )
 
-// refuseAccount records why an account does not get what it asks of an identity,
-// the subject, and returns err. Of accounts that are bound to nobody, who are strangers, no more is
-// recorded than of other strangers.
+// refuseAccount records why an account does not get what it asks, for the subject if
+// that is not itself, and returns err. Of accounts that are bound to nobody, who are
+// strangers, no more is recorded than of other strangers.
 func (r *Registrar) refuseAccount(ctx context.Context, acc store.Account, subject string, from netip.Addr, err error) error {
-	outcome, refused := refusedOrder(err)
+	outcome, refused := refusedAccount(err)
 	if !refused {
 		return err
 	}
@@ -35,12 +34,12 @@ func (r *Registrar) refuseAccount(ctx context.Context, acc store.Account, subjec
 	return err
 }
 
-// refusedOrder says in a line why policy refuses an order, if that is what err
+// refusedAccount says in a line why an account was refused, if that is what err
 // reports.
-func refusedOrder(err error) (string, bool) {
+func refusedAccount(err error) (string, bool) {
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
 		errs := all.Unwrap()
-		text, refused := refusedOrder(errs[0])
+		text, refused := refusedAccount(errs[0])
 		if len(errs) > 1 {
 			text = fmt.Sprintf("%s, and %d more", text, len(errs)-1)
 		}
@@ -52,6 +51,5 @@ func refusedOrder(err error) (string, bool) {
 	if _, ok := errors.AsType[*IdentifierError](err); ok {
 		return err.Error(), true
 	}
-	_, ok := errors.AsType[*ca.DeniedError](err)
-	return err.Error(), ok
+	return err.Error(), refusal(err)
 }

@@ -49,7 +49,7 @@ func (r *Registrar) CreateAccount(ctx context.Context, n NewAccount) (store.Acco
 	if n.External != nil {
 		return r.bindAccount(ctx, n, acc)
 	}
-	err := r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+	err := r.changeAccount(ctx, acc, n.From, func(tx *store.Tx) audit.Event {
 		acc.Created = tx.Now()
 		tx.InsertAccount(acc)
 		return accountEvent(ctx, "acme.account", acc, n.From, nil)
@@ -119,7 +119,7 @@ func (p *tokenProof) spentFor(ctx context.Context, key AccountKey) error {
 // the terms of service (RFC 8555, Section 7.3.2). It returns store.ErrStale if the
 // account is not valid.
 func (r *Registrar) UpdateAccount(ctx context.Context, acc store.Account, contacts []string, terms bool, from netip.Addr) error {
-	return r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+	return r.changeAccount(ctx, acc, from, func(tx *store.Tx) audit.Event {
 		tx.UpdateAccount(acc.ID, contacts, terms)
 		return accountEvent(ctx, "acme.account.update", acc, from, map[string]any{"contacts": len(contacts), "terms": terms})
 	})
@@ -129,7 +129,7 @@ func (r *Registrar) UpdateAccount(ctx context.Context, acc store.Account, contac
 // 7.3.6). Its certificates stay good. It returns store.ErrStale if the account is
 // not valid.
 func (r *Registrar) DeactivateAccount(ctx context.Context, acc store.Account, from netip.Addr) error {
-	return r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+	return r.changeAccount(ctx, acc, from, func(tx *store.Tx) audit.Event {
 		tx.DeactivateAccount(acc.ID)
 		return accountEvent(ctx, "acme.account.deactivate", acc, from, nil)
 	})
@@ -141,10 +141,19 @@ func (r *Registrar) DeactivateAccount(ctx context.Context, acc store.Account, fr
 // it was certified, and store.ErrStale if the account is not valid or its key has
 // changed meanwhile.
 func (r *Registrar) ChangeAccountKey(ctx context.Context, acc store.Account, key AccountKey, from netip.Addr) error {
-	return r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+	return r.changeAccount(ctx, acc, from, func(tx *store.Tx) audit.Event {
 		tx.ChangeAccountKey(acc.ID, acc.Thumbprint, key.Thumbprint, key.SPKI, key.JWK)
 		return accountEvent(ctx, "acme.account.key", acc, from, map[string]any{"thumbprint": hex.EncodeToString(key.Thumbprint[:])})
 	})
+}
+
+// changeAccount is the store's Update, and records why it could not be.
+func (r *Registrar) changeAccount(ctx context.Context, acc store.Account, from netip.Addr, change func(*store.Tx) audit.Event) error {
+	err := r.store.Update(ctx, change)
+	if err == nil {
+		return nil
+	}
+	return r.refuseAccount(ctx, acc, "", from, err)
 }
 
 // accountEvent is what an account did with itself. Its contacts are not in it: the

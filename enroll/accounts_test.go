@@ -246,6 +246,8 @@ func TestAccountChanges(t *testing.T) {
 		require.ErrorIs(t, c.DeactivateAccount(t.Context(), acc, home), store.ErrStale)
 		require.ErrorIs(t, c.ChangeAccountKey(t.Context(), acc, accountKey(t, enrolltest.NewKey(t)), home), store.ErrStale)
 
+		c.Stop()
+		require.Len(t, c.Audit("acme.refuse"), 5, "each of them")
 		for action, n := range map[string]int{"acme.account": 2, "acme.account.update": 1, "acme.account.key": 1, "acme.account.deactivate": 1} {
 			entries := c.Audit(action)
 			require.Len(t, entries, n, action)

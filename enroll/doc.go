@@ -1,7 +1,7 @@
 // Package enroll is the registration authority: it finds out who asks for a
-// certificate, and how we know; it keeps identities, join tokens and the policy
-// in force; and it is the one caller of [ca.Authority.Issue]. It speaks no
-// protocol itself and keeps nothing but what package store keeps for it.
+// certificate, and how we know; it keeps identities, join tokens, ACME accounts
+// and the policy in force; and it is the one caller of [ca.Authority.Issue]. It
+// speaks no protocol itself and keeps nothing but what package store keeps for it.
 //
 // Every protocol ends in [Registrar.Issue]:
 //
@@ -28,12 +28,15 @@
 //	*ca.RequestError        400             the CSR is malformed, weak or contradicts itself
 //	[ErrUnauthenticated]    401             no good token or certificate; never says why
 //	*ca.DeniedError         403             policy, or the identity's state, says no
-//	store.ErrNotFound       404             no such identity or token (admin calls)
+//	[*IdentifierError]      ACME's own      the account cannot have an identifier; joined, if several
+//	[*ProfileError]         ACME's own      the account has no such profile
+//	store.ErrSpent          ACME's own      the order is not open any more
+//	store.ErrNotFound       404             no such identity, token or certificate
 //	[ErrReused]             409             a spent token with another key
 //	[*ConflictError]        409             not in this state (admin calls)
 //	store.ErrKeyTaken       409             the public key was used before
 //	store.ErrNameTaken      409             a name belongs to another identity
-//	store.ErrExists         409             the identity was made meanwhile
+//	store.ErrExists         409             the identity, or the account, was made meanwhile
 //	store.ErrForked         409             the certificate is being renewed by others right now
 //	store.ErrStale          409             decided on a state that has changed: ask again
 //	[*RateLimitError]       429             too many bad tokens; has a RetryAfter

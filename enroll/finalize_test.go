@@ -241,6 +241,13 @@ func TestFinalizeRefusesOthers(t *testing.T) {
 		id, key := a.order(name), enrolltest.NewKey(t)
 		thief := *b
 		denied(t, func() error { _, err := thief.finalize(id, csrFor(t, key, "", name)); return err })
+		setPolicy(t, c, bindingPolicy) // and with names that either may have
+		either := dns("x.ward.example")
+		denied(t, func() error {
+			_, err := thief.finalize(a.order(either), csrFor(t, key, "", either))
+			return err
+		})
+		require.Zero(t, c.Certificates("device/pump-2"))
 
 		for _, account := range []*client{a, b} {
 			_, err := a.finalize(id, csrFor(t, account.key, "", name))

@@ -46,7 +46,11 @@ func (p *orderProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509.
 		}
 		return nil, p.r.keyTaken(ctx, p.order.Identity, p.String(), prior, err)
 	case errors.Is(err, store.ErrExists) && p.create:
-		return nil, p.made(ctx)
+		// Another order made it meanwhile. What was decided holds if it is active at
+		// its first revision, which the store demands: every name is validated, so
+		// that it does not matter which are on record.
+		p.create = false
+		return nil, ErrAgain
 	case errors.Is(err, store.ErrSpent):
 		if _, e := p.r.accountHolder(ctx, p.account); e != nil {
 			return nil, e
@@ -65,19 +69,4 @@ func (p *orderProof) answer(ctx context.Context, serial store.Serial, key [32]by
 		return nil, store.ErrSpent
 	}
 	return p.r.again(ctx, &prior)
-}
-
-// made has another try where the identity was made meanwhile, by another order:
-// then it is as was decided, active, at its first revision, with no names of its
-// own.
-func (p *orderProof) made(ctx context.Context) error {
-	record, err := p.r.store.Identity(ctx, p.order.Identity)
-	if err != nil {
-		return err
-	}
-	if record.State != store.Active || record.Revision != 1 || len(record.DNSNames)+len(record.IPs) > 0 {
-		return store.ErrStale
-	}
-	p.create = false
-	return ErrAgain
 }
