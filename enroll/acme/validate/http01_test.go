@@ -117,6 +117,8 @@ func TestHTTP01RedirectsRefused(t *testing.T) {
 		"ftp://www.test/",
 		"file:///etc/passwd",
 		"gopher://" + secret,
+		"http:///" + secret,
+		"http:" + secret,
 	} {
 		t.Run(to, func(t *testing.T) {
 			var s *site
