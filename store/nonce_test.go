@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +94,11 @@ func TestNonceWindow(t *testing.T) {
 	use := func(nonce [16]byte) error { return w.use(t.Context(), nonce) }
 	first, second := w.fresh(), w.fresh()
 	require.NoError(t, use(first))
+	var other [16]byte // for a counter that is ours, and not what we make of it
+	binary.BigEndian.PutUint64(other[:8], 1)
+	other[15] = 1
+	w.block.Encrypt(other[:], other[:])
+	require.ErrorIs(t, use(other), ErrSpent)
 	skip := func(to uint64) { // as if so many had been made
 		for w.next < to {
 			if w.next%nonceChunk == 0 {
