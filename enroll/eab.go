@@ -73,3 +73,7 @@ func (e *ExternalAccount) Key() []byte { return e.key }
 func (e *ExternalAccount) Bad(ctx context.Context) error {
 	return e.proof.refuse(ctx, "binding not signed with its key")
 }
+
+// String returns the token's id: an external account that strays into a log line
+// says no more.
+func (e *ExternalAccount) String() string { return e.proof.String() }

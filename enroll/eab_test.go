@@ -104,7 +104,8 @@ func TestExternalAccountIsSecret(t *testing.T) {
 	token, err := api.ParseToken(text)
 	require.NoError(t, err)
 	e := external(t, c, text)
-	said := fmt.Sprint(e.Bad(t.Context()))
+	said := fmt.Sprintf("%v %+v %s", e, e, e.Bad(t.Context()))
+	require.Contains(t, said, "token:"+tokenID(t, text).String())
 	_, err = c.CreateAccount(t.Context(), enroll.NewAccount{Key: accountKey(t, enrolltest.NewKey(t)), External: e, From: home})
 	require.NoError(t, err)
 	_, err = c.CreateAccount(t.Context(), enroll.NewAccount{Key: accountKey(t, enrolltest.NewKey(t)), External: e, From: home})
@@ -115,7 +116,7 @@ func TestExternalAccountIsSecret(t *testing.T) {
 		require.NotEmpty(t, entries, action)
 		said += fmt.Sprintf("%+v", entries)
 	}
-	for _, secret := range []string{string(token.Secret[:]), text[4:47], fmt.Sprintf("%x", token.Secret)} {
+	for _, secret := range []string{string(token.Secret[:]), text[4:47], fmt.Sprintf("%x", token.Secret), fmt.Sprint(token.Secret)} {
 		require.NotContains(t, said, secret)
 	}
 }
