@@ -59,6 +59,9 @@ func FuzzHTTP01Answer(f *testing.F) {
 func FuzzOnlyName(f *testing.F) {
 	f.Add([]byte("\x30\x0a\x82\x08www.test"))
 	f.Add([]byte("\x30\x14\x82\x08www.test\x82\x08www.test"))
+	f.Add([]byte("\x30\x0a\x82\x08www.test\x00"))
+	f.Add([]byte("\x30\x0a\x02\x08www.test"))
+	f.Add([]byte("\x30\x0a\xa2\x08www.test"))
 	f.Add([]byte("\x30\x81\x0a\x82\x08WWW.test"))
 	f.Fuzz(func(t *testing.T, der []byte) {
 		want := len(der) == 12 && string(der[:4]) == "\x30\x0a\x82\x08" && strings.EqualFold(string(der[4:]), name)

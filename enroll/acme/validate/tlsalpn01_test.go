@@ -163,6 +163,9 @@ func TestTLSALPN01AddressRefused(t *testing.T) {
 		func(c *x509.Certificate) { c.DNSNames = []string{"127.0.0.1"} },
 		func(c *x509.Certificate) { c.DNSNames = []string{"1.0.0.127.in-addr.arpa"} },
 		func(c *x509.Certificate) { c.IPAddresses = []net.IP{{127, 0, 0, 2}} },
+		func(c *x509.Certificate) { // a registeredID of the same bytes
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: []byte{0x30, 6, 0x88, 4, 127, 0, 0, 1}})
+		},
 	} {
 		s := newSite(t, nil)
 		a := newALPNServer()
