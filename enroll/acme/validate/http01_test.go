@@ -123,6 +123,10 @@ func TestHTTP01RedirectsRefused(t *testing.T) {
 		t.Run(to, func(t *testing.T) {
 			var s *site
 			s = newSite(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != path { // who follows it, is content
+					_, _ = io.WriteString(w, keyAuth)
+					return
+				}
 				w.Header().Set("Location", strings.NewReplacer("{http}", fmt.Sprint(s.config.HTTPPort), "{tls}", fmt.Sprint(s.config.TLSALPNPort)).Replace(to))
 				w.WriteHeader(http.StatusTemporaryRedirect)
 			}))
