@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func TestOneOrderOneCertificate(t *testing.T) {
 // the order and that moment, or between the decision and the commit, wins. Nothing
 // is issued, the refusal is on record, and the order stays as it was.
 func TestFinalizeDecidesAgain(t *testing.T) {
-	for _, change := range []struct {
+	changes := []struct {
 		name string
 		do   func(t *testing.T, a *client, id store.OrderID)
 	}{
@@ -122,35 +123,34 @@ func TestFinalizeDecidesAgain(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, a.Store.Relaxed(t.Context(), func(tx *store.RelaxedTx) { tx.DeactivateAuthorization(o.Authorizations[0]) }))
 		}},
-	} {
-		name := dns("pump-1.devices.example")
-		refused := func(t *testing.T, a *client, id store.OrderID, err error) {
-			_, policy := errors.AsType[*ca.DeniedError](err)
-			require.True(t, policy || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrSpent), "%v", err)
-			require.Zero(t, a.Certificates("device/pump-1"))
-			require.Len(t, a.Audit("certificate.refuse"), 1)
-			o, err := a.Store.Order(t.Context(), id)
-			require.NoError(t, err)
-			require.Equal(t, store.OrderOpen, o.Status)
-		}
-		t.Run(change.name+" before", func(t *testing.T) {
-			c := enrolltest.New(t)
-			a := bind(t, c, eab(c, "device", "pump-1"))
-			id := a.order(name)
-			change.do(t, a, id)
-			_, err := a.finalize(id, csrFor(t, enrolltest.NewKey(t), "", name))
-			refused(t, a, id, err)
-		})
-		t.Run(change.name+" meanwhile", func(t *testing.T) {
-			eachEngine(t, func(t *testing.T, c *enrolltest.CA) {
-				a := bind(t, c, eab(c, "device", "pump-1"))
-				id := a.order(name)
-				c.WhileSigning(func() { change.do(t, a, id) })
-				_, err := a.finalize(id, csrFor(t, enrolltest.NewKey(t), "", name))
-				refused(t, a, id, err)
-			})
-		})
 	}
+	eachEngine(t, func(t *testing.T, c *enrolltest.CA) {
+		for i, change := range changes {
+			for _, when := range []string{"before", "meanwhile"} {
+				t.Run(change.name+" "+when, func(t *testing.T) {
+					setPolicy(t, c, enrolltest.Policy+"# "+change.name+" "+when)
+					refusals := len(c.Audit("certificate.refuse"))
+					pump := fmt.Sprintf("%s-%d", when, i)
+					a := bind(t, c, eab(c, "device", pump))
+					name := dns(pump + ".devices.example")
+					id := a.order(name)
+					if when == "before" {
+						change.do(t, a, id)
+					} else {
+						c.WhileSigning(func() { change.do(t, a, id) })
+					}
+					_, err := a.finalize(id, csrFor(t, enrolltest.NewKey(t), "", name))
+					_, policy := errors.AsType[*ca.DeniedError](err)
+					require.True(t, policy || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrSpent), "%v", err)
+					require.Zero(t, c.Certificates(a.acc.Identity))
+					require.Len(t, c.Audit("certificate.refuse"), refusals+1)
+					o, err := c.Store.Order(t.Context(), id)
+					require.NoError(t, err)
+					require.Equal(t, store.OrderOpen, o.Status)
+				})
+			}
+		}
+	})
 }
 
 // A policy that still allows it, set between the decision and the commit, is decided
