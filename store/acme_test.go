@@ -107,6 +107,11 @@ func oneCertificate(t *testing.T, d *DB, id OrderID, attempt func(int) error) {
 	require.NoError(t, err)
 	require.Equal(t, OrderValid, got.Status)
 	require.Equal(t, &certs[0].Serial, got.Serial)
+	of, err := d.OrderOfCertificate(t.Context(), certs[0].Serial)
+	require.NoError(t, err)
+	require.Equal(t, id, of.ID)
+	_, err = d.OrderOfCertificate(t.Context(), Serial{1})
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 // What came to pass between the reading of an order and its completion counts:

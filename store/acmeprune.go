@@ -16,7 +16,8 @@ const (
 
 // PruneACME removes what is of no use any more: orders and authorizations that
 // expired more than a day before now, orders with a certificate 30 days after they
-// expired, and used nonces that would be refused for their age. Accounts stay for
+// expired but not before it does, since by its order an account may revoke it, and
+// used nonces that would be refused for their age. Accounts stay for
 // ever. It goes in batches of 1,000 rows, each a Relaxed call, and can end after any
 // of them.
 func (d *DB) PruneACME(ctx context.Context, now time.Time) error {
@@ -36,7 +37,7 @@ func (d *DB) PruneACME(ctx context.Context, now time.Time) error {
 type remnant struct {
 	name   string
 	due    string   // times and ids of those that are to go before $1, at most $2 of them
-	remove []string // all up to time $1 and id $2
+	remove []string // all up to time $1 and id $2, but what they put off
 }
 
 var remnants = [...]remnant{{
@@ -45,6 +46,8 @@ var remnants = [...]remnant{{
 		SELECT o.remove_at, o.id FROM acme_orders o
 		WHERE o.remove_at < $1 ORDER BY o.remove_at, o.id LIMIT $2`,
 	remove: []string{`
+		UPDATE acme_orders AS o SET remove_at = c.not_after FROM certificates c
+		WHERE (o.remove_at, o.id) <= ($1, $2) AND c.serial = o.serial AND c.not_after > o.remove_at`, `
 		DELETE FROM acme_order_authorizations WHERE order_id IN (
 			SELECT o.id FROM acme_orders o WHERE (o.remove_at, o.id) <= ($1, $2))`, `
 		DELETE FROM acme_orders WHERE (remove_at, id) <= ($1, $2)`},

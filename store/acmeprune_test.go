@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Pruning takes what expired more than a day ago, completed orders after 30 days,
-// and nothing that can still be of use, however much there is of it.
+// Pruning takes what expired more than a day ago, completed orders after 30 days
+// and after their certificates, and nothing that can still be of use, however much there is of it.
 func TestPruneACME(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d *DB) {
 		identity(t, d, "device/a")
@@ -51,7 +51,7 @@ func TestPruneACME(t *testing.T) {
 			{OrderValid, -time.Minute, true, true},
 			{OrderValid, day + time.Minute, true, false},
 			{OrderValid, 30*day - time.Minute, true, false},
-			{OrderValid, 30*day + time.Minute, false, false},
+			{OrderValid, 30*day + time.Minute, true, false}, // its certificate has not ended
 		} {
 			o, z := record(tt.status, tt.expired)
 			all = append(all, remains{o, z, tt.order, tt.authorization})
@@ -89,6 +89,11 @@ func TestPruneACME(t *testing.T) {
 			var n int
 			require.NoError(t, d.reads.db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM `+table).Scan(&n))
 			require.Equal(t, want, n, table)
+		}
+		require.NoError(t, d.PruneACME(t.Context(), now.Add(day+time.Hour)))
+		for i, want := range map[int]error{6: nil, 7: ErrNotFound, 8: ErrNotFound} {
+			_, err := d.Order(t.Context(), all[i].Order.ID)
+			require.ErrorIs(t, err, want, i)
 		}
 	})
 }

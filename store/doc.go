@@ -1,7 +1,7 @@
-// Package store remembers: identities, tokens, certificates, revocations, the
-// policy, and the audit log of everything that changed them. It is one SQLite
-// file, or a PostgreSQL database that several daemons share. It signs no
-// certificate and decides nothing; see packages ca and enroll for that.
+// Package store remembers: identities, tokens, certificates, revocations, ACME
+// accounts and orders, the policy, and the audit log of everything that changed
+// them. It is one SQLite file, or a PostgreSQL database that several daemons share.
+// It signs no certificate and decides nothing; see packages ca and enroll for that.
 //
 // # Writing
 //
@@ -32,6 +32,11 @@
 // SQLite runs in WAL mode with synchronous=FULL. On PostgreSQL the durability is
 // the server's: it must run with fsync=on. A commit waits for its disk whatever
 // the server's default is, and for its standbys if that is the default.
+//
+// Of ACME, accounts are history, and orders, authorizations and challenges are
+// Relaxed and pruned; but an order is completed in the Update that records its
+// certificate. Nonces are in memory, or on PostgreSQL in a table that a crash of
+// the server empties: it costs the nonces of before, and lets none be used twice.
 //
 // # Several processes
 //

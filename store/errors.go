@@ -11,16 +11,17 @@ var (
 	// ErrExists means that the record is there already.
 	ErrExists = errors.New("store: exists already")
 
-	// ErrSpent means that a token is unknown, used up, revoked or out of time.
-	ErrSpent = errors.New("store: token spent, revoked or out of time")
+	// ErrSpent means that a token, an order or a nonce is unknown, used up, out of
+	// time, or worth nothing because what it rests on is revoked.
+	ErrSpent = errors.New("store: spent, revoked or out of time")
 
 	// ErrStale means that the world is no longer as it was when the caller
 	// decided: the identity's state or revision, the policy's version, or the
 	// presented certificate has changed.
 	ErrStale = errors.New("store: decided on a state that has changed")
 
-	// ErrKeyTaken means that the public key belongs to another identity, or was
-	// used before where it had to be new.
+	// ErrKeyTaken means that the public key belongs to another identity or to an
+	// account, or was used before where it had to be new.
 	ErrKeyTaken = errors.New("store: public key is taken")
 
 	// ErrNameTaken means that a DNS name or address is reserved to another
