@@ -84,9 +84,9 @@ func TestRebinding(t *testing.T) {
 	inside := netip.MustParseAddr("127.0.0.2")
 	t.Run("second answer", func(t *testing.T) {
 		s := newSite(t, answer(200, keyAuth))
-		s.turns["turning.test."] = []netip.Addr{netip.MustParseAddr("127.0.0.1"), inside, inside, inside}
+		s.turn("turning.test.", netip.MustParseAddr("127.0.0.1"), inside, inside, inside)
 		require.NoError(t, s.validate(t, validate.HTTP01, "turning.test"))
-		require.Len(t, s.turns["turning.test."], 3) // asked once
+		require.Equal(t, 3, s.left("turning.test.")) // asked once
 		require.Zero(t, s.forbidden.Load())
 	})
 	t.Run("one of two answers", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestRebinding(t *testing.T) {
 		s := newSite(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/again", http.StatusFound)
 		}))
-		s.turns["turning.test."] = []netip.Addr{netip.MustParseAddr("127.0.0.1"), inside, inside}
+		s.turn("turning.test.", netip.MustParseAddr("127.0.0.1"), inside, inside)
 		requireError(t, validate.KindConnection, s.validate(t, validate.HTTP01, "turning.test"))
 		require.Zero(t, s.forbidden.Load())
 	})

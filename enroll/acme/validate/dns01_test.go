@@ -68,15 +68,15 @@ func TestDNS01Refused(t *testing.T) {
 		{"in other letters", validate.KindIncorrectResponse, func(n *nameserver) { n.text(txtName, strings.ToLower(digest())) }},
 		{"two halves", validate.KindIncorrectResponse, func(n *nameserver) { n.text(txtName, digest()[:20], digest()[20:]) }},
 		{"too many", validate.KindIncorrectResponse, func(n *nameserver) { n.text(txtName, append(others(100), digest())...) }},
-		{"a server's failure", validate.KindDNS, func(n *nameserver) { n.rcodes[txtName] = dnsmessage.RCodeServerFailure }},
-		{"refused", validate.KindDNS, func(n *nameserver) { n.rcodes[txtName] = dnsmessage.RCodeRefused }},
-		{"silence", validate.KindDNS, func(n *nameserver) { n.silent = true }},
+		{"a server's failure", validate.KindDNS, func(n *nameserver) { n.fail(txtName, dnsmessage.RCodeServerFailure) }},
+		{"refused", validate.KindDNS, func(n *nameserver) { n.fail(txtName, dnsmessage.RCodeRefused) }},
+		{"silence", validate.KindDNS, func(n *nameserver) { n.silence() }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, nil)
 			tt.zone(s.nameserver)
 			v := s.validator(t)
-			if s.silent {
+			if tt.name == "silence" {
 				v.Hurry(time.Minute, 50*time.Millisecond)
 			}
 			start := time.Now()

@@ -212,7 +212,9 @@ func TestHTTP01Slow(t *testing.T) {
 	s := newSite(t, nil)
 	v := s.validator(t)
 	v.Hurry(0, time.Minute)
-	requireError(t, validate.KindDNS, v.Validate(t.Context(), challenge(validate.HTTP01, name)))
+	var e *validate.Error
+	require.ErrorAs(t, v.Validate(t.Context(), challenge(validate.HTTP01, name)), &e)
+	require.Contains(t, e.Detail, "in time")
 }
 
 func readRequest(conn net.Conn) { _, _ = http.ReadRequest(bufio.NewReader(conn)) }

@@ -55,6 +55,34 @@ func (n *nameserver) text(name string, records ...string) {
 	}
 }
 
+// turn has name resolve to one of addrs after the other, once each; left returns
+// how many are to come.
+func (n *nameserver) turn(name string, addrs ...netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.turns[name] = addrs
+}
+
+func (n *nameserver) left(name string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.turns[name])
+}
+
+// fail has queries for name answered with code.
+func (n *nameserver) fail(name string, code dnsmessage.RCode) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rcodes[name] = code
+}
+
+// silence has no query answered.
+func (n *nameserver) silence() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent = true
+}
+
 func (n *nameserver) add(name string, body dnsmessage.ResourceBody) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
