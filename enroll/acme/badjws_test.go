@@ -52,6 +52,16 @@ func TestBadJWS(t *testing.T) {
 		input := encode([]byte(protected)) + "." + encode([]byte(`{}`))
 		return []byte(`{"protected":"` + encode([]byte(protected)) + `","payload":"` + encode([]byte(`{}`)) + `","signature":"` + encode(signature(t, u.key, input)) + `"}`)
 	}
+	unencoded := func() []byte { // RFC 7797, whose signature is over the payload as it is
+		protected, err := json.Marshal(map[string]any{"alg": "ES256", "nonce": w.nonce(), "url": w.url(path), "kid": u.kid, "b64": false, "crit": []string{"b64"}})
+		require.NoError(t, err)
+		encode, text := base64.RawURLEncoding.EncodeToString, []byte(`{"identifiers":[{"type":"dns","value":"one.web.example"}]}`)
+		body, err := json.Marshal(map[string]string{
+			"protected": encode(protected), "payload": encode(text), "signature": encode(signature(t, u.key, encode(protected)+"."+string(text))),
+		})
+		require.NoError(t, err)
+		return body
+	}
 	otherKey := func() []byte {
 		thief := *u
 		thief.key = other.key
@@ -93,6 +103,7 @@ func TestBadJWS(t *testing.T) {
 		{"ES384 with a P-256 key", u.sign(path, payload, with("alg", "ES384")), 400, "badSignatureAlgorithm"},
 		{"crit", u.sign(path, payload, with("crit", []string{"url"})), 400, "malformed"},
 		{"b64", u.sign(path, payload, with("b64", false)), 400, "malformed"},
+		{"payload not encoded", unencoded(), 400, "malformed"},
 
 		{"no url", u.sign(path, payload, without("url")), 401, "unauthorized"},
 		{"url of another page", u.sign(path, payload, with("url", w.url("/acme/new-account"))), 401, "unauthorized"},
@@ -124,6 +135,10 @@ func TestBadJWS(t *testing.T) {
 
 	t.Run("kid where jwk belongs", func(t *testing.T) {
 		u.post("/acme/new-account", map[string]any{}).refused(http.StatusBadRequest, "malformed")
+	})
+	t.Run("kid beside jwk", func(t *testing.T) {
+		fresh := w.newUser()
+		fresh.send(w.url("/acme/new-account"), fresh.sign("/acme/new-account", map[string]any{}, with("kid", u.kid))).refused(http.StatusBadRequest, "malformed")
 	})
 	t.Run("kid by another name of ours", func(t *testing.T) {
 		renamed := *u
@@ -165,7 +180,7 @@ func TestAccountKeys(t *testing.T) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	p521, weak := ec(elliptic.P521()), rsaKey(1024)
-	huge := &rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int).SetBit(new(big.Int), 0, 1), 1<<17, 1), E: 65537}
+	huge := &rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int).SetBit(new(big.Int), 0, 1), 8200, 1), E: 65537}
 	register := func(key, public any, alg string) answer {
 		header := map[string]any{"alg": alg, "nonce": w.nonce(), "url": w.url("/acme/new-account"), "jwk": public}
 		return w.newUser().send(w.url("/acme/new-account"), flat(t, key, header, map[string]any{}))
@@ -182,7 +197,7 @@ func TestAccountKeys(t *testing.T) {
 		{"Ed25519", ed, jwk(ed.Public()), "EdDSA", ""},
 		{"RSA-2048", rsaKey(2048), nil, "RS256", ""},
 		{"RSA-1024", weak, jwk(weak.Public()), "RS256", "badPublicKey"},
-		{"RSA of 128 Kibit", weak, jwk(huge), "RS256", "badPublicKey"},
+		{"RSA-8201", weak, jwk(huge), "RS256", "badPublicKey"},
 		{"a secret", []byte("secret"), map[string]string{"kty": "oct", "k": "c2VjcmV0"}, "HS256", "badSignatureAlgorithm"},
 		{"a secret by ES256", []byte("secret"), map[string]string{"kty": "oct", "k": "c2VjcmV0"}, "ES256", "badPublicKey"},
 		{"a private key", p256, &jose.JSONWebKey{Key: p256}, "ES256", "badPublicKey"},

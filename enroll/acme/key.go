@@ -35,12 +35,14 @@ type accountKey struct {
 // likes. The error is a [*problem].
 func parseKey(text []byte) (*accountKey, error) {
 	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON(text); err != nil || !jwk.IsPublic() {
+	if err := jwk.UnmarshalJSON(text); err != nil {
 		return nil, newProblem(http.StatusBadRequest, badPublicKey, "jwk is not a well-formed public key")
 	}
 	return newAccountKey(jwk.Key)
 }
 
+// newAccountKey takes public keys only: a private one, or a secret, is none of the
+// types that it knows.
 func newAccountKey(public crypto.PublicKey) (*accountKey, error) {
 	k := &accountKey{public: public, jwk: jose.JSONWebKey{Key: public}}
 	switch public := public.(type) {

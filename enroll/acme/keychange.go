@@ -1,10 +1,9 @@
 package acme
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
-
-	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/betonica/betonica/store"
 )

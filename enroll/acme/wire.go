@@ -3,10 +3,11 @@ package acme
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4/json"
+	strict "github.com/go-jose/go-jose/v4/json"
 )
 
 // The objects of RFC 8555, Section 7.1, as JSON has them. A member of a request
@@ -109,12 +110,13 @@ type suggestedWindow struct {
 }
 
 // decode reads one JSON object into to, of which it takes each name in its case
-// and once. The error is a [*problem] that repeats nothing of the text.
+// and once, as encoding/json does not. The error is a [*problem] that repeats
+// nothing of the text.
 func decode(text []byte, to any) error {
 	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) {
 		return malformed("JSON: not an object") // null would be one, for the decoder
 	}
-	if err := json.Unmarshal(text, to); err != nil {
+	if err := strict.Unmarshal(text, to); err != nil {
 		return malformed("JSON: malformed, or a member twice or of the wrong type")
 	}
 	return nil
