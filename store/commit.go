@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxRepeats = 4                      // of a transaction that others' locks defeated
+	maxRepeats = 12                     // of a transaction that others' locks defeated: of two that meet, the same one may lose several times
 	pause      = 100 * time.Millisecond // between attempts to reach a database that went away
 )
 
