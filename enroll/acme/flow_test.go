@@ -1,9 +1,11 @@
 package acme_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/base64"
 	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -122,4 +124,41 @@ func TestAccount(t *testing.T) {
 	u.order("x.web.example").refused(http.StatusForbidden, "unauthorized")
 	u.kid = ""
 	u.post("/acme/new-account", map[string]any{"termsOfServiceAgreed": true}).refused(http.StatusForbidden, "unauthorized")
+}
+
+// One order, one certificate: of any number who finalize it at once with keys of
+// their own one has it, and those who sent its key.
+func TestOneCertificate(t *testing.T) {
+	w := newWorld(t, nil)
+	u := w.bound("device", "pump-1")
+	order := u.order("pump-1.devices.example").ok()
+	url := order["finalize"].(string)
+	var bodies [][]byte
+	for range 6 {
+		request := map[string]any{"csr": base64.RawURLEncoding.EncodeToString(csr(t, enrolltest.NewKey(t), "pump-1.devices.example"))}
+		bodies = append(bodies, u.sign(url, request, nil), u.sign(url, request, nil))
+	}
+	statuses := make([]int, len(bodies))
+	var all sync.WaitGroup
+	for i, body := range bodies {
+		all.Go(func() {
+			resp, err := w.client.Post(url, "application/jose+json", bytes.NewReader(body))
+			if err == nil {
+				statuses[i] = resp.StatusCode
+				resp.Body.Close()
+			}
+		})
+	}
+	all.Wait()
+	won := 0
+	for i := range 6 {
+		require.Equal(t, statuses[2*i], statuses[2*i+1], "the same key, the same answer")
+		if statuses[2*i] == http.StatusOK {
+			won++
+		} else {
+			require.Equal(t, http.StatusForbidden, statuses[2*i])
+		}
+	}
+	require.Equal(t, 1, won)
+	require.Equal(t, 1, w.Certificates("device/pump-1"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -357,4 +358,39 @@ func TestLimits(t *testing.T) {
 	w.Advance(time.Hour)
 	two.order("one.web.example").ok()
 	w.unbound()
+}
+
+// As many validations are under way at once as there is room for; who comes then
+// is told to come again, and what he asked for can still be had.
+func TestValidationsAreBounded(t *testing.T) {
+	const room = 256
+	begun, finish := make(chan struct{}, 2*room), make(chan struct{})
+	w := newWorld(t, func(c *acme.Config) {
+		open(c)
+		c.Validator = validatorFunc(func(context.Context, validate.Challenge) error { begun <- struct{}{}; <-finish; return nil })
+	})
+	u := w.unbound()
+	var urls []string
+	for i := range 3 {
+		var names []string
+		for j := range 100 {
+			names = append(names, fmt.Sprintf("x%d-%d.web.example", i, j))
+		}
+		for _, url := range u.order(names...).ok()["authorizations"].([]any) {
+			urls = append(urls, strings.Replace(url.(string), "/authz/", "/challenge/", 1)+"/http-01")
+		}
+	}
+	for _, url := range urls[:room] {
+		u.post(url, map[string]any{}).ok()
+	}
+	for range room {
+		<-begun
+	}
+	a := u.post(urls[room], map[string]any{})
+	a.refused(http.StatusTooManyRequests, "rateLimited")
+	require.Equal(t, "1", a.Header.Get("Retry-After"))
+	require.Equal(t, "pending", u.post(urls[room], nil).ok()["status"])
+	close(finish)
+	require.Eventually(t, func() bool { return u.post(urls[room], map[string]any{}).StatusCode == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return u.post(urls[room], nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
 }
