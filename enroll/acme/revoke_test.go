@@ -1,0 +1,51 @@
+package acme_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/enroll/enrolltest"
+)
+
+// Who may revoke: the account that got it, one of the same identity, the
+// certificate's key; and nobody else (Section 7.6).
+func TestRevoke(t *testing.T) {
+	w := newWorld(t, nil)
+	u, other := w.bound("device", "pump-1"), w.bound("device", "pump-2")
+	key := enrolltest.NewKey(t)
+	issue := func() []byte {
+		done := u.finalize(u.order("pump-1.devices.example").ok(), csr(t, key, "pump-1.devices.example")).ok()
+		return leaf(t, u.post(done["certificate"].(string), nil).body).Raw
+	}
+	revoke := func(by *user, der []byte, reason any) answer {
+		request := map[string]any{"certificate": base64.RawURLEncoding.EncodeToString(der)}
+		if reason != nil {
+			request["reason"] = reason
+		}
+		return by.post("/acme/revoke-cert", request)
+	}
+	der := issue()
+	changed := append([]byte(nil), der...)
+	changed[len(changed)-1] ^= 1
+	revoke(other, der, nil).refused(http.StatusForbidden, "unauthorized")
+	revoke(w.newUser(), der, nil).refused(http.StatusForbidden, "unauthorized")
+	revoke(&user{w: w, key: u.key}, der, nil).refused(http.StatusForbidden, "unauthorized")
+	revoke(u, changed, nil).refused(http.StatusNotFound, "malformed")
+	revoke(u, w.Authority.Certificate().Raw, nil).refused(http.StatusNotFound, "malformed")
+	revoke(u, []byte("x"), nil).refused(http.StatusBadRequest, "malformed")
+	for _, reason := range []int{-1, 2, 6, 7, 8, 9, 10, 11} {
+		revoke(u, der, reason).refused(http.StatusBadRequest, "badRevocationReason")
+	}
+	revoke(u, der, "x").refused(http.StatusBadRequest, "malformed")
+
+	a := revoke(u, der, 1)
+	require.Equal(t, http.StatusOK, a.StatusCode)
+	require.Empty(t, a.body)
+	revoke(u, der, 1).refused(http.StatusBadRequest, "alreadyRevoked")
+
+	key = enrolltest.NewKey(t)
+	require.Equal(t, http.StatusOK, revoke(&user{w: w, key: key}, issue(), nil).StatusCode)
+}

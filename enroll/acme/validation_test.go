@@ -1,0 +1,82 @@
+package acme_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/enroll/acme"
+	"github.com/betonica/betonica/enroll/acme/validate"
+)
+
+// A validation that says nothing leaves the challenge open, and is made again when
+// the client asks after a while.
+func TestInconclusive(t *testing.T) {
+	asked := make(chan validate.Challenge, 10)
+	fail := make(chan error, 10)
+	w := newWorld(t, func(c *acme.Config) {
+		open(c)
+		c.Validator = validatorFunc(func(_ context.Context, c validate.Challenge) error { asked <- c; return <-fail })
+	})
+	u := w.unbound()
+	authz := u.order("one.web.example").ok()["authorizations"].([]any)[0].(string)
+	challenge := u.post(authz, nil).ok()["challenges"].([]any)[0].(map[string]any)["url"].(string)
+	fail <- context.Canceled
+	require.Equal(t, "processing", u.post(challenge, map[string]any{}).ok()["status"])
+	first := <-asked
+	require.Equal(t, "http-01", first.Type)
+	require.Equal(t, "one.web.example", first.Identifier)
+	require.True(t, strings.HasPrefix(first.KeyAuthorization, first.Token+"."))
+	require.Equal(t, "pending", u.post(authz, nil).ok()["status"])
+	u.post(challenge, map[string]any{}).ok()
+	require.Empty(t, asked, "one attempt a minute")
+	w.Advance(2 * time.Minute)
+	fail <- nil
+	u.post(authz, nil).ok()
+	require.Equal(t, first, <-asked)
+	require.Eventually(t, func() bool { return u.post(authz, nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
+}
+
+type validatorFunc func(context.Context, validate.Challenge) error
+
+func (f validatorFunc) Validate(ctx context.Context, c validate.Challenge) error { return f(ctx, c) }
+
+// As many validations are under way at once as there is room for; who comes then
+// is told to come again, and what he asked for can still be had.
+func TestValidationsAreBounded(t *testing.T) {
+	const room = 256
+	begun, finish := make(chan struct{}, 2*room), make(chan struct{})
+	w := newWorld(t, func(c *acme.Config) {
+		open(c)
+		c.Validator = validatorFunc(func(context.Context, validate.Challenge) error { begun <- struct{}{}; <-finish; return nil })
+	})
+	u := w.unbound()
+	var urls []string
+	for i := range 3 {
+		var names []string
+		for j := range 100 {
+			names = append(names, fmt.Sprintf("x%d-%d.web.example", i, j))
+		}
+		for _, url := range u.order(names...).ok()["authorizations"].([]any) {
+			urls = append(urls, strings.Replace(url.(string), "/authz/", "/challenge/", 1)+"/http-01")
+		}
+	}
+	for _, url := range urls[:room] {
+		u.post(url, map[string]any{}).ok()
+	}
+	for range room {
+		<-begun
+	}
+	a := u.post(urls[room], map[string]any{})
+	a.refused(http.StatusTooManyRequests, "rateLimited")
+	require.Equal(t, "1", a.Header.Get("Retry-After"))
+	require.Equal(t, "pending", u.post(urls[room], nil).ok()["status"])
+	close(finish)
+	require.Eventually(t, func() bool { return u.post(urls[room], map[string]any{}).StatusCode == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return u.post(urls[room], nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
+}
