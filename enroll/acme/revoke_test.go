@@ -1,8 +1,10 @@
 package acme_test
 
 import (
+	"crypto/x509"
 	"encoding/base64"
 	"net/http"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,4 +50,17 @@ func TestRevoke(t *testing.T) {
 
 	key = enrolltest.NewKey(t)
 	require.Equal(t, http.StatusOK, revoke(&user{w: w, key: key}, issue(), nil).StatusCode)
+
+	// One that the identity got by itself: the account has to have all its names.
+	current, err := x509.ParseCertificate(issue())
+	require.NoError(t, err)
+	holder, err := w.Holder(t.Context(), current, netip.MustParseAddr("127.0.0.1"))
+	require.NoError(t, err)
+	renewed, err := w.Renew(t.Context(), holder, csr(t, enrolltest.NewKey(t), "pump-1.devices.example", "x.shared.example"))
+	require.NoError(t, err)
+	revoke(u, renewed.Raw, nil).refused(http.StatusForbidden, "unauthorized")
+	other.order("x.shared.example").ok()
+	revoke(other, renewed.Raw, nil).refused(http.StatusForbidden, "unauthorized")
+	u.order("x.shared.example").ok()
+	require.Equal(t, http.StatusOK, revoke(u, renewed.Raw, nil).StatusCode)
 }
