@@ -180,7 +180,7 @@ func TestAccountKeys(t *testing.T) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	p521, weak := ec(elliptic.P521()), rsaKey(1024)
-	huge := &rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int).SetBit(new(big.Int), 0, 1), 8200, 1), E: 65537}
+	huge := &rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int).SetBit(new(big.Int), 0, 1), 4096, 1), E: 65537}
 	register := func(key, public any, alg string) answer {
 		header := map[string]any{"alg": alg, "nonce": w.nonce(), "url": w.url("/acme/new-account"), "jwk": public}
 		return w.newUser().send(w.url("/acme/new-account"), flat(t, key, header, map[string]any{}))
@@ -197,7 +197,7 @@ func TestAccountKeys(t *testing.T) {
 		{"Ed25519", ed, jwk(ed.Public()), "EdDSA", ""},
 		{"RSA-2048", rsaKey(2048), nil, "RS256", ""},
 		{"RSA-1024", weak, jwk(weak.Public()), "RS256", "badPublicKey"},
-		{"RSA-8201", weak, jwk(huge), "RS256", "badPublicKey"},
+		{"RSA-4097", weak, jwk(huge), "RS256", "badPublicKey"},
 		{"a secret", []byte("secret"), map[string]string{"kty": "oct", "k": "c2VjcmV0"}, "HS256", "badSignatureAlgorithm"},
 		{"a secret by ES256", []byte("secret"), map[string]string{"kty": "oct", "k": "c2VjcmV0"}, "ES256", "badPublicKey"},
 		{"a private key", p256, &jose.JSONWebKey{Key: p256}, "ES256", "badPublicKey"},

@@ -17,10 +17,12 @@ import (
 	"github.com/betonica/betonica/store"
 )
 
-// Bounds of an account's RSA key, in bits.
+// Bounds of an account's RSA key, in bits. The library has the upper one, too, in a
+// variable that anybody may change. Who has a larger key in a certificate revokes it
+// by the account.
 const (
 	minRSA = 2048
-	maxRSA = 8192
+	maxRSA = 4096
 )
 
 // An accountKey is a public key that is strong enough to sign requests.
