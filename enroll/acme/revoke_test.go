@@ -1,6 +1,7 @@
 package acme_test
 
 import (
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
 	"net/http"
@@ -38,6 +39,13 @@ func TestRevoke(t *testing.T) {
 	revoke(u, changed, nil).refused(http.StatusNotFound, "malformed")
 	revoke(u, w.Authority.Certificate().Raw, nil).refused(http.StatusNotFound, "malformed")
 	revoke(u, []byte("x"), nil).refused(http.StatusBadRequest, "malformed")
+	forger := w.newUser() // has the key of a certificate that only says it is ours
+	victim, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: victim.SerialNumber}
+	forged, err := x509.CreateCertificate(rand.Reader, template, template, forger.key.Public(), forger.key)
+	require.NoError(t, err)
+	revoke(forger, forged, nil).refused(http.StatusNotFound, "malformed")
 	for _, reason := range []int{-1, 2, 6, 7, 8, 9, 10, 11} {
 		revoke(u, der, reason).refused(http.StatusBadRequest, "badRevocationReason")
 	}
