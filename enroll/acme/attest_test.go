@@ -22,6 +22,7 @@ import (
 	client "github.com/mholt/acmez/v3/acme"
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/enroll/acme"
 	"github.com/betonica/betonica/enroll/enrolltest"
 )
 
@@ -194,4 +195,13 @@ func TestBadDeviceAttest(t *testing.T) {
 	u.finalize(order, deviceCSR(t, enrolltest.NewKey(t), "pump-1")).refused(http.StatusBadRequest, "badCSR")
 	u.finalize(order, deviceCSR(t, key, "pump-1")).ok()
 	begin()
+}
+
+// The makers that a role trusts vouch for its devices alone: an account without a
+// token has none attested in another role than the default one.
+func TestAttestationRole(t *testing.T) {
+	order := map[string]any{"identifiers": []map[string]string{{"type": "permanent-identifier", "value": "pump-9"}}, "profile": "device"}
+	newWorld(t, open).unbound().post("/acme/new-order", order).refused(http.StatusForbidden, "rejectedIdentifier")
+	w := newWorld(t, func(c *acme.Config) { open(c); c.Settings.DefaultRole = "device" })
+	w.unbound().post("/acme/new-order", order).ok()
 }

@@ -1,6 +1,7 @@
 package acme_test
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/enroll/acme"
+	"github.com/betonica/betonica/enroll/acme/validate"
 	"github.com/betonica/betonica/enroll/enrolltest"
 )
 
@@ -70,4 +72,37 @@ func TestAuthorization(t *testing.T) {
 	w.Advance(25 * time.Hour)
 	require.Equal(t, "invalid", u.post(authz, nil).ok()["status"])
 	require.Equal(t, "invalid", u.post(order, nil).ok()["status"])
+}
+
+// What was shown serves other orders for a day: an order that rests on it lasts no
+// longer, and none begins with what is about to end.
+func TestReuse(t *testing.T) {
+	w := newWorld(t, func(c *acme.Config) {
+		open(c)
+		c.Validator = validatorFunc(func(context.Context, validate.Challenge) error { return nil })
+	})
+	u := w.unbound()
+	authz := u.order("one.web.example").ok()["authorizations"].([]any)[0].(string)
+	u.post(strings.Replace(authz, "/authz/", "/challenge/", 1)+"/http-01", map[string]any{}).ok()
+	require.Eventually(t, func() bool { return u.post(authz, nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
+	w.Advance(10 * time.Hour)
+	order := u.order("one.web.example").ok()
+	require.Equal(t, "ready", order["status"])
+	require.Equal(t, []any{authz}, order["authorizations"])
+	require.Equal(t, u.post(authz, nil).ok()["expires"], order["expires"])
+	w.Advance(13*time.Hour + 30*time.Minute)
+	require.Equal(t, "pending", u.order("one.web.example").ok()["status"])
+	w.Advance(time.Hour)
+	require.Equal(t, "expired", u.post(authz, nil).ok()["status"])
+}
+
+// What can only be read takes no payload.
+func TestReadOnly(t *testing.T) {
+	w := newWorld(t, nil)
+	u := w.bound("device", "pump-1")
+	a := u.order("pump-1.devices.example")
+	done := u.finalize(a.ok(), csr(t, enrolltest.NewKey(t), "pump-1.devices.example")).ok()
+	for _, url := range []string{a.Header.Get("Location"), done["certificate"].(string), u.kid + "/orders", "/acme/directory", "/acme/new-nonce"} {
+		u.post(url, map[string]any{}).refused(http.StatusBadRequest, "malformed")
+	}
 }

@@ -81,6 +81,7 @@ func FuzzCertID(f *testing.F) {
 	for _, number := range []string{"AQ", "AIA", "gA", "AAE", "AZ8NVZkqAQIDBAUGBwgJCg", "", "AR==", "A\nQ"} {
 		f.Add(aki + "." + number)
 	}
+	f.Add(aki[:5] + "\n" + aki[5:] + ".AQ")
 	f.Add("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE") // RFC 9773, Section 4.1
 	f.Fuzz(func(t *testing.T, text string) {
 		serial, ok := parseCertID(text, issuer)
