@@ -125,6 +125,12 @@ func (r Request) WithCommonName() (named Request, ok bool) {
 	return r, ok
 }
 
+// WithoutDNS returns the request without a DNS name that it asks for.
+func (r Request) WithoutDNS(name string) Request {
+	r.dns = slices.DeleteFunc(slices.Clone(r.dns), func(other string) bool { return other == name })
+	return r
+}
+
 // requestDER returns the DER of a request that is DER or one PEM block with
 // nothing but white space around it.
 func requestDER(csr []byte) ([]byte, error) {

@@ -23,7 +23,7 @@ func (r *Registrar) refuseAccount(ctx context.Context, acc store.Account, subjec
 	if subject != "" {
 		e.Subject = subject
 	}
-	r.log.WarnContext(ctx, "refused", "account", acc.ID, "identity", subject, "reason", outcome, "request", RequestID(ctx))
+	r.log.WarnContext(ctx, "refused", "account", acc.ID.String(), "identity", subject, "reason", outcome, "request", RequestID(ctx))
 	if acc.Identity == "" {
 		r.refusals.add(e)
 		return err

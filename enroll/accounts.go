@@ -57,7 +57,7 @@ func (r *Registrar) CreateAccount(ctx context.Context, n NewAccount) (store.Acco
 	if err != nil {
 		return store.Account{}, err
 	}
-	r.log.InfoContext(ctx, "account made", "account", acc.ID, "request", RequestID(ctx))
+	r.log.InfoContext(ctx, "account made", "account", acc.ID.String(), "request", RequestID(ctx))
 	return acc, nil
 }
 
@@ -98,7 +98,7 @@ func (r *Registrar) bindAccount(ctx context.Context, n NewAccount, acc store.Acc
 	if err != nil {
 		return store.Account{}, r.refuse(ctx, a, err)
 	}
-	r.log.InfoContext(ctx, "account bound", "account", acc.ID, "identity", acc.Identity, "request", RequestID(ctx))
+	r.log.InfoContext(ctx, "account bound", "account", acc.ID.String(), "identity", acc.Identity, "request", RequestID(ctx))
 	return acc, nil
 }
 

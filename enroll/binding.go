@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
@@ -35,6 +36,9 @@ func (b Binding) Role() string { return b.identity.ID.Role() }
 func (b Binding) Covered(id store.OrderIdentifier) bool {
 	if !b.bound || id.Wildcard {
 		return false
+	}
+	if b.isSubject(id) {
+		return true
 	}
 	anything := len(b.identity.DNSNames)+len(b.identity.IPs) == 0 // what the role covers, as all of the order is
 	switch id.Type {
@@ -65,6 +69,14 @@ func (r *Registrar) Binding(ctx context.Context, acc store.Account, profile, def
 		return Binding{}, r.refuseAccount(ctx, acc, b.Path(), from, err)
 	}
 	return b, nil
+}
+
+// isSubject reports whether the identifier is the identity's own name, which a
+// bound account may order beside others: a client that renews may take it from the
+// common name of the certificate that it has, as certbot does. It stands there
+// again, and is no DNS name of the certificate unless the role covers it.
+func (b Binding) isSubject(id store.OrderIdentifier) bool {
+	return b.bound && id.Type == identifierDNS && strings.EqualFold(dnsName(id), b.identity.ID.Name())
 }
 
 // AttestationRoots returns the authorities that vouch for the TPMs of a role.
@@ -167,7 +179,11 @@ func (r *Registrar) bindUnbound(ctx context.Context, acc store.Account, role str
 // covers refuses every identifier that policy has no place for.
 func (b Binding) covers(policy *ca.Policy, ids []store.OrderIdentifier) error {
 	var errs []error
+	beside := slices.ContainsFunc(ids, func(id store.OrderIdentifier) bool { return !b.isSubject(id) })
 	for _, id := range ids {
+		if beside && b.isSubject(id) {
+			continue
+		}
 		if reason := b.refuses(policy, id); reason != "" {
 			errs = append(errs, &IdentifierError{Identifier: id, Reason: reason})
 		}

@@ -52,6 +52,7 @@ func (r *Registrar) Finalize(ctx context.Context, acc store.Account, o store.Ord
 	if err := b.authorized(o, authz); err != nil {
 		return nil, r.refuse(ctx, a, err)
 	}
+	req = b.subjectApart(r.Policies.Current(), o, req)
 	a.Identity = b.holding(authz, req)
 	proof.create = b.create
 	return r.issue(ctx, a, req, nil)
@@ -78,6 +79,18 @@ func (b Binding) authorized(o store.Order, authz []store.Authorization) error {
 		}
 	}
 	return nil
+}
+
+// subjectApart returns the request without the identity's own name, which its
+// certificate has as the common name, where the role covers no such DNS name and
+// the order has others.
+func (b Binding) subjectApart(policy *ca.Policy, o store.Order, req ca.Request) ca.Request {
+	for _, id := range o.Identifiers {
+		if len(o.Identifiers) > 1 && b.isSubject(id) && policy.CoversDNS(b.identity.ID, dnsName(id)) != nil {
+			return req.WithoutDNS(dnsName(id))
+		}
+	}
+	return req
 }
 
 // validated reports whether control of the identifier was shown, and not taken for
