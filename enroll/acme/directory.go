@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/betonica/betonica/ca"
 )
@@ -44,7 +45,21 @@ func profiles(policy *ca.Policy) map[string]string {
 		for _, usage := range role.Usages {
 			usages = append(usages, string(usage))
 		}
-		all[name] = fmt.Sprintf("%s certificates for %s", strings.Join(usages, " and "), role.Lifetime)
+		all[name] = fmt.Sprintf("%s certificates for %s", strings.Join(usages, " and "), lifetime(role.Lifetime))
 	}
 	return all
+}
+
+// lifetime writes a time as policy does: "7d", "24h", "90m".
+func lifetime(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d%day == 0 && d > day:
+		return fmt.Sprintf("%dd", d/day)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
 }
