@@ -15,6 +15,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/admin"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/acme"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
 	"github.com/betonica/betonica/store"
@@ -32,6 +33,7 @@ type daemon struct {
 	store     *store.DB
 	registrar *enroll.Registrar
 	server    *server.Server
+	acme      *acme.Handler // nil: there is none
 	listeners *server.Listeners
 	log       *slog.Logger
 }
@@ -84,6 +86,10 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
+	acmeHandler, err := openACME(c, db, registrar, authority, va.revoker, logger)
+	if err != nil {
+		return nil, err
+	}
 	ready := func() error { return errors.Join(db.Health(), certificate.Valid(), va.publisher.Health()) }
 	metrics := server.NewMetrics()
 	metrics.Collect(db, s.intermediate, ready)
@@ -92,14 +98,18 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		Registrar: registrar, Store: db, Authority: authority, Revoker: va.revoker, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
-	return &daemon{
-		layout: d, store: db, registrar: registrar, listeners: l, log: logger,
+	opened := &daemon{
+		layout: d, store: db, registrar: registrar, acme: acmeHandler, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
 			Registrar: registrar, Authority: authority, Publisher: va.publisher, Responder: va.responder, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
 			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
 		},
-	}, nil
+	}
+	if acmeHandler != nil {
+		opened.server.ACME = acmeHandler
+	}
+	return opened, nil
 }
 
 // run answers until ctx ends. Then requests end first, what runs beside them
@@ -117,6 +127,9 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("refusals", d.registrar.Run)
 	beside.run("revocation lists", d.server.Publisher.Run)
 	beside.run("OCSP responder", d.server.Responder.Run)
+	if d.acme != nil {
+		beside.run("ACME validation", d.acme.Run)
+	}
 	beside.run("certificate", d.server.Certificate.Run)
 	beside.run("policy", func(ctx context.Context) error { return d.registrar.Policies.Watch(ctx, d.layout.policy(), hangup) })
 	defer func() { err = errors.Join(err, beside.end()) }()

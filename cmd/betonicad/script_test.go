@@ -3,6 +3,7 @@ package main_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,7 @@ import (
 //	exits CODE COMMAND... run a command, which must end with this exit code
 //	until COMMAND...      repeat a command until it succeeds
 //	capture NAME FILE     set $NAME to the file's text
+//	freeports NAME...     set each $NAME to a port of the loopback that is free
 //	tmpfs DIR SIZE        mount a small file system
 func TestScript(t *testing.T) {
 	bin, err := binaries()
@@ -50,16 +52,17 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"needs":    cmdNeeds,
-			"serve":    cmdServe,
-			"shutdown": cmdShutdown,
-			"crash":    cmdCrash,
-			"hangup":   cmdHangup,
-			"log":      cmdLog,
-			"exits":    cmdExits,
-			"until":    cmdUntil,
-			"capture":  cmdCapture,
-			"tmpfs":    cmdTmpfs,
+			"needs":     cmdNeeds,
+			"serve":     cmdServe,
+			"shutdown":  cmdShutdown,
+			"crash":     cmdCrash,
+			"hangup":    cmdHangup,
+			"log":       cmdLog,
+			"exits":     cmdExits,
+			"freeports": cmdFreePorts,
+			"until":     cmdUntil,
+			"capture":   cmdCapture,
+			"tmpfs":     cmdTmpfs,
 		},
 	})
 }
@@ -181,6 +184,20 @@ func poll(ts *testscript.TestScript, f func() error) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("still: %v", err)
 		}
+	}
+}
+
+// cmdFreePorts holds all of them open until it has found the last, so that none
+// comes twice.
+func cmdFreePorts(ts *testscript.TestScript, neg bool, names []string) {
+	if neg || len(names) == 0 {
+		ts.Fatalf("usage: freeports NAME...")
+	}
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 	}
 }
 

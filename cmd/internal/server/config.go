@@ -76,6 +76,8 @@ type Config struct {
 		Cache Bytes `toml:"cache"`
 	} `toml:"ocsp"`
 
+	ACME ACMEConfig `toml:"acme"`
+
 	Audit struct {
 		// Evidence is the file that keeps every checkpoint of the log that we ever
 		// signed: against it a log that was set back shows. It is worth most on
@@ -173,6 +175,7 @@ func (c *Config) check() error {
 		c.CRL.Heartbeat.within("crl.heartbeat", 10*time.Second, 100*time.Millisecond, time.Hour),
 		c.OCSP.Lifetime.within("ocsp.lifetime", time.Minute, 5*time.Second, 24*time.Hour),
 		c.OCSP.Cache.within("ocsp.cache", 32<<20, 64<<10, 64<<30),
+		c.ACME.resolve(),
 	)
 }
 

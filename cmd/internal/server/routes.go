@@ -17,6 +17,9 @@ func (s *Server) https() http.Handler {
 	s.route(mux, "GET "+api.PathCheckpoint, s.checkpoint)
 	s.route(mux, "GET "+api.PathRoots+"{sha256}", s.root)
 	s.routeAll(mux, s.Admin)
+	if s.ACME != nil {
+		mux.Handle("/acme/", s.ACME)
+	}
 	return s.observed("https", s.orProblem(mux))
 }
 

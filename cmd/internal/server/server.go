@@ -12,13 +12,16 @@ import (
 	"github.com/betonica/betonica/revoke"
 )
 
-// A Server answers on the daemon's listeners. Every field is required, and none
-// may change once Run has begun.
+// A Server answers on the daemon's listeners. Every field but ACME is required,
+// and none may change once Run has begun.
 type Server struct {
 	Join      *join.Handler
 	Renew     *renew.Handler
 	Registrar *enroll.Registrar
 	Authority *ca.Authority
+
+	// ACME answers what is below /acme/, in its own way; nil: there is none.
+	ACME http.Handler
 
 	// Admin and AdminSocket are the pages below adminapi.Prefix, by pattern of
 	// http.ServeMux: for callers with a certificate, and for those on the socket,

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/acme"
+	"github.com/betonica/betonica/enroll/acme/validate"
+	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/store"
+)
+
+// openACME makes the ACME server of the configuration; nil if there is to be none.
+func openACME(c *server.Config, db *store.DB, registrar *enroll.Registrar, authority *ca.Authority, revoker *revoke.Revoker, logger *slog.Logger) (*acme.Handler, error) {
+	a := c.ACME
+	if !server.On(a.Enabled) {
+		return nil, nil
+	}
+	settings := acme.Settings{
+		Enabled: true, RequireEAB: server.On(a.RequireEAB), DefaultRole: a.DefaultRole,
+		HTTPPort: int(a.HTTPPort), TLSALPNPort: int(a.TLSALPNPort), Resolver: a.Resolver.String(),
+		TermsOfService: a.TermsOfService.String(),
+		Limits: acme.Limits{
+			AccountsPerSource: int(a.AccountsPerSource), OrdersPerAccount: int(a.OrdersPerAccount),
+			OrdersPerIdentity: int(a.OrdersPerIdentity), FailuresPerAccount: int(a.FailuresPerAccount),
+		},
+	}
+	for _, network := range a.AllowNetworks {
+		settings.AllowNetworks = append(settings.AllowNetworks, network.Prefix)
+	}
+	validator, err := validate.New(validate.Config{
+		HTTPPort: settings.HTTPPort, TLSALPNPort: settings.TLSALPNPort, Resolver: settings.Resolver, AllowNetworks: settings.AllowNetworks,
+	})
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(c.Server.Names))
+	for i, name := range c.Server.Names {
+		names[i] = name.String()
+	}
+	return acme.New(acme.Config{
+		Registrar: registrar, Store: db, Authority: authority, Validator: validator, Revoker: holders{revoker},
+		Names: names, Settings: settings, Log: logger,
+	})
+}
+
+// holders revokes for those who hold the certificate.
+type holders struct{ *revoke.Revoker }
+
+func (h holders) RevokeCertificate(ctx context.Context, by acme.Requester, serial store.Serial, reason int) error {
+	fallen, err := h.Serial(ctx, revoke.By{Name: by.Name, Address: by.From, RequestID: enroll.RequestID(ctx)}, serial, revoke.Order{Reason: crl.Reason(reason)})
+	if err == nil && fallen.Already {
+		return acme.ErrAlreadyRevoked
+	}
+	return err
+}
