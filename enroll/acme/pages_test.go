@@ -20,7 +20,7 @@ func TestPages(t *testing.T) {
 	meta := directory["meta"].(map[string]any)
 	require.Equal(t, false, meta["externalAccountRequired"])
 	require.Equal(t, map[string]any{
-		"device": "client and server certificates for 24h0m0s", "web": "server certificates for 720h0m0s",
+		"device": "client and server certificates for 24h", "web": "server certificates for 30d",
 	}, meta["profiles"])
 
 	u := w.unbound()
