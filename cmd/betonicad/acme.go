@@ -21,20 +21,17 @@ func openACME(c *server.Config, db *store.DB, registrar *enroll.Registrar, autho
 		return nil, nil
 	}
 	settings := acme.Settings{
-		Enabled: true, RequireEAB: server.On(a.RequireEAB), DefaultRole: a.DefaultRole,
-		HTTPPort: int(a.HTTPPort), TLSALPNPort: int(a.TLSALPNPort), Resolver: a.Resolver.String(),
-		TermsOfService: a.TermsOfService.String(),
+		RequireEAB: server.On(a.RequireEAB), DefaultRole: a.DefaultRole, TermsOfService: a.TermsOfService.String(),
 		Limits: acme.Limits{
 			AccountsPerSource: int(a.AccountsPerSource), OrdersPerAccount: int(a.OrdersPerAccount),
 			OrdersPerIdentity: int(a.OrdersPerIdentity), FailuresPerAccount: int(a.FailuresPerAccount),
 		},
 	}
+	where := validate.Config{HTTPPort: int(a.HTTPPort), TLSALPNPort: int(a.TLSALPNPort), Resolver: a.Resolver.String()}
 	for _, network := range a.AllowNetworks {
-		settings.AllowNetworks = append(settings.AllowNetworks, network.Prefix)
+		where.AllowNetworks = append(where.AllowNetworks, network.Prefix)
 	}
-	validator, err := validate.New(validate.Config{
-		HTTPPort: settings.HTTPPort, TLSALPNPort: settings.TLSALPNPort, Resolver: settings.Resolver, AllowNetworks: settings.AllowNetworks,
-	})
+	validator, err := validate.New(where)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func openWorld(t *testing.T, dsn string, change func(*acme.Config)) *world {
 	config := acme.Config{
 		Registrar: w.Registrar, Store: w.Store, Authority: w.Authority, Validator: validator, Revoker: revoker{w.Store},
 		Names: []string{"127.0.0.1", "ca.hospital.example"}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: w.Now,
-		Settings: acme.Settings{Enabled: true, RequireEAB: true, DefaultRole: "web"},
+		Settings: acme.Settings{RequireEAB: true, DefaultRole: "web"},
 	}
 	if change != nil {
 		change(&config)

@@ -105,6 +105,16 @@ func TestRebinding(t *testing.T) {
 	})
 }
 
+// localhost is the loopback, whatever the resolver says, and is allowed where that is.
+func TestLocalhost(t *testing.T) {
+	s := newSite(t, answer(200, keyAuth))
+	s.host("localhost.", "127.0.0.2")
+	require.NoError(t, s.validate(t, validate.HTTP01, "localhost"))
+	require.Zero(t, s.forbidden.Load())
+	s.config.AllowNetworks = nil
+	requireError(t, validate.KindConnection, s.validate(t, validate.HTTP01, "localhost"))
+}
+
 // IPv6 comes first, IPv4 is there when it does not answer, and no name makes us
 // knock at many doors.
 func TestAddresses(t *testing.T) {
