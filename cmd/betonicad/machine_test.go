@@ -53,23 +53,35 @@ func dial(address string, roots *x509.CertPool, own ...tls.Certificate) (*conn, 
 
 // post sends a body and returns the answer. bearer may be empty.
 func (c *conn) post(path, bearer string, body []byte) (status int, answer []byte, err error) {
-	c.out = append(c.out[:0], "POST "+path+" HTTP/1.1\r\nHost: localhost\r\n"...)
+	header := ""
 	if bearer != "" {
-		c.out = append(c.out, "Authorization: Bearer "+bearer+"\r\n"...)
+		header = "Authorization: Bearer " + bearer + "\r\n"
 	}
+	resp, answer, err := c.send(path, header, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	return resp.StatusCode, answer, nil
+}
+
+// send sends a body with header lines that each end in CR LF, and returns the
+// answer, its body read.
+func (c *conn) send(path, header string, body []byte) (*http.Response, []byte, error) {
+	c.out = append(c.out[:0], "POST "+path+" HTTP/1.1\r\nHost: localhost\r\n"...)
+	c.out = append(c.out, header...)
 	c.out = append(c.out, "Content-Length: "...)
 	c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
 	c.out = append(append(c.out, "\r\n\r\n"...), body...)
 	if _, err := c.Write(c.out); err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, answer, err
+	answer, err := io.ReadAll(resp.Body)
+	return resp, answer, err
 }
 
 // certificate pairs the PEM chain that the daemon answered with its key.
