@@ -15,8 +15,9 @@ type ACMEConfig struct {
 	// true.
 	Enabled *bool `toml:"enabled"`
 	// RequireEAB refuses accounts that are not bound to a token. Default true.
-	// Without it whoever reaches HTTPS may have an account, and challenges and policy
-	// are all that stands before a certificate.
+	// Without it whoever reaches HTTPS may have an account, and order in every role
+	// whose names, and dns or ip, match, by naming it as the profile: challenges are
+	// all that stands before a certificate. Roles without the method acme stay closed.
 	RequireEAB *bool `toml:"require_eab"`
 	// DefaultRole is whose members accounts without a token become, where their
 	// order names no profile. Default: none, and such orders are refused.
@@ -53,7 +54,17 @@ func (a *ACMEConfig) resolve() error {
 		a.OrdersPerAccount.within("acme.orders_per_account", 100_000, 1, maxCount),
 		a.OrdersPerIdentity.within("acme.orders_per_identity", 100_000, 1, maxCount),
 		a.FailuresPerAccount.within("acme.failures_per_account", 1_000, 1, maxCount),
+		a.someNetwork(),
 	)
+}
+
+// someNetwork refuses an empty list: it reads as if it allowed nothing, and would
+// be the default, which allows nearly everything.
+func (a *ACMEConfig) someNetwork() error {
+	if a.AllowNetworks != nil && len(a.AllowNetworks) == 0 {
+		return errors.New("acme.allow_networks is empty: list the networks, or leave it out")
+	}
+	return nil
 }
 
 // maxCount is more than one daemon does in an hour.
