@@ -11,21 +11,6 @@ import (
 	"github.com/betonica/betonica/store"
 )
 
-// An account has its own certificates, and nobody else's.
-func TestOrderCertificate(t *testing.T) {
-	eachEngine(t, func(t *testing.T, c *enrolltest.CA) {
-		a, b := bind(t, c, eab(c, "device", "pump-1")), bind(t, c, eab(c, "device", "pump-2"))
-		cert := a.issue(dns("pump-1.devices.example"))
-		got, err := c.OrderCertificate(t.Context(), a.acc, store.SerialOf(cert))
-		require.NoError(t, err)
-		require.Equal(t, cert.Raw, got.Raw)
-		_, err = c.OrderCertificate(t.Context(), b.acc, store.SerialOf(cert))
-		require.ErrorIs(t, err, store.ErrNotFound)
-		_, err = c.OrderCertificate(t.Context(), a.acc, store.SerialOf(enrolled(t, c, "device", "pump-3")))
-		require.ErrorIs(t, err, store.ErrNotFound)
-	})
-}
-
 // An account may revoke what it was issued, and what its identity was if it holds
 // the authorizations for the names as well. Either alone is not enough.
 func TestMayRevoke(t *testing.T) {
@@ -35,7 +20,7 @@ func TestMayRevoke(t *testing.T) {
 		a, b := bind(t, c, eab(c, "device", "pump-1")), bind(t, c, eab(c, "device", "pump-2"))
 		mine := a.issue(name)
 		c.Stop()
-		may := func(a *client, cert *x509.Certificate) error { return c.MayRevoke(t.Context(), a.acc, cert) }
+		may := func(a *client, cert *x509.Certificate) error { return c.MayRevoke(t.Context(), a.held(), cert) }
 		require.NoError(t, may(a, mine))
 
 		// Another identity's account, with the same authorizations.

@@ -89,6 +89,14 @@ func permanent(name string) store.OrderIdentifier {
 	return store.OrderIdentifier{Identifier: store.Identifier{Type: "permanent-identifier", Value: name}}
 }
 
+// held is the account as it is now.
+func (c *client) held() store.HeldAccount {
+	c.t.Helper()
+	acc, err := c.Store.HeldAccount(c.t.Context(), c.acc.ID)
+	require.NoError(c.t, err)
+	return acc
+}
+
 // order makes an order for the identifiers, in role "device" if the account is
 // unbound. Those that are not covered are validated.
 func (c *client) order(ids ...store.OrderIdentifier) store.OrderID {
@@ -99,7 +107,7 @@ func (c *client) order(ids ...store.OrderIdentifier) store.OrderID {
 // attested makes an order whose permanent identifiers are attested with the key.
 func (c *client) attested(key crypto.Signer, ids ...store.OrderIdentifier) store.OrderID {
 	c.t.Helper()
-	b, err := c.Binding(c.t.Context(), c.acc, "", "device", ids, home)
+	b, err := c.Binding(c.t.Context(), c.held(), "", "device", ids, home)
 	require.NoError(c.t, err)
 	o := store.Order{ID: store.NewOrderID(), Account: c.acc.ID, Identity: b.Path(), Identifiers: ids, Expires: c.Now().Add(time.Hour)}
 	var fresh []store.Authorization
@@ -127,7 +135,7 @@ func (c *client) finalize(id store.OrderID, csr []byte) (*x509.Certificate, erro
 	c.t.Helper()
 	o, authz, err := c.Store.OrderWithAuthorizations(c.t.Context(), id)
 	require.NoError(c.t, err)
-	return c.Finalize(c.t.Context(), c.acc, o, authz, csr, home)
+	return c.Finalize(c.t.Context(), c.held(), o, authz, csr, home)
 }
 
 // issue does an order for the identifiers, with a new key.

@@ -13,10 +13,10 @@ import (
 )
 
 // Chain returns cert and its intermediates in PEM, leaf first, without the root.
-func (r *Registrar) Chain(cert *x509.Certificate) []byte {
+func (r *Registrar) Chain(cert []byte) []byte {
 	var b bytes.Buffer
-	b.Grow(2*len(cert.Raw) + len(r.chain))
-	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a bytes.Buffer takes everything
+	b.Grow(2*len(cert) + len(r.chain))
+	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert}) // a bytes.Buffer takes everything
 	b.Write(r.chain)
 	return b.Bytes()
 }
@@ -26,7 +26,7 @@ func (r *Registrar) Chain(cert *x509.Certificate) []byte {
 // a checkpoint that cannot be had is left out, not an error.
 func (r *Registrar) Answer(ctx context.Context, cert *x509.Certificate, since int64) api.EnrollResponse {
 	resp := api.EnrollResponse{
-		Certificate: string(r.Chain(cert)),
+		Certificate: string(r.Chain(cert.Raw)),
 		Serial:      store.SerialOf(cert).String(),
 		NotAfter:    cert.NotAfter.UTC(),
 		RenewAfter:  RenewAfter(cert),

@@ -60,13 +60,13 @@ func (b Binding) Covered(id store.OrderIdentifier) bool {
 // have whatever is shown, joined by errors.Join; a [*ProfileError]; or a
 // [*ca.DeniedError] if the account, the identity or its role stands against it.
 // All are recorded.
-func (r *Registrar) Binding(ctx context.Context, acc store.Account, profile, defaultRole string, ids []store.OrderIdentifier, from netip.Addr) (Binding, error) {
+func (r *Registrar) Binding(ctx context.Context, acc store.HeldAccount, profile, defaultRole string, ids []store.OrderIdentifier, from netip.Addr) (Binding, error) {
 	b, err := r.bind(ctx, acc, profile, defaultRole, ids, from)
 	if err == nil {
 		err = b.covers(r.Policies.Current(), ids)
 	}
 	if err != nil {
-		return Binding{}, r.refuseAccount(ctx, acc, b.Path(), from, err)
+		return Binding{}, r.refuseAccount(ctx, acc.Account, b.Path(), from, err)
 	}
 	return b, nil
 }
@@ -86,13 +86,16 @@ func (r *Registrar) AttestationRoots(role string) []*x509.Certificate {
 }
 
 // bind finds the identity, and sees that it may ask for anything at all.
-func (r *Registrar) bind(ctx context.Context, acc store.Account, profile, defaultRole string, ids []store.OrderIdentifier, from netip.Addr) (Binding, error) {
+func (r *Registrar) bind(ctx context.Context, acc store.HeldAccount, profile, defaultRole string, ids []store.OrderIdentifier, from netip.Addr) (Binding, error) {
+	err := r.good(acc)
+	if err != nil {
+		return Binding{bound: acc.Holder != nil}, err
+	}
 	var b Binding
-	var err error
-	if acc.Identity != "" {
-		b, err = r.bindBound(ctx, acc, profile, from)
+	if acc.Holder != nil {
+		b, err = r.bindBound(*acc.Holder, profile, from)
 	} else {
-		b, err = r.bindUnbound(ctx, acc, cmp.Or(profile, defaultRole), ids, from)
+		b, err = r.bindUnbound(ctx, cmp.Or(profile, defaultRole), ids, from)
 	}
 	if err != nil {
 		return b, err
@@ -100,56 +103,47 @@ func (r *Registrar) bind(ctx context.Context, acc store.Account, profile, defaul
 	return b, r.Policies.Current().Admits(b.identity)
 }
 
-// bindBound finds the identity that the account is bound to.
-func (r *Registrar) bindBound(ctx context.Context, acc store.Account, profile string, from netip.Addr) (Binding, error) {
+// bindBound is bind for an account that is bound to the identity on record.
+func (r *Registrar) bindBound(record store.Identity, profile string, from netip.Addr) (Binding, error) {
 	b := Binding{bound: true}
-	record, err := r.accountHolder(ctx, acc)
-	if err != nil {
-		return b, err
-	}
-	if b.identity, err = r.identity(*record, ca.MethodACME, from); err != nil {
+	var err error
+	if b.identity, err = r.identity(record, ca.MethodACME, from); err != nil {
 		return b, err
 	}
 	switch {
 	case record.State != store.Active:
-		return b, notActive(b.identity.ID, *record)
+		return b, notActive(b.identity.ID, record)
 	case profile != "" && profile != record.Role:
 		return b, &ProfileError{Profile: profile}
 	}
 	return b, nil
 }
 
-// accountHolder returns the identity that the account is bound to, nil for none,
-// if the account is still good. It is one read.
-func (r *Registrar) accountHolder(ctx context.Context, acc store.Account) (*store.Identity, error) {
-	now, record, revoked, err := r.store.AccountHolder(ctx, acc.ID)
-	if err != nil {
-		return nil, err
-	}
+// good reports whether the account, as it was read, may ask for certificates at
+// all: a [*ca.DeniedError] if it may not.
+func (r *Registrar) good(acc store.HeldAccount) error {
 	var id ca.ID
-	if now.Identity != "" {
-		if record == nil {
-			return nil, fmt.Errorf("account %s: its identity %s is not on record", acc.ID, now.Identity)
+	if acc.Identity != "" {
+		if acc.Holder == nil {
+			return fmt.Errorf("account %s: its identity %s is not on record", acc.ID, acc.Identity)
 		}
-		if id, err = ca.ParsePath(r.authority.TrustDomain(), record.Path); err != nil {
-			return nil, fmt.Errorf("identity on record: %w", err)
+		var err error
+		if id, err = ca.ParsePath(r.authority.TrustDomain(), acc.Holder.Path); err != nil {
+			return fmt.Errorf("identity on record: %w", err)
 		}
 	}
 	switch {
-	case now.Status != store.AccountValid:
-		return nil, &ca.DeniedError{ID: id, Rule: id.Role(), Reason: fmt.Sprintf("the account is %s", now.Status)}
-	case revoked:
-		return nil, &ca.DeniedError{ID: id, Rule: id.Role(), Reason: "the token that bound the account is revoked"}
+	case acc.Status != store.AccountValid:
+		return &ca.DeniedError{ID: id, Rule: id.Role(), Reason: fmt.Sprintf("the account is %s", acc.Status)}
+	case acc.TokenRevoked:
+		return &ca.DeniedError{ID: id, Rule: id.Role(), Reason: "the token that bound the account is revoked"}
 	}
-	return record, nil
+	return nil
 }
 
 // bindUnbound finds the identity that the first identifier names in the role.
 // Nobody becomes one who manages machines, or the CA, without a token.
-func (r *Registrar) bindUnbound(ctx context.Context, acc store.Account, role string, ids []store.OrderIdentifier, from netip.Addr) (Binding, error) {
-	if _, err := r.accountHolder(ctx, acc); err != nil {
-		return Binding{}, err
-	}
+func (r *Registrar) bindUnbound(ctx context.Context, role string, ids []store.OrderIdentifier, from netip.Addr) (Binding, error) {
 	policy := r.Policies.Current()
 	if _, ok := policy.Role(role); !ok || role == ca.RoleCA || ca.Privileged(role) {
 		return Binding{}, &ProfileError{Profile: role}

@@ -61,7 +61,7 @@ func TestBindingOfBoundAccount(t *testing.T) {
 		{recorded, ip("10.1.2.3"), false, ""},
 		{recorded, dns("pump-1.devices.example"), false, "not covered"},
 	} {
-		b, err := c.Binding(t.Context(), tt.a.acc, "", "web", []store.OrderIdentifier{tt.id}, home)
+		b, err := c.Binding(t.Context(), tt.a.held(), "", "web", []store.OrderIdentifier{tt.id}, home)
 		if tt.refused != "" {
 			refused, ok := errors.AsType[*enroll.IdentifierError](err)
 			require.True(t, ok, "%v: %v", tt.id, err)
@@ -77,7 +77,7 @@ func TestBindingOfBoundAccount(t *testing.T) {
 
 	// Each of several is told, and they are one refusal on record.
 	before := len(c.Audit("acme.refuse"))
-	_, err = c.Binding(t.Context(), a.acc, "device", "", []store.OrderIdentifier{dns("x.example"), dns("y.ward.example"), dns("z.example")}, home)
+	_, err = c.Binding(t.Context(), a.held(), "device", "", []store.OrderIdentifier{dns("x.example"), dns("y.ward.example"), dns("z.example")}, home)
 	joined, ok := err.(interface{ Unwrap() []error })
 	require.True(t, ok)
 	require.Len(t, joined.Unwrap(), 2)
@@ -86,7 +86,7 @@ func TestBindingOfBoundAccount(t *testing.T) {
 	require.Equal(t, "device/pump-1", refusals[before].Actor)
 	require.True(t, strings.HasSuffix(refusals[before].Outcome, ", and 1 more"), refusals[before].Outcome)
 
-	_, err = c.Binding(t.Context(), a.acc, "web", "", []store.OrderIdentifier{dns("x.ward.example")}, home)
+	_, err = c.Binding(t.Context(), a.held(), "web", "", []store.OrderIdentifier{dns("x.ward.example")}, home)
 	profile, ok := errors.AsType[*enroll.ProfileError](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, "web", profile.Profile)
@@ -118,7 +118,7 @@ func TestBindingOfUnboundAccount(t *testing.T) {
 		{"", "web", []store.OrderIdentifier{dns("a.web.example"), dns("a.example")}, ""},
 		{"", "web", nil, ""},
 	} {
-		b, err := c.Binding(t.Context(), a.acc, tt.profile, tt.role, tt.ids, home)
+		b, err := c.Binding(t.Context(), a.held(), tt.profile, tt.role, tt.ids, home)
 		if tt.path == "" {
 			require.Error(t, err, "%+v", tt)
 			continue
@@ -132,14 +132,14 @@ func TestBindingOfUnboundAccount(t *testing.T) {
 	// One that is on record must be active.
 	eab(c, "web", "c.web.example")
 	denied(t, func() error {
-		_, err := c.Binding(t.Context(), a.acc, "", "web", []store.OrderIdentifier{dns("c.web.example")}, home)
+		_, err := c.Binding(t.Context(), a.held(), "", "web", []store.OrderIdentifier{dns("c.web.example")}, home)
 		return err
 	})
 	// Strangers' refusals go through the queue, which nobody empties any more.
 	c.Stop()
 	before := len(c.Audit("acme.refuse"))
 	require.Positive(t, before)
-	_, err := c.Binding(t.Context(), a.acc, "nobody", "", []store.OrderIdentifier{dns("a.web.example")}, home)
+	_, err := c.Binding(t.Context(), a.held(), "nobody", "", []store.OrderIdentifier{dns("a.web.example")}, home)
 	require.Error(t, err)
 	require.Len(t, c.Audit("acme.refuse"), before)
 }
@@ -165,7 +165,7 @@ func TestBindingOfEndedAccount(t *testing.T) {
 			a := bind(t, c, eab(c, "device", "pump-1"))
 			end(t, a)
 			denied(t, func() error {
-				_, err := a.Binding(t.Context(), a.acc, "", "", []store.OrderIdentifier{dns("pump-1.devices.example")}, home)
+				_, err := a.Binding(t.Context(), a.held(), "", "", []store.OrderIdentifier{dns("pump-1.devices.example")}, home)
 				return err
 			})
 		})
@@ -174,7 +174,7 @@ func TestBindingOfEndedAccount(t *testing.T) {
 	a := unbound(t, c)
 	require.NoError(t, c.DeactivateAccount(t.Context(), a.acc, home))
 	denied(t, func() error {
-		_, err := c.Binding(t.Context(), a.acc, "", "device", []store.OrderIdentifier{permanent("pump-1")}, home)
+		_, err := c.Binding(t.Context(), a.held(), "", "device", []store.OrderIdentifier{permanent("pump-1")}, home)
 		return err
 	})
 }

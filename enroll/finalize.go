@@ -22,12 +22,12 @@ import (
 // attested. An order that has its certificate returns it again for the same key,
 // and is store.ErrSpent for another one, as an order is that has become too old.
 // The other errors are those of Issue and of Binding.
-func (r *Registrar) Finalize(ctx context.Context, acc store.Account, o store.Order, authz []store.Authorization, csr []byte, from netip.Addr) (*x509.Certificate, error) {
+func (r *Registrar) Finalize(ctx context.Context, acc store.HeldAccount, o store.Order, authz []store.Authorization, csr []byte, from netip.Addr) (*x509.Certificate, error) {
 	id, err := ca.ParsePath(r.authority.TrustDomain(), o.Identity)
 	if err != nil {
 		return nil, fmt.Errorf("order %s: %w", o.ID, err)
 	}
-	proof := &orderProof{r: r, account: acc, order: o}
+	proof := &orderProof{r: r, account: acc.ID, order: o}
 	a := Applicant{
 		Identity: ca.Identity{ID: id, Method: ca.MethodACME, Source: from}, Proof: proof,
 		about: map[string]any{"order": o.ID.String(), "account": acc.ID.String()},

@@ -70,8 +70,9 @@ func TestOneOrderOneCertificate(t *testing.T) {
 		finalize := func(id store.OrderID, key func() crypto.Signer) ([]*x509.Certificate, []error) {
 			o, authz, err := c.Store.OrderWithAuthorizations(t.Context(), id)
 			require.NoError(t, err)
+			acc := a.held()
 			return race(50, func(int) (*x509.Certificate, error) {
-				return c.Finalize(t.Context(), a.acc, o, authz, csrFor(t, key(), "", name), home)
+				return c.Finalize(t.Context(), acc, o, authz, csrFor(t, key(), "", name), home)
 			})
 		}
 		certs, errs := finalize(a.order(name), func() crypto.Signer { return enrolltest.NewKey(t) })
@@ -269,12 +270,12 @@ func TestFinalizeRefusesOthers(t *testing.T) {
 		authz := []store.Authorization{{Account: b.acc.ID, Identifier: o.Identifiers[0].Identifier, Status: store.AuthorizationValid, Token: "t", SPKI: make([]byte, 32)}}
 		spki := accountKey(t, key).SPKI
 		authz[0].SPKI = spki[:]
-		denied(t, func() error { _, err := c.Finalize(t.Context(), a.acc, o, authz, csrFor(t, key, ""), home); return err })
+		denied(t, func() error { _, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home); return err })
 		authz[0].Account = a.acc.ID
 		authz[0].SPKI = nil
-		denied(t, func() error { _, err := c.Finalize(t.Context(), a.acc, o, authz, csrFor(t, key, ""), home); return err })
+		denied(t, func() error { _, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home); return err })
 		authz[0].SPKI, authz[0].Token = spki[:], ""
-		denied(t, func() error { _, err := c.Finalize(t.Context(), a.acc, o, authz, csrFor(t, key, ""), home); return err })
+		denied(t, func() error { _, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home); return err })
 		require.Zero(t, c.Certificates("device/pump-1"))
 	})
 }
@@ -311,7 +312,7 @@ func TestFinalizeForgetsWhatWasCovered(t *testing.T) {
 	require.NoError(t, err)
 	authz[0].Token = "" // as if it had been born valid
 	denied(t, func() error {
-		_, err := c.Finalize(t.Context(), a.acc, o, authz, csrFor(t, enrolltest.NewKey(t), "", name), home)
+		_, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, enrolltest.NewKey(t), "", name), home)
 		return err
 	})
 	_, err = a.finalize(id, csrFor(t, enrolltest.NewKey(t), "", name))
@@ -326,7 +327,7 @@ func TestFinalizeUnbound(t *testing.T) {
 		a := unbound(t, c)
 		web := func(name string) store.OrderID {
 			ids := []store.OrderIdentifier{dns(name)}
-			b, err := c.Binding(t.Context(), a.acc, "web", "", ids, home)
+			b, err := c.Binding(t.Context(), a.held(), "web", "", ids, home)
 			require.NoError(t, err)
 			az := store.Authorization{ID: store.NewAuthorizationID(), Account: a.acc.ID, Identifier: ids[0].Identifier, Status: store.AuthorizationValid, Token: "t", Expires: c.Now().Add(time.Hour)}
 			o := store.Order{ID: store.NewOrderID(), Account: a.acc.ID, Identity: b.Path(), Profile: "web", Identifiers: ids, Expires: c.Now().Add(time.Hour), Authorizations: []store.AuthorizationID{az.ID}}

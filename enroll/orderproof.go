@@ -12,7 +12,7 @@ import (
 // An orderProof is an order of an ACME account that speaks for the identity.
 type orderProof struct {
 	r       *Registrar
-	account store.Account
+	account store.AccountID
 	order   store.Order
 	create  bool // the identity of an unbound account is not on record yet
 }
@@ -52,7 +52,11 @@ func (p *orderProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509.
 		p.create = false
 		return nil, ErrAgain
 	case errors.Is(err, store.ErrSpent):
-		if _, e := p.r.accountHolder(ctx, p.account); e != nil {
+		acc, e := p.r.store.HeldAccount(ctx, p.account)
+		if e == nil {
+			e = p.r.good(acc)
+		}
+		if e != nil {
 			return nil, e
 		}
 	}

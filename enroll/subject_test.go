@@ -24,7 +24,7 @@ func TestOrderWithOwnName(t *testing.T) {
 		require.Equal(t, []string{"pump-1.devices.example"}, renewed.DNSNames)
 
 		for _, ids := range [][]store.OrderIdentifier{{own}, {own, own}, {dns("pump-2"), name}} {
-			_, err := c.Binding(t.Context(), a.acc, "", "", ids, home)
+			_, err := c.Binding(t.Context(), a.held(), "", "", ids, home)
 			var refused *enroll.IdentifierError
 			require.ErrorAs(t, err, &refused)
 		}

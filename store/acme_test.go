@@ -112,6 +112,14 @@ func oneCertificate(t *testing.T, d *DB, id OrderID, attempt func(int) error) {
 	require.Equal(t, id, of.ID)
 	_, err = d.OrderOfCertificate(t.Context(), Serial{1})
 	require.ErrorIs(t, err, ErrNotFound)
+
+	mine, err := d.AccountCertificate(t.Context(), got.Account, certs[0].Serial)
+	require.NoError(t, err)
+	require.Equal(t, certs[0], mine)
+	_, err = d.AccountCertificate(t.Context(), NewAccountID(), certs[0].Serial)
+	require.ErrorIs(t, err, ErrNotFound, "another account's")
+	_, err = d.AccountCertificate(t.Context(), got.Account, Serial{1})
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 // What came to pass between the reading of an order and its completion counts:

@@ -127,28 +127,35 @@ func (d *DB) AccountByKey(ctx context.Context, thumbprint [32]byte) (Account, er
 	return r.account()
 }
 
-// AccountHolder returns the account with this id, or [ErrNotFound]; the identity
-// that it is bound to, nil for none; and whether the token that bound it has been
-// revoked since. It is one query.
-func (d *DB) AccountHolder(ctx context.Context, id AccountID) (a Account, identity *Identity, tokenRevoked bool, err error) {
+// A HeldAccount is an account with what its certificates rest on.
+type HeldAccount struct {
+	Account
+	Holder       *Identity // that it is bound to; nil: unbound
+	TokenRevoked bool      // the token that bound it, since
+}
+
+// HeldAccount returns the account with this id, or [ErrNotFound], in one query.
+func (d *DB) HeldAccount(ctx context.Context, id AccountID) (HeldAccount, error) {
 	var r accountRow
 	var i identityRow
 	var revoked sql.NullInt64
-	err = d.reads.row(ctx, `
+	err := d.reads.row(ctx, `
 		SELECT `+accountColumns+`, `+identityColumns+`, t.revoked_at
 		FROM acme_accounts a
 		LEFT JOIN identities i ON i.path = a.identity
 		LEFT JOIN tokens t ON t.id = a.token
 		WHERE a.id = $1`, []any{id[:]}, append(append(r.dest(), i.dest()...), &revoked)...)
 	if err != nil {
-		return Account{}, nil, false, fmt.Errorf("reading account %s: %w", id, err)
+		return HeldAccount{}, fmt.Errorf("reading account %s: %w", id, err)
 	}
-	a, err = r.account()
+	a, err := r.account()
+	held := HeldAccount{Account: a, TokenRevoked: revoked.Valid}
 	if err != nil || !i.path.Valid {
-		return a, nil, revoked.Valid, err
+		return held, err
 	}
 	holder, err := i.identity()
-	return a, &holder, revoked.Valid, err
+	held.Holder = &holder
+	return held, err
 }
 
 // An accountRow is an account as the database has it.

@@ -16,3 +16,17 @@ func (d *DB) OrderOfCertificate(ctx context.Context, serial Serial) (Order, erro
 	}
 	return r.order()
 }
+
+// AccountCertificate returns the certificate with this serial that the account was
+// issued for an order. It returns [ErrNotFound] if there is none, and once the order
+// was pruned.
+func (d *DB) AccountCertificate(ctx context.Context, account AccountID, serial Serial) (Certificate, error) {
+	var r certificateRow
+	err := d.reads.row(ctx, `
+		SELECT `+certificateColumns+` FROM acme_orders o JOIN certificates c ON c.serial = o.serial
+		WHERE o.serial = $1 AND o.account = $2`, []any{serial[:], account[:]}, r.dest()...)
+	if err != nil {
+		return Certificate{}, fmt.Errorf("reading certificate %s of account %s: %w", serial, account, err)
+	}
+	return r.certificate(), nil
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -138,26 +139,28 @@ func (d *DB) Order(ctx context.Context, id OrderID) (Order, error) {
 // or [ErrNotFound]. Authorizations that were pruned are missing: an order that is
 // open and has fewer of them than ids can no longer be completed.
 func (d *DB) OrderWithAuthorizations(ctx context.Context, id OrderID) (Order, []Authorization, error) {
-	o, err := d.order(ctx, id)
-	if err != nil {
-		return Order{}, nil, err
-	}
 	rows, err := d.reads.query(ctx, `
-		SELECT l.authorization_id, `+authorizationColumns+`
-		FROM acme_order_authorizations l LEFT JOIN acme_authorizations z ON z.id = l.authorization_id
-		WHERE l.order_id = $1 ORDER BY l.position`, id[:])
+		SELECT `+orderColumns+`, l.authorization_id, `+authorizationColumns+`
+		FROM acme_orders o
+		LEFT JOIN acme_order_authorizations l ON l.order_id = o.id
+		LEFT JOIN acme_authorizations z ON z.id = l.authorization_id
+		WHERE o.id = $1 ORDER BY l.position`, id[:])
 	if err != nil {
 		return Order{}, nil, fmt.Errorf("reading order %s: %w", id, err)
 	}
 	defer rows.Close()
+	var of orderRow // the same in every row
+	var links []AuthorizationID
 	var authorizations []Authorization
 	for rows.Next() {
 		var link []byte
 		var r authorizationRow
-		if err := rows.Scan(append([]any{&link}, r.dest()...)...); err != nil {
+		if err := rows.Scan(slices.Concat(of.dest(), []any{&link}, r.dest())...); err != nil {
 			return Order{}, nil, fmt.Errorf("reading order %s: %w", id, err)
 		}
-		o.Authorizations = append(o.Authorizations, AuthorizationID(link))
+		if link != nil {
+			links = append(links, AuthorizationID(link))
+		}
 		if r.id != nil {
 			authorizations = append(authorizations, r.authorization())
 		}
@@ -165,7 +168,12 @@ func (d *DB) OrderWithAuthorizations(ctx context.Context, id OrderID) (Order, []
 	if err := rows.Err(); err != nil {
 		return Order{}, nil, fmt.Errorf("reading order %s: %w", id, err)
 	}
-	return o, authorizations, nil
+	if of.id == nil {
+		return Order{}, nil, fmt.Errorf("reading order %s: %w", id, ErrNotFound)
+	}
+	o, err := of.order()
+	o.Authorizations = links
+	return o, authorizations, err
 }
 
 // Orders lists the account's orders that are valid, or open and in time, the

@@ -109,7 +109,7 @@ func readAll(t *testing.T, d *DB) {
 	for _, read := range []func() error{
 		func() error { _, err := d.Account(ctx, acct.ID); return err },
 		func() error { _, err := d.AccountByKey(ctx, acct.Thumbprint); return err },
-		func() error { _, _, _, err := d.AccountHolder(ctx, acct.ID); return err },
+		func() error { _, err := d.HeldAccount(ctx, acct.ID); return err },
 		func() error { _, err := d.Order(ctx, o.ID); return err },
 		func() error { _, _, err := d.OrderWithAuthorizations(ctx, o.ID); return err },
 		func() error { _, err := d.Authorization(ctx, z.ID); return err },
@@ -122,7 +122,10 @@ func readAll(t *testing.T, d *DB) {
 			require.NoError(t, complete(d, o.ID))
 			completed, err := d.Order(ctx, o.ID)
 			require.NoError(t, err)
-			_, err = d.OrderOfCertificate(ctx, *completed.Serial)
+			if _, err = d.OrderOfCertificate(ctx, *completed.Serial); err != nil {
+				return err
+			}
+			_, err = d.AccountCertificate(ctx, acct.ID, *completed.Serial)
 			return err
 		},
 		func() error { _, err := d.Token(ctx, id); return err },

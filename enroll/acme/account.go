@@ -78,7 +78,7 @@ func (h *Handler) account(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if len(r.payload) == 0 {
-		return r.replyAccount(w, http.StatusOK, *r.account)
+		return r.replyAccount(w, http.StatusOK, r.account.Account)
 	}
 	var req accountRequest
 	if err := decode(r.payload, &req); err != nil {
@@ -97,7 +97,7 @@ func (h *Handler) account(w http.ResponseWriter, r *request) error {
 func (h *Handler) updateAccount(ctx context.Context, r *request, req accountRequest) error {
 	switch req.Status {
 	case "deactivated":
-		return h.Registrar.DeactivateAccount(ctx, *r.account, r.from())
+		return h.Registrar.DeactivateAccount(ctx, r.account.Account, r.from())
 	case "", "valid":
 	default:
 		return malformed("an account can be deactivated, and nothing else")
@@ -112,7 +112,7 @@ func (h *Handler) updateAccount(ctx context.Context, r *request, req accountRequ
 	if err := checkContacts(contacts); err != nil {
 		return err
 	}
-	return h.Registrar.UpdateAccount(ctx, *r.account, contacts, terms, r.from())
+	return h.Registrar.UpdateAccount(ctx, r.account.Account, contacts, terms, r.from())
 }
 
 // ownAccount refuses an account's URL to others.

@@ -25,7 +25,7 @@ func (h *Handler) authorization(w http.ResponseWriter, r *request) error {
 			return err
 		}
 	}
-	h.resume(r.Context(), a, *r.account)
+	h.resume(r.Context(), a, r.account.Account)
 	object := h.authorizationObject(r, a)
 	if object.Status == statusPending {
 		w.Header().Set("Retry-After", seconds(poll))

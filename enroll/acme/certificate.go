@@ -18,13 +18,13 @@ func (h *Handler) certificate(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return notFound("certificate")
 	}
-	cert, err := h.Registrar.OrderCertificate(r.Context(), *r.account, serial)
+	cert, err := h.Store.AccountCertificate(r.Context(), r.account.ID, serial)
 	if errors.Is(err, store.ErrNotFound) {
 		return notFound("certificate")
 	}
 	if err != nil {
 		return err
 	}
-	send(w, http.StatusOK, mediaChain, h.Registrar.Chain(cert))
+	send(w, http.StatusOK, mediaChain, h.Registrar.Chain(cert.DER))
 	return nil
 }

@@ -27,7 +27,7 @@ func (h *Handler) challenge(w http.ResponseWriter, r *request) error {
 	}
 	switch {
 	case len(r.payload) == 0:
-		h.resume(r.Context(), a, *r.account)
+		h.resume(r.Context(), a, r.account.Account)
 	case authorizationStatus(a, h.Now()) == statusPending:
 		if a, err = h.respond(r, a, typ); err != nil {
 			return err
@@ -55,7 +55,7 @@ func (h *Handler) respond(r *request, a store.Authorization, typ string) (store.
 		if err := decode(r.payload, &empty); err != nil {
 			return a, err
 		}
-		err = h.attempt(r.Context(), a, typ, *r.account)
+		err = h.attempt(r.Context(), a, typ, r.account.Account)
 	}
 	if err != nil && !errors.Is(err, store.ErrStale) { // another request is at it, or was
 		return a, err
@@ -111,7 +111,7 @@ func (h *Handler) attest(r *request, a store.Authorization) error {
 		return err
 	}
 	spki, err := attest.Verify(object, attest.Options{
-		Roots: h.attestationRoots(*r.account), KeyAuthorization: keyAuthorization(a, *r.account),
+		Roots: h.attestationRoots(r.account.Account), KeyAuthorization: keyAuthorization(a, r.account.Account),
 		Identifier: a.Value, Now: h.Now(),
 	})
 	return h.complete(context.WithoutCancel(r.Context()), a, err, spki[:])

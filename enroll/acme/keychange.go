@@ -24,7 +24,7 @@ func (h *Handler) keyChange(w http.ResponseWriter, r *request) error {
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	err = h.Registrar.ChangeAccountKey(r.Context(), *r.account, key, r.from())
+	err = h.Registrar.ChangeAccountKey(r.Context(), r.account.Account, key, r.from())
 	if errors.Is(err, store.ErrExists) { // another account was faster with the key
 		if holder, err := h.Store.AccountByKey(r.Context(), key.Thumbprint); err == nil {
 			return r.keyInUse(holder)
@@ -33,7 +33,7 @@ func (h *Handler) keyChange(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.replyAccount(w, http.StatusOK, *r.account)
+	return r.replyAccount(w, http.StatusOK, r.account.Account)
 }
 
 // nextKey checks the inner JWS, and returns the key that signed it.

@@ -71,7 +71,7 @@ func (h *Handler) authorizations(r *request, o *store.Order, binding enroll.Bind
 	for _, id := range o.Identifiers {
 		a, ok := earlier[id]
 		if !ok {
-			if id.Type == typePermanent && binding.Role() != h.attestationRole(*r.account) {
+			if id.Type == typePermanent && binding.Role() != h.attestationRole(r.account.Account) {
 				return nil, nil, newProblem(http.StatusForbidden, rejectedIdentifier, "an account without a token has devices attested in the default role only")
 			}
 			a = newAuthorization(o, id, binding.Covered(id))

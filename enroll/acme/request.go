@@ -18,8 +18,8 @@ type request struct {
 	base    string // "https://" and the host: what URLs begin with
 	payload []byte // empty: POST-as-GET (RFC 8555, Section 6.3)
 
-	key     *accountKey    // who signed
-	account *store.Account // nil if signed by jwk
+	key     *accountKey        // who signed
+	account *store.HeldAccount // nil if signed by jwk
 }
 
 // A signer says how a page has its requests signed (Section 6.2).
@@ -65,13 +65,13 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, by signer
 		return nil, err
 	}
 	if req.account != nil && req.account.Status != store.AccountValid {
-		return nil, closed(*req.account)
+		return nil, closed(req.account.Account)
 	}
 	return req, nil
 }
 
 // signingAccount returns the account that the JWS names in kid, and its key.
-func (h *Handler) signingAccount(r *http.Request, base string, j *jws) (*store.Account, *accountKey, error) {
+func (h *Handler) signingAccount(r *http.Request, base string, j *jws) (*store.HeldAccount, *accountKey, error) {
 	if j.header.KeyID == nil || j.header.Key != nil {
 		return nil, nil, malformed("JWS: this request is signed with kid in the header, and no jwk")
 	}
@@ -79,14 +79,14 @@ func (h *Handler) signingAccount(r *http.Request, base string, j *jws) (*store.A
 	if !ok {
 		return nil, nil, errNoAccount
 	}
-	account, err := h.Store.Account(r.Context(), id)
+	account, err := h.Store.HeldAccount(r.Context(), id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil, errNoAccount
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := storedKey(account)
+	key, err := storedKey(account.Account)
 	if err != nil {
 		return nil, nil, err
 	}
