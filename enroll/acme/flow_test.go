@@ -120,10 +120,10 @@ func TestAccount(t *testing.T) {
 	require.Equal(t, object, u.post(url, map[string]any{}).ok())
 
 	require.Equal(t, "deactivated", u.post(url, map[string]any{"status": "deactivated"}).ok()["status"])
-	u.post(url, nil).refused(http.StatusForbidden, "unauthorized")
-	u.order("x.web.example").refused(http.StatusForbidden, "unauthorized")
+	u.post(url, nil).refused(http.StatusUnauthorized, "unauthorized")
+	u.order("x.web.example").refused(http.StatusUnauthorized, "unauthorized")
 	u.kid = ""
-	u.post("/acme/new-account", map[string]any{"termsOfServiceAgreed": true}).refused(http.StatusForbidden, "unauthorized")
+	u.post("/acme/new-account", map[string]any{"termsOfServiceAgreed": true}).refused(http.StatusUnauthorized, "unauthorized")
 }
 
 // One order, one certificate: of any number who finalize it at once with keys of

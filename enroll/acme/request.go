@@ -95,10 +95,14 @@ func (h *Handler) signingAccount(r *http.Request, base string, j *jws) (*store.H
 
 var errNoAccount = newProblem(http.StatusBadRequest, accountDoesNotExist, "there is no such account")
 
-// closed is what the owner of an account that is not valid any more is told
-// (Section 7.3.6).
+// closed is what the owner of an account that is not valid any more is told. Of a
+// deactivated one, Section 7.3.6 has the status.
 func closed(a store.Account) error {
-	return newProblem(http.StatusForbidden, unauthorized, "the account is "+string(a.Status))
+	status := http.StatusForbidden
+	if a.Status == store.AccountDeactivated {
+		status = http.StatusUnauthorized
+	}
+	return newProblem(status, unauthorized, "the account is "+string(a.Status))
 }
 
 // accountID reads an account's URL. It may have another of our names than the
