@@ -65,10 +65,6 @@ func TestSecrets(t *testing.T) {
 	secret, _, _ := strings.Cut(strings.TrimPrefix(token, "bt1."), ".")
 	raw, err := base64.RawURLEncoding.DecodeString(secret)
 	require.NoError(t, err)
-	type needle struct {
-		text []byte
-		home string
-	}
 	needles := map[string]needle{
 		"the token":            {[]byte(secret), tokenFile},
 		"the token's bytes":    {raw, ""},
@@ -83,17 +79,7 @@ func TestSecrets(t *testing.T) {
 	require.NoError(t, err)
 	needles["the machine's key"] = needle{scalar, ""}
 
-	for what, needle := range needles {
-		require.NotContains(t, d.log.String(), string(needle.text), "%s is in the log", what)
-		require.NotContains(t, said.String(), string(needle.text), "%s was said", what)
-		for _, root := range []string{filepath.Dir(dir), work} {
-			walk(t, root, func(path string, info fs.FileInfo, text []byte) {
-				if path != needle.home {
-					require.False(t, bytes.Contains(text, needle.text), "%s is in %s", what, path)
-				}
-			})
-		}
-	}
+	d.hides(t, said.String(), needles, filepath.Dir(dir), work)
 	for _, root := range []string{filepath.Dir(dir), work} {
 		walk(t, root, func(path string, info fs.FileInfo, text []byte) {
 			secret := bytes.Contains(text, []byte("PRIVATE KEY-----")) || strings.Contains(path, "passphrase") ||
@@ -102,6 +88,28 @@ func TestSecrets(t *testing.T) {
 				require.Zero(t, info.Mode().Perm()&0o077, "%s is %s", path, info.Mode())
 			}
 		})
+	}
+}
+
+// A needle is what must not be seen, and the one file that it may be in.
+type needle struct {
+	text []byte
+	home string
+}
+
+// hides demands that no needle is in the daemon's log, in what was said, or in a
+// file of these folders.
+func (d *daemon) hides(t testing.TB, said string, needles map[string]needle, folders ...string) {
+	for what, needle := range needles {
+		require.NotContains(t, d.log.String(), string(needle.text), "%s is in the log", what)
+		require.NotContains(t, said, string(needle.text), "%s was said", what)
+		for _, root := range folders {
+			walk(t, root, func(path string, info fs.FileInfo, text []byte) {
+				if path != needle.home {
+					require.False(t, bytes.Contains(text, needle.text), "%s is in %s", what, path)
+				}
+			})
+		}
 	}
 }
 
