@@ -47,9 +47,15 @@ func TestACMEKeyChange(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, webURI, cert.URIs[0].String(), "whom it is bound to stays")
 
-	// Nobody makes an account of the old key, and the token is not lost by that.
+	// Nobody makes an account of a key that was one's, and the token is not lost by
+	// that.
+	second := newAccount(t, d, over)
+	second.Key = same.Key
+	require.NoError(t, same.AccountKeyRollover(t.Context(), newRequest(t).key))
 	token := d.newEAB(t, "service", "db")
-	problem(t, old.bind(token.KID, hmacKey(t, token)), http.StatusBadRequest, "badPublicKey")
+	for _, used := range []account{old, second} {
+		problem(t, used.bind(token.KID, hmacKey(t, token)), http.StatusBadRequest, "badPublicKey")
+	}
 	require.NoError(t, newAccount(t, d, over).bind(token.KID, hmacKey(t, token)))
 	run(t, "betonicad", "audit", "verify", "--dir", dir)
 }
@@ -101,12 +107,12 @@ func TestACMEOrders(t *testing.T) {
 	var found []string
 	for next, pages := list, 0; next != ""; pages++ {
 		require.Less(t, pages, 2)
-		resp, body := a.post(next, a, nil)
+		resp, body := a.post(next, nil)
 		require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
 		found = append(found, ordersOf(t, body)...)
 		next = linkOf(resp, "next")
 	}
 	require.ElementsMatch(t, made, found)
-	resp, body := other.post(list, other, nil)
+	resp, body := other.post(list, nil)
 	require.Equal(t, http.StatusForbidden, resp.StatusCode, "%s", body)
 }

@@ -116,24 +116,42 @@ func problem(t testing.TB, err error, status int, kind string) {
 
 // post signs a payload, nil for POST-as-GET, and returns the answer. It is for what
 // the client has no function for.
-func (a account) post(url string, nonces jose.NonceSource, payload []byte) (*http.Response, []byte) {
+func (a account) post(url string, payload []byte) (*http.Response, []byte) {
 	a.t.Helper()
-	options := (&jose.SignerOptions{NonceSource: nonces}).WithHeader("url", url).WithHeader("kid", string(a.KID))
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: a.Key}, options)
+	signed, err := a.sign(url, a, payload)
 	require.NoError(a.t, err)
-	signed, err := signer.Sign(payload)
-	require.NoError(a.t, err)
-	compact, err := signed.CompactSerialize()
-	require.NoError(a.t, err)
-	parts := strings.Split(compact, ".")
-	body, err := json.Marshal(map[string]string{"protected": parts[0], "payload": parts[1], "signature": parts[2]})
-	require.NoError(a.t, err)
-	resp, err := a.HTTPClient.Post(url, "application/jose+json", bytes.NewReader(body))
-	require.NoError(a.t, err)
-	defer resp.Body.Close()
-	body, err = io.ReadAll(resp.Body)
+	resp, body, err := a.send(url, signed)
 	require.NoError(a.t, err)
 	return resp, body
+}
+
+// sign writes a JWS with all its fields: FullSerialize leaves an empty payload out.
+func (a account) sign(url string, nonces jose.NonceSource, payload []byte) ([]byte, error) {
+	options := (&jose.SignerOptions{NonceSource: nonces}).WithHeader("url", url).WithHeader("kid", string(a.KID))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: a.Key}, options)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return nil, err
+	}
+	compact, err := signed.CompactSerialize()
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.Split(compact, ".")
+	return json.Marshal(map[string]string{"protected": parts[0], "payload": parts[1], "signature": parts[2]})
+}
+
+func (a account) send(url string, signed []byte) (*http.Response, []byte, error) {
+	resp, err := a.HTTPClient.Post(url, "application/jose+json", bytes.NewReader(signed))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp, body, err
 }
 
 // Nonce gets a nonce from the account's server.
