@@ -3,7 +3,6 @@ package revoke
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -53,6 +52,3 @@ func serve(w http.ResponseWriter, r *http.Request, body []byte, mediaType string
 func (d *Document) pem() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: d.DER})
 }
-
-// base64 returns the list as a stream's data line has it.
-func (d *Document) base64() string { return base64.StdEncoding.EncodeToString(d.DER) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/revoke/stream"
 	"github.com/betonica/betonica/store"
 )
 
@@ -45,7 +46,7 @@ type PublisherConfig struct {
 
 	Log *slog.Logger
 
-	maxEvent int // bytes of DER; 0: as the constant
+	maxEvent int // bytes of DER; 0: as stream.MaxEvent
 }
 
 // A Publisher signs what was revoked, and serves it: the full list, the delta and
@@ -64,7 +65,7 @@ type Publisher struct {
 	delta   atomic.Pointer[Document]
 	chain   atomic.Pointer[chain]
 	failed  failures
-	stream  hub
+	stream  stream.Hub
 
 	// Of Run's goroutine.
 	numbers   numbers
@@ -89,7 +90,7 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 		c.Heartbeat = 10 * time.Second
 	}
 	if c.maxEvent == 0 {
-		c.maxEvent = maxEvent
+		c.maxEvent = stream.MaxEvent
 	}
 	root, err := openRootCRL(c.RootCRL, c.Authority.Root())
 	if err != nil {
@@ -173,9 +174,6 @@ func (p *Publisher) Health() error {
 func (p *Publisher) Full() *Document    { return p.full.Load() }
 func (p *Publisher) Delta() *Document   { return p.delta.Load() }
 func (p *Publisher) RootCRL() *Document { return p.rootCRL }
-
-// Subscribers returns how many peers are on the stream.
-func (p *Publisher) Subscribers() int { return p.stream.len() }
 
 // issuer makes CRL signatures as a crypto.Signer.
 type issuer struct{ *ca.Authority }

@@ -14,7 +14,7 @@ import (
 func (p *Publisher) Run(ctx context.Context) error {
 	stop := p.Store.OnRevoked(func([]store.Revocation) { p.poke() })
 	defer stop()
-	defer p.stream.close()
+	defer p.stream.Close()
 	p.poke() // for what was revoked since NewPublisher
 
 	fulls := make(chan fullList, 1)

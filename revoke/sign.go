@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/revoke/stream"
 	"github.com/betonica/betonica/store"
 )
 
@@ -108,7 +109,7 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	}
 	p.entries = set.Len()
 	p.delta.Store(doc)
-	p.stream.publish(newEvent(doc, p.maxEvent))
+	p.stream.Publish(stream.NewDelta(doc.Number, doc.Base, doc.DER, p.maxEvent))
 	return nil
 }
 

@@ -26,6 +26,7 @@ var layers = map[string]string{
 	"revoke/ocsp":            "",
 	"revoke/crl":             "",
 	"revoke/allow":           "",
+	"revoke/stream":          "", // a relay serves by it, too
 	"enroll/api":             "",
 	"enroll/acme/validate":   "",
 	"enroll/acme/attest":     "",
@@ -37,7 +38,7 @@ var layers = map[string]string{
 
 	"enroll":       "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
 	"enroll/agent": "enroll/client enroll/api store/audit/checkpoint",
-	"revoke":       "ca store store/audit revoke/ocsp revoke/crl",
+	"revoke":       "ca store store/audit revoke/ocsp revoke/crl revoke/stream",
 	"revoke/peer":  "revoke/ocsp revoke/crl revoke/allow",
 
 	"enroll/join":  "ca store enroll enroll/api",

@@ -95,6 +95,7 @@ func (w *World) handler() http.Handler {
 	mux.HandleFunc(issuing+"full.crl", w.Publisher.ServeFull)
 	mux.HandleFunc(issuing+"delta.crl", w.Publisher.ServeDelta)
 	mux.HandleFunc(issuing+"stream", w.Publisher.ServeStream)
+	mux.HandleFunc(issuing+"poll", w.Publisher.ServePoll)
 	mux.HandleFunc("/crl/"+w.Authority.RootID()+"/full.crl", w.Publisher.ServeRoot)
 	mux.HandleFunc("/chain.crl.pem", w.Publisher.ServeChain)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -18,8 +18,11 @@ func (m *Metrics) CollectRevocation(p *revoke.Publisher, r *revoke.Responder) {
 	gauge("betonica_crl_full_age_seconds", "Age of the newest full CRL.", func() float64 { return time.Since(p.Full().ThisUpdate).Seconds() })
 	gauge("betonica_crl_delta_age_seconds", "Age of the newest delta CRL.", func() float64 { return time.Since(p.Delta().ThisUpdate).Seconds() })
 	gauge("betonica_crl_root_next_update_seconds", "When the root's CRL ends, in Unix time.", func() float64 { return float64(p.RootCRL().NextUpdate.Unix()) })
-	gauge("betonica_crl_subscribers", "Peers on the stream of deltas.", func() float64 { return float64(p.Subscribers()) })
+	gauge("betonica_crl_subscribers", "Peers on the stream of deltas, or in a poll.", func() float64 { return float64(p.Subscribers()) })
 	gauge("betonica_ocsp_kept", "OCSP answers that are kept in memory.", func() float64 { return float64(r.Counts().Kept) })
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "betonica_crl_subscribers_refused_total", Help: "Peers that were turned away: there were too many, in all or from one address.",
+	}, func() float64 { return float64(p.Unsubscribed()) }))
 	for how, count := range map[string]func(revoke.Counts) int64{
 		"hit":     func(c revoke.Counts) int64 { return c.Hits },
 		"miss":    func(c revoke.Counts) int64 { return c.Misses },

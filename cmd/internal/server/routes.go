@@ -33,6 +33,7 @@ func (s *Server) http() http.Handler {
 	mux.HandleFunc(issuing+"full.crl", s.Publisher.ServeFull)
 	mux.HandleFunc(issuing+"delta.crl", s.Publisher.ServeDelta)
 	mux.HandleFunc(issuing+"stream", s.Publisher.ServeStream)
+	mux.HandleFunc(issuing+"poll", s.Publisher.ServePoll)
 	mux.HandleFunc(root+"full.crl", s.Publisher.ServeRoot)
 	mux.HandleFunc("/chain.crl.pem", s.Publisher.ServeChain)
 	s.route(mux, "GET /ca/{file}", s.certificate)

@@ -1,0 +1,66 @@
+package stream
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// ServeSSE pushes each delta as a server-sent event (WHATWG HTML, Section 9.2):
+// "delta" with the base64 of its DER, or "pointer" with a [Pointer]. The id is the
+// CRL number; a client that comes back with it in Last-Event-ID gets the newest
+// delta at once unless it has that one. An id above the newest is none of ours, and
+// counts for nothing. Who does not take an event within ten seconds is cut.
+func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
+	if !onlyGet(w, r) {
+		return
+	}
+	leave, closed, err := h.join(r.RemoteAddr)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	defer leave()
+	sent, _ := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64)
+	if newest := h.Newest(); newest != nil && sent > newest.number {
+		sent = 0
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // to an nginx between us
+	out := http.NewResponseController(w)
+	// A stream has no end; the server's own deadlines are for requests that have.
+	if out.SetReadDeadline(time.Time{}) != nil || out.SetWriteDeadline(time.Now().Add(patience)) != nil || out.Flush() != nil {
+		return
+	}
+	for {
+		e, changed := h.now()
+		if e != nil && e.number != sent {
+			if out.SetWriteDeadline(time.Now().Add(patience)) != nil {
+				return
+			}
+			if _, err := w.Write(e.text); err != nil || out.Flush() != nil {
+				return
+			}
+			sent = e.number
+			continue // there may be a newer one by now
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-closed:
+			return
+		case <-changed:
+		}
+	}
+}
+
+func onlyGet(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet {
+		return true
+	}
+	w.Header().Set("Allow", "GET")
+	http.Error(w, "only GET", http.StatusMethodNotAllowed)
+	return false
+}
