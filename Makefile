@@ -22,8 +22,8 @@ build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
 test: ## every test this machine can run; it names those it leaves out
 	go test -timeout 20m -v ./... | $(VERDICT)
 	@if [ -n "$$CI" ] || $(CC) -E -include openssl/aes.h -x c /dev/null >/dev/null 2>&1; then \
-		go test -tags tpmsimulator -run '^TestSimulator$$' -v ./enroll/acme/attest | $(VERDICT); \
-	else echo "    left out TestSimulator: the TPM is C, and wants OpenSSL's headers (libssl-dev)"; fi
+		go test -tags tpmsimulator -run '^Test(Simulator|TPM)$$' -v ./enroll/acme/attest ./cmd/betonicad | $(VERDICT); \
+	else echo "    left out TestSimulator and TestTPM: the TPM is C, and wants OpenSSL's headers (libssl-dev)"; fi
 
 # The race pass leaves to `make test` what starts many programs, one after the
 # other, or opens thousands of connections; it puts the detector into the daemon that the others load and kill.
