@@ -25,6 +25,16 @@ type Template struct {
 	// ThisUpdate is when the list is made, NextUpdate by when the next one will be: past
 	// it, relying parties trust nobody. Both are whole seconds.
 	ThisUpdate, NextUpdate time.Time
+
+	// Point is empty for a list about all certificates of its issuer. Otherwise the list
+	// is about those only whose CRL distribution point is this URL, octet for octet, and
+	// says so in an issuing distribution point, which is critical (RFC 5280, Section
+	// 5.2.5).
+	Point string
+
+	// Freshest is where the newest delta to this list is, a URL; empty: it does not say.
+	// A delta has none (RFC 5280, Section 5.2.6).
+	Freshest string
 }
 
 // Encode signs a list and writes it to w in DER. The signer's key is the issuer's:
@@ -88,6 +98,10 @@ func newMessage(issuer *x509.Certificate, signer crypto.Signer, t Template, entr
 		return nil, fmt.Errorf("CRL %d would end before it begins", t.Number)
 	case t.ThisUpdate.Year() < firstGeneralized-100 || t.NextUpdate.Year() > 9999:
 		return nil, fmt.Errorf("CRL %d has a time that DER cannot say", t.Number)
+	case t.Base > 0 && t.Freshest != "":
+		return nil, fmt.Errorf("CRL %d is a delta, and would name a newer one", t.Number)
+	case !isIA5(t.Point) || !isIA5(t.Freshest):
+		return nil, fmt.Errorf("CRL %d would name a URL that is not in ASCII", t.Number)
 	}
 	n := 0
 	for i := range entries.records {
@@ -120,6 +134,12 @@ func (t Template) extensions(keyID []byte) []byte {
 	}
 	if t.Base > 0 {
 		all = append(all, extension{oid: []byte(oidDelta), critical: true, value: number(t.Base)}.encode())
+	}
+	if t.Point != "" {
+		all = append(all, extension{oid: []byte(oidScope), critical: true, value: element(tagSequence, pointName(t.Point))}.encode())
+	}
+	if t.Freshest != "" {
+		all = append(all, extension{oid: []byte(oidFreshest), value: element(tagSequence, element(tagSequence, pointName(t.Freshest)))}.encode())
 	}
 	return element(context0, element(tagSequence, all...))
 }

@@ -13,6 +13,7 @@ const (
 	oidDelta          = "\x55\x1d\x1b" // deltaCRLIndicator
 	oidScope          = "\x55\x1d\x1c" // issuingDistributionPoint
 	oidAuthorityKeyID = "\x55\x1d\x23"
+	oidFreshest       = "\x55\x1d\x2e" // freshestCRL
 )
 
 // maxExtensions bounds what finding a repeated extension costs.

@@ -98,4 +98,9 @@ func (f forgery) der(t testing.TB, by party) []byte {
 	return seq(tbs, orElse(f.outer, ecdsaSHA256), tlv(3, []byte{0}, signature), f.tail)
 }
 
+// pointAt is a DistributionPoint with one URL, and what may follow it.
+func pointAt(url string, more ...[]byte) []byte {
+	return seq(append([][]byte{tlv(0xa0, tlv(0xa0, tlv(0x86, []byte(url))))}, more...)...)
+}
+
 func akiOf(by party) []byte { return extension(authorityKey, false, seq(tlv(0x80, by.SubjectKeyId))) }

@@ -13,6 +13,7 @@ type List struct {
 	delta                  bool
 	thisUpdate, nextUpdate time.Time
 	scope                  *Scope
+	freshest               []string
 	entries                Set
 }
 
@@ -31,6 +32,16 @@ func Open(der []byte, issuer *x509.Certificate) (*List, error) {
 	if !issuer.IsCA || issuer.KeyUsage&x509.KeyUsageCRLSign == 0 {
 		return nil, fmt.Errorf("%w: its certificate is not one for signing CRLs", ErrIssuer)
 	}
+	body, algorithm, err := openSigned(der, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return parse(body, algorithm, issuer)
+}
+
+// openSigned returns the contents of the tbsCertList in der, whose signature verifies, and
+// the algorithm of that.
+func openSigned(der []byte, issuer *x509.Certificate) ([]byte, x509.SignatureAlgorithm, error) {
 	outer := reader{b: der}
 	r := outer.nested(tagSequence, "CertificateList")
 	outer.end("CertificateList")
@@ -41,14 +52,14 @@ func Open(der []byte, issuer *x509.Certificate) (*List, error) {
 	r.end("CertificateList")
 	switch {
 	case r.err != nil:
-		return nil, r.err
+		return nil, 0, r.err
 	case len(bits) < 2 || bits[0] != 0:
-		return nil, &MalformedError{Reason: "signature is not a whole number of octets"}
+		return nil, 0, &MalformedError{Reason: "signature is not a whole number of octets"}
 	}
 	if err := issuer.CheckSignature(algorithm, signed, bits[1:]); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+		return nil, 0, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
-	return parse(body, algorithm, issuer)
+	return body, algorithm, nil
 }
 
 // Number returns the list's own number.
@@ -71,6 +82,10 @@ func (l *List) NextUpdate() time.Time { return l.nextUpdate }
 // Scope returns which certificates the list is about, nil if it is about all of the
 // issuer's.
 func (l *List) Scope() *Scope { return l.scope }
+
+// Freshest returns the URLs at which a full list says that deltas to it are. They are the
+// issuer's word, as all of the list is.
+func (l *List) Freshest() []string { return l.freshest }
 
 // Entries returns what the list revokes, and, if it is a delta, what it removes.
 func (l *List) Entries() Set { return l.entries }

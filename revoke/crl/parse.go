@@ -11,6 +11,23 @@ import (
 // parse reads the contents of a tbsCertList (RFC 5280, Section 5.1.2) that the issuer
 // has signed with this algorithm.
 func parse(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certificate) (*List, error) {
+	var records []record
+	l, err := parseAround(body, algorithm, issuer, func(list *reader) { records = list.records() })
+	if err != nil {
+		return nil, err
+	}
+	if !l.delta && slices.ContainsFunc(records, func(r record) bool { return r.reason == RemoveFromCRL }) {
+		return nil, &MalformedError{Reason: "a full list removes an entry"}
+	}
+	if l.entries, err = newSet(records); err != nil {
+		return nil, &MalformedError{Reason: err.Error()}
+	}
+	return l, nil
+}
+
+// parseAround is parse, but has entries read what revokedCertificates holds, if it is
+// there. The List has no entries.
+func parseAround(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certificate, entries func(*reader)) (*List, error) {
 	l := &List{issuer: issuer}
 	r := reader{b: body}
 	if version := r.read(tagInteger, "version"); !bytes.Equal(version, []byte{1}) {
@@ -22,10 +39,12 @@ func parse(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certific
 	name, _ := r.element(tagSequence, "issuer")
 	l.thisUpdate = r.time("thisUpdate")
 	l.nextUpdate = r.time("nextUpdate")
-	var records []record
 	if r.next(tagSequence) {
 		list := r.nested(tagSequence, "revokedCertificates")
-		records = list.records()
+		if list.err == nil && len(list.b) == 0 {
+			list.fail("revokedCertificates is empty, and should be absent")
+		}
+		entries(&list)
 		r.join(&list)
 	}
 	keyID := r.listExtensions(l)
@@ -41,14 +60,10 @@ func parse(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certific
 		return nil, &MalformedError{Reason: "cRLNumber is missing"}
 	case l.delta && l.base >= l.number:
 		return nil, &MalformedError{Reason: "the base's number is not below the delta's own"}
+	case l.delta && l.freshest != nil:
+		return nil, &MalformedError{Reason: "a delta has freshestCRL"}
 	case l.nextUpdate.Before(l.thisUpdate):
 		return nil, &MalformedError{Reason: "nextUpdate is before thisUpdate"}
-	case !l.delta && slices.ContainsFunc(records, func(r record) bool { return r.reason == RemoveFromCRL }):
-		return nil, &MalformedError{Reason: "a full list removes an entry"}
-	}
-	var err error
-	if l.entries, err = newSet(records); err != nil {
-		return nil, &MalformedError{Reason: err.Error()}
 	}
 	return l, nil
 }
@@ -77,6 +92,11 @@ func (r *reader) listExtensions(l *List) (keyID []byte) {
 		case oidScope:
 			l.scope = value.scope()
 			value.mustBeCritical(e, "issuingDistributionPoint")
+		case oidFreshest:
+			l.freshest = append([]string{}, value.freshest()...) // not nil: it is there
+			if e.critical {
+				value.fail("freshestCRL is critical")
+			}
 		default:
 			return false
 		}
@@ -99,9 +119,6 @@ func (r *reader) records() []record {
 	count := 0
 	for rest := *r; len(rest.b) > 0; count++ {
 		rest.read(tagSequence, "revokedCertificates")
-	}
-	if r.err == nil && count == 0 {
-		r.fail("revokedCertificates is empty, and should be absent")
 	}
 	records := make([]record, 0, count)
 	for len(r.b) > 0 {

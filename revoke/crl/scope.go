@@ -32,6 +32,9 @@ func (r *reader) scope() *Scope {
 			}
 			s.URLs = append(s.URLs, string(names.read(uniformResourceIdentifier, "fullName")))
 		}
+		if names.err == nil && len(s.URLs) == 0 {
+			names.fail("distributionPoint has no name")
+		}
 		point.join(&names)
 		in.join(&point)
 	}

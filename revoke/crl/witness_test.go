@@ -41,13 +41,17 @@ func (s shelf) pem(name, kind string, ders ...[]byte) string {
 }
 
 // leaf is a certificate with our serial number n, which points at delta lists.
-func leaf(t testing.TB, ca party, n uint64) party {
+func leaf(t testing.TB, ca party, n uint64) party { return sharded(t, ca, n) }
+
+// sharded is leaf with CRL distribution points.
+func sharded(t testing.TB, ca party, n uint64, points ...string) party {
 	number := serial(n)
 	return issue(t, &x509.Certificate{
 		SerialNumber: new(big.Int).SetBytes(number[:]),
 		Subject:      pkix.Name{CommonName: fmt.Sprint("leaf ", n)},
 		NotBefore:    ca.NotBefore, NotAfter: ca.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		CRLDistributionPoints: points,
 		ExtraExtensions: []pkix.Extension{{ // the place does not matter: the lists are given
 			Id: []int{2, 5, 29, freshestCRL}, Value: seq(seq(tlv(0xa0, tlv(0xa0, tlv(0x86, []byte("http://127.0.0.1/")))))),
 		}},
