@@ -38,7 +38,8 @@ var layers = map[string]string{
 
 	"enroll":       "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
 	"enroll/agent": "enroll/client enroll/api store/audit/checkpoint",
-	"revoke":       "ca store store/audit revoke/ocsp revoke/crl revoke/stream",
+	"revoke/lint":  "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
+	"revoke":       "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/stream",
 	"revoke/peer":  "revoke/ocsp revoke/crl revoke/allow",
 
 	"enroll/join":  "ca store enroll enroll/api",
