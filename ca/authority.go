@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,11 @@ type Config struct {
 	// by RFC 5280, Section 8: checking the server would need what it serves.
 	URL string
 
+	// Freshest has certificates say where the newest delta CRL is, too, for those
+	// clients that look there (RFC 5280, Section 4.2.1.15). The complete list says it
+	// in any case.
+	Freshest bool
+
 	// Now tells the time; time.Now if nil.
 	Now func() time.Time
 }
@@ -45,6 +51,8 @@ type Authority struct {
 	signer            *signer
 	trustDomain       string
 	leaf              leafTemplate
+	url               string
+	shards            atomic.Int32 // below 2: none
 	now               func() time.Time
 }
 
@@ -73,7 +81,7 @@ func New(c Config) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := newLeafTemplate(c.Certificate, signer, base)
+	leaf, err := newLeafTemplate(c.Certificate, signer, base, c.Freshest)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +91,7 @@ func New(c Config) (*Authority, error) {
 		signer:      signer,
 		trustDomain: trustDomain,
 		leaf:        leaf,
+		url:         base,
 		now:         c.Now,
 	}, nil
 }
@@ -108,7 +117,8 @@ func (a *Authority) Issue(g Grant, commit func(*x509.Certificate) error) (*x509.
 	if err != nil {
 		return nil, err
 	}
-	cert, err := a.sign(a.leaf.tbs(g, newSerial(now), validity))
+	serial := newSerial(now)
+	cert, err := a.sign(a.leaf.tbs(g, serial, validity, a.shardOf(serial)))
 	if err != nil {
 		return nil, fmt.Errorf("ca: signing for %s: %w", g.id, err)
 	}

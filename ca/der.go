@@ -18,6 +18,7 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidCRLDistribution  = asn1.ObjectIdentifier{2, 5, 29, 31}
 	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
+	oidFreshestCRL      = asn1.ObjectIdentifier{2, 5, 29, 46}
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidAuthorityInfo    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 
@@ -63,6 +64,12 @@ func addDistributionPoint(b *cryptobyte.Builder, url string) {
 			})
 		})
 	})
+}
+
+// addListURL adds an extension that says where a list is: CRL distribution points, or
+// freshest CRL, which has the same syntax (RFC 5280, Section 4.2.1.15).
+func addListURL(b *cryptobyte.Builder, oid asn1.ObjectIdentifier, url string) {
+	addExtension(b, oid, false, func(b *cryptobyte.Builder) { addDistributionPoint(b, url) })
 }
 
 // addAttribute adds a RelativeDistinguishedName of one attribute, as a

@@ -16,7 +16,7 @@ type leafTemplate struct {
 	algorithm  []byte // AlgorithmIdentifier of the signature
 	issuer     []byte // Name
 	authority  []byte // Extension: authority key identifier, then authority information access
-	revocation []byte // Extension: CRL distribution points
+	revocation []byte // Extension: CRL distribution points, then freshest CRL if that is wanted
 }
 
 // validity is when a certificate is valid, both ends included.
@@ -24,7 +24,7 @@ type validity struct {
 	notBefore, notAfter time.Time
 }
 
-func newLeafTemplate(issuer *x509.Certificate, s *signer, baseURL string) (leafTemplate, error) {
+func newLeafTemplate(issuer *x509.Certificate, s *signer, baseURL string, freshest bool) (leafTemplate, error) {
 	var authority, revocation cryptobyte.Builder
 	addExtension(&authority, oidAuthorityKeyID, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -37,9 +37,10 @@ func newLeafTemplate(issuer *x509.Certificate, s *signer, baseURL string) (leafT
 			addAccess(b, oidCAIssuers, baseURL+"/ca/"+issuerID(issuer)+".cer")
 		})
 	})
-	addExtension(&revocation, oidCRLDistribution, false, func(b *cryptobyte.Builder) {
-		addDistributionPoint(b, baseURL+"/crl/"+issuerID(issuer)+"/full.crl")
-	})
+	addListURL(&revocation, oidCRLDistribution, listURL(baseURL, issuer, "full.crl"))
+	if freshest {
+		addListURL(&revocation, oidFreshestCRL, listURL(baseURL, issuer, "delta.crl"))
+	}
 	t := leafTemplate{algorithm: s.algorithm.der, issuer: issuer.RawSubject}
 	var err error
 	if t.authority, err = authority.Bytes(); err != nil {
@@ -70,7 +71,9 @@ func (a *Authority) validity(now time.Time, lifetime time.Duration) (validity, e
 // tbs appends the TBSCertificate (RFC 5280, Section 4.1.2), byte for byte as
 // crypto/x509 would write it; doing it here saves it from encoding by reflection
 // what never changes, and from verifying its own signature.
-func (t *leafTemplate) tbs(g Grant, serial *big.Int, v validity) func(*cryptobyte.Builder) {
+// shard is the URL of the list that the certificate is on, if it is not the complete
+// one.
+func (t *leafTemplate) tbs(g Grant, serial *big.Int, v validity, shard string) func(*cryptobyte.Builder) {
 	return func(b *cryptobyte.Builder) {
 		b.AddASN1(der.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(2) // v3
@@ -85,12 +88,12 @@ func (t *leafTemplate) tbs(g Grant, serial *big.Int, v validity) func(*cryptobyt
 		addSubject(b, g.id)
 		b.AddBytes(g.key.der)
 		b.AddASN1(der.Tag(3).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
-			b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { t.addExtensions(b, g) })
+			b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { t.addExtensions(b, g, shard) })
 		})
 	}
 }
 
-func (t *leafTemplate) addExtensions(b *cryptobyte.Builder, g Grant) {
+func (t *leafTemplate) addExtensions(b *cryptobyte.Builder, g Grant, shard string) {
 	addExtension(b, oidKeyUsage, true, func(b *cryptobyte.Builder) {
 		addBytes(b, der.BIT_STRING, keyUsage(g))
 	})
@@ -119,6 +122,10 @@ func (t *leafTemplate) addExtensions(b *cryptobyte.Builder, g Grant) {
 			addBytes(b, tagURI, []byte(g.id.String()))
 		})
 	})
+	if shard != "" { // no freshest CRL: our deltas are of the complete list (RFC 5280, Section 5.2.4)
+		addListURL(b, oidCRLDistribution, shard)
+		return
+	}
 	b.AddBytes(t.revocation)
 }
 
