@@ -58,15 +58,17 @@ func (h *Handler) createAccount(r *request, req accountRequest, key enroll.Accou
 	if req.ExternalAccount == nil && h.Settings.RequireEAB {
 		return store.Account{}, errExternalAccountRequired
 	}
-	if err := h.limits.newAccount(a.From, h.Now()); err != nil {
-		return store.Account{}, err
-	}
 	if req.ExternalAccount != nil {
 		var err error
 		a.External, err = h.externalAccount(r.Context(), *req.ExternalAccount, r.base+pathNewAccount, key, a.From)
 		if err != nil {
 			return store.Account{}, err
 		}
+	}
+	// Bindings that are bad have a limit of their own, and do not count here: they
+	// would keep those out who come from the same address with a good one.
+	if err := h.limits.newAccount(a.From, h.Now()); err != nil {
+		return store.Account{}, err
 	}
 	return h.Registrar.CreateAccount(r.Context(), a)
 }

@@ -35,3 +35,17 @@ func TestLimits(t *testing.T) {
 	two.order("one.web.example").ok()
 	w.unbound()
 }
+
+// Bad bindings do not keep out who comes from the same address with a good one.
+func TestBadBindingsDoNotCount(t *testing.T) {
+	w := newWorld(t, func(c *acme.Config) { c.Settings.Limits.AccountsPerSource = 1 })
+	kid, _ := w.eab("device", "pump-1")
+	for range 2 {
+		u := w.newUser()
+		u.post("/acme/new-account", map[string]any{"externalAccountBinding": u.eab(kid, []byte("x"))}).refused(http.StatusForbidden, "unauthorized")
+	}
+	w.bound("device", "pump-2")
+	u := w.newUser()
+	kid, key := w.eab("device", "pump-3")
+	u.post("/acme/new-account", map[string]any{"externalAccountBinding": u.eab(kid, key)}).refused(http.StatusTooManyRequests, "rateLimited")
+}
