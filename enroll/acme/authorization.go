@@ -73,7 +73,7 @@ func (h *Handler) authorizationObject(r *request, a store.Authorization) authori
 	}
 	for _, typ := range offered(a) {
 		if a.Status == store.AuthorizationPending || typ == a.Challenge {
-			object.Challenges = append(object.Challenges, r.challengeObject(a, typ))
+			object.Challenges = append(object.Challenges, r.challengeObject(a, typ, h.Now()))
 		}
 	}
 	return object

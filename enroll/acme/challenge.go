@@ -34,7 +34,7 @@ func (h *Handler) challenge(w http.ResponseWriter, r *request) error {
 		}
 	}
 	w.Header().Add("Link", link(r.base+pathAuthz+a.ID.String(), "up"))
-	object := r.challengeObject(a, typ)
+	object := r.challengeObject(a, typ, h.Now())
 	if object.Status == "processing" {
 		w.Header().Set("Retry-After", seconds(poll))
 	}
@@ -64,8 +64,9 @@ func (h *Handler) respond(r *request, a store.Authorization, typ string) (store.
 }
 
 // challengeObject is Section 7.1.5. A challenge that was not attempted stays
-// pending.
-func (r *request) challengeObject(a store.Authorization, typ string) challengeObject {
+// pending; one whose authorization ended before anything came of it is invalid, so
+// that nobody waits for it.
+func (r *request) challengeObject(a store.Authorization, typ string, now time.Time) challengeObject {
 	object := challengeObject{
 		Type: typ, Token: a.Token, Status: statusPending,
 		URL: r.base + pathChallenge + a.ID.String() + "/" + typ,
@@ -73,13 +74,13 @@ func (r *request) challengeObject(a store.Authorization, typ string) challengeOb
 	if typ != a.Challenge {
 		return object
 	}
-	switch a.Status {
-	case store.AuthorizationPending:
-		object.Status = "processing"
-	case store.AuthorizationInvalid:
-		object.Status, object.Error = statusInvalid, a.Error
-	default:
+	switch {
+	case a.Validated != nil:
 		object.Status = statusValid
+	case authorizationStatus(a, now) == statusPending:
+		object.Status = "processing"
+	default:
+		object.Status, object.Error = statusInvalid, a.Error
 	}
 	if a.Validated != nil {
 		at := a.Validated.UTC().Truncate(time.Second)

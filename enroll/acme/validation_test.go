@@ -42,6 +42,33 @@ func TestInconclusive(t *testing.T) {
 	require.Eventually(t, func() bool { return u.post(authz, nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
 }
 
+// A challenge that is looked at when its authorization ends, by the account or by
+// the time, has failed: no client waits for it for ever.
+func TestEndedMeanwhile(t *testing.T) {
+	w := newWorld(t, func(c *acme.Config) {
+		open(c)
+		c.Validator = validatorFunc(func(ctx context.Context, _ validate.Challenge) error { <-ctx.Done(); return ctx.Err() })
+	})
+	u := w.unbound()
+	for name, end := range map[string]func(authz string) (status string){
+		"deactivated": func(authz string) string {
+			return u.post(authz, map[string]any{"status": "deactivated"}).ok()["status"].(string)
+		},
+		"expired": func(string) string { w.Advance(25 * time.Hour); return "invalid" },
+	} {
+		authz := u.order(name + ".web.example").ok()["authorizations"].([]any)[0].(string)
+		challenge := strings.Replace(authz, "/authz/", "/challenge/", 1) + "/http-01"
+		require.Equal(t, "processing", u.post(challenge, map[string]any{}).ok()["status"])
+		status := end(authz)
+		object := u.post(authz, nil).ok()
+		require.Equal(t, status, object["status"])
+		a := u.post(challenge, nil)
+		require.Equal(t, object["challenges"].([]any)[0], any(a.ok()))
+		require.Equal(t, "invalid", a.ok()["status"], name)
+		require.Empty(t, a.Header.Get("Retry-After"))
+	}
+}
+
 type validatorFunc func(context.Context, validate.Challenge) error
 
 func (f validatorFunc) Validate(ctx context.Context, c validate.Challenge) error { return f(ctx, c) }
