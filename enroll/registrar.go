@@ -60,6 +60,9 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if err := c.Store.AddIssuer(ctx, c.Authority.IssuerID()); err != nil {
+		return nil, err
+	}
 	policies, err := openPolicies(ctx, c.Store, c.Log)
 	if err != nil {
 		return nil, err

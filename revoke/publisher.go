@@ -103,6 +103,9 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 		wake:            make(chan struct{}, 1),
 		numbers:         numbers{store: c.Store},
 	}
+	if err := c.Store.AddIssuer(ctx, c.Authority.IssuerID()); err != nil {
+		return nil, err
+	}
 	now, err := c.Clock.Now()
 	if err != nil {
 		return nil, err

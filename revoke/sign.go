@@ -36,7 +36,7 @@ func (p *Publisher) signFull(ctx context.Context, number int64) fullList {
 	if last := p.full.Load(); last != nil {
 		ended = last.ThisUpdate
 	}
-	set, err := crl.Collect(p.count, entries(p.Store.Revocations(ctx, number, ended)))
+	set, err := crl.Collect(p.count, entries(p.Store.Revocations(ctx, p.Authority.IssuerID(), number, ended)))
 	if err != nil {
 		return fullList{err: err}
 	}
@@ -74,7 +74,7 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	}
 	// Before the read: what is revoked after it goes past the whole block.
 	reserved := p.numbers.reserve(ctx)
-	since, err := p.Store.RevokedSince(ctx, p.base.Number)
+	since, err := p.Store.RevokedSince(ctx, p.Authority.IssuerID(), p.base.Number)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (s *Responder) status(ctx context.Context, out *ocsp.SingleResponse) error 
 		out.Status = ocsp.NeverIssued
 		return nil
 	}
-	issued, revocation, err := s.Store.Status(ctx, serial)
+	issued, revocation, err := s.Store.Status(ctx, s.Authority.IssuerID(), serial)
 	switch {
 	case err != nil:
 		return err

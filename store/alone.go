@@ -106,7 +106,7 @@ func (t *AloneTx) RevokeCertificate(ctx context.Context, serial Serial, reason i
 		return Revocation{}, false, err
 	}
 	t.bump(cert.Identity)
-	r = Revocation{Serial: serial, Identity: cert.Identity, Reason: reason, At: fromMillis(t.millis()), NotAfter: cert.NotAfter, Number: number}
+	r = Revocation{Serial: serial, Issuer: cert.Issuer, Identity: cert.Identity, Reason: reason, At: fromMillis(t.millis()), NotAfter: cert.NotAfter, Number: number}
 	return r, true, t.insertRevocation(r)
 }
 
@@ -129,7 +129,8 @@ func (t *AloneTx) number(ctx context.Context) (int64, error) {
 
 func (t *AloneTx) revokeCertificates(ctx context.Context, path string, reason int) (int64, []Revocation, error) {
 	rows, err := t.query(ctx, `
-		SELECT c.serial, c.identity, CAST($1 AS INTEGER), CAST($2 AS BIGINT), c.not_after, CAST(0 AS BIGINT)
+		SELECT c.serial, c.identity, CAST($1 AS INTEGER), CAST($2 AS BIGINT), c.not_after, CAST(0 AS BIGINT),
+			(SELECT s.key_id FROM issuers s WHERE s.id = c.issuer)
 		FROM certificates c
 		WHERE c.identity = $3 AND c.not_after > $4
 		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial)
@@ -157,8 +158,8 @@ func (t *AloneTx) revokeCertificates(ctx context.Context, path string, reason in
 func (t *AloneTx) insertRevocation(r Revocation) error {
 	t.revokes = true
 	t.demand(1, ErrExists, `
-		INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (serial) DO NOTHING`,
+		INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number, issuer)
+		VALUES ($1, $2, $3, $4, $5, $6, (SELECT c.issuer FROM certificates c WHERE c.serial = $1)) ON CONFLICT (serial) DO NOTHING`,
 		r.Serial[:], r.Identity, r.Reason, r.At.UnixMilli(), r.NotAfter.UnixMilli(), r.Number)
 	return t.err
 }

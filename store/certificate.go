@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -12,6 +14,7 @@ import (
 // what becomes of a certificate is in revocations, lineage and confirmations.
 type Certificate struct {
 	Serial              Serial
+	Issuer              string   // its authority key identifier, in hex
 	Identity            string   // path of who holds it
 	SPKI                [32]byte // SHA-256 of the public key's SubjectPublicKeyInfo
 	NotBefore, NotAfter time.Time
@@ -32,11 +35,11 @@ type Certificate struct {
 }
 
 // NewCertificate returns the record of cert as far as cert itself tells it:
-// serial, key, times, DER, and the names to reserve. The caller adds who holds
+// serial, issuer, key, times, DER, and the names to reserve. The caller adds who holds
 // it and how it came to be.
 func NewCertificate(cert *x509.Certificate) Certificate {
 	c := Certificate{
-		Serial: SerialOf(cert), SPKI: sha256.Sum256(cert.RawSubjectPublicKeyInfo),
+		Serial: SerialOf(cert), Issuer: hex.EncodeToString(cert.AuthorityKeyId), SPKI: sha256.Sum256(cert.RawSubjectPublicKeyInfo),
 		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter, DER: cert.Raw, DNSNames: cert.DNSNames,
 	}
 	for _, ip := range cert.IPAddresses {
@@ -59,19 +62,19 @@ func (c *Certificate) X509() (*x509.Certificate, error) {
 // revoked ([ErrStale]); that the public key belongs to no other identity, and is
 // new if c.Rekey ([ErrKeyTaken]); and that every name is free or the identity's
 // own ([ErrNameTaken]). It records the certificate and takes the key and the
-// names.
+// names. An issuer that [DB.AddIssuer] did not record is an error.
 //
 // A revocation, suspension or change of policy that commits between the decision
 // and this transaction wins, on whichever replica it happens.
 func (t *Tx) InsertCertificate(c Certificate) {
 	t.demand(1, ErrStale, `
-		INSERT INTO certificates (serial, identity, not_before, not_after, spki, method, token, parent, policy_version, der)
-		SELECT $1, i.path, $2, $3, $4, $5, $6, $7, c.policy_version, $8
+		INSERT INTO certificates (serial, identity, not_before, not_after, spki, method, token, parent, policy_version, der, issuer)
+		SELECT $1, i.path, $2, $3, $4, $5, $6, $7, c.policy_version, $8, (SELECT s.id FROM issuers s WHERE s.key_id = $9)
 		FROM identities i, current c
-		WHERE i.path = $9 AND i.state = 'active' AND i.revision = $10 AND c.id = 1 AND c.policy_version = $11
+		WHERE i.path = $10 AND i.state = 'active' AND i.revision = $11 AND c.id = 1 AND c.policy_version = $12
 		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = $7)
 		{share of i, c}`,
-		c.Serial[:], c.NotBefore.UnixMilli(), c.NotAfter.UnixMilli(), c.SPKI[:], c.Method, c.Token.arg(), c.Parent.arg(), c.DER,
+		c.Serial[:], c.NotBefore.UnixMilli(), c.NotAfter.UnixMilli(), c.SPKI[:], c.Method, c.Token.arg(), c.Parent.arg(), c.DER, c.Issuer,
 		c.Identity, c.Revision, c.Policy)
 	t.takeKey(c.SPKI, c.Identity, c.Serial, c.Rekey)
 	holder := c.Identity
@@ -87,7 +90,8 @@ func (t *Tx) InsertCertificate(c Certificate) {
 	}
 }
 
-const certificateColumns = `c.serial, c.identity, c.not_before, c.not_after, c.spki, c.method, c.token, c.parent, c.policy_version, c.der`
+const certificateColumns = `c.serial, c.identity, c.not_before, c.not_after, c.spki, c.method, c.token, c.parent, c.policy_version, c.der,
+	(SELECT s.key_id FROM issuers s WHERE s.id = c.issuer)`
 
 // Certificate returns the certificate with this serial, or [ErrNotFound].
 func (d *DB) Certificate(ctx context.Context, serial Serial) (Certificate, error) {
@@ -117,17 +121,18 @@ func (d *DB) CertificateByKey(ctx context.Context, spki [32]byte) (Certificate, 
 type certificateRow struct {
 	serial, spki, token, parent, der []byte
 	identity, method                 string
+	issuer                           sql.NullString // NULL: of nobody on record
 	notBefore, notAfter, policy      int64
 }
 
 // dest returns where certificateColumns are scanned to.
 func (r *certificateRow) dest() []any {
-	return []any{&r.serial, &r.identity, &r.notBefore, &r.notAfter, &r.spki, &r.method, &r.token, &r.parent, &r.policy, &r.der}
+	return []any{&r.serial, &r.identity, &r.notBefore, &r.notAfter, &r.spki, &r.method, &r.token, &r.parent, &r.policy, &r.der, &r.issuer}
 }
 
 func (r *certificateRow) certificate() Certificate {
 	c := Certificate{
-		Identity: r.identity, NotBefore: time.UnixMilli(r.notBefore).UTC(), NotAfter: time.UnixMilli(r.notAfter).UTC(),
+		Issuer: r.issuer.String, Identity: r.identity, NotBefore: time.UnixMilli(r.notBefore).UTC(), NotAfter: time.UnixMilli(r.notAfter).UTC(),
 		Method: r.method, Parent: nullSerial(r.parent), Policy: r.policy, DER: r.der,
 	}
 	copy(c.Serial[:], r.serial)

@@ -66,7 +66,7 @@ func TestDiskFullRevokes(t *testing.T) {
 	require.ErrorIs(t, err, ErrDiskFull)
 
 	require.NoError(t, alone(d, (*AloneTx).RevokeIdentity, "device/a"))
-	_, revocation, err := d.Status(t.Context(), serial)
+	_, revocation, err := d.Status(t.Context(), issuer, serial)
 	require.NoError(t, err)
 	require.NotNil(t, revocation)
 	require.ErrorIs(t, d.Health(), ErrDiskFull)

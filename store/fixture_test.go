@@ -34,8 +34,12 @@ func open(t testing.TB, cfg Config) *DB {
 	d, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	require.NoError(t, d.AddIssuer(t.Context(), issuer))
 	return d
 }
+
+// issuer is who issues unless a test says otherwise.
+const issuer = "0123456789abcdef0123456789abcdef01234567"
 
 // event is an audit event of no consequence.
 func event() audit.Event { return audit.Event{Action: "test.write", Actor: "uid:0", Outcome: "ok"} }
@@ -96,7 +100,7 @@ var serials atomic.Int64
 func certificate(path string) Certificate {
 	now := time.Now()
 	c := Certificate{
-		Identity: path, NotBefore: now.Add(-5 * time.Minute), NotAfter: now.Add(24 * time.Hour),
+		Issuer: issuer, Identity: path, NotBefore: now.Add(-5 * time.Minute), NotAfter: now.Add(24 * time.Hour),
 		Method: "token", Revision: 1, DER: make([]byte, 700),
 	}
 	copy(c.Serial[:], numbered(now.UnixMilli()<<16, numbered(serials.Add(1), nil)))

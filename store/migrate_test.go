@@ -1,12 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -77,7 +79,7 @@ func TestMigrationToACME(t *testing.T) {
 		tx := &Tx{now: time.Now()}
 		c, id := certificate("device/a"), TokenID{1}
 		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
-		tx.InsertCertificate(c)
+		insertBeforeIssuers(tx, c)
 		tx.demand(1, nil, `
 			INSERT INTO tokens (id, hash, role, name, exact, max_uses, uses, expires_at, network, replaces, owner, created_by, created_at)
 			VALUES ($1, $1, 'device', 'a', TRUE, 1, 0, 1, '', FALSE, '', '', 1)`, id[:])
@@ -111,6 +113,59 @@ func TestMigrationToACME(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, backups, 1)
 	})
+}
+
+// A store from before there were several issuers goes on: what it holds belongs to
+// the issuer that its certificates name, whichever is recorded first.
+func TestMigrationToIssuers(t *testing.T) {
+	storetest.EachEngine(t, func(t *testing.T, dsn string) {
+		cfg := config(t, dsn)
+		cfg.Log, cfg.Now = slog.New(slog.DiscardHandler), time.Now
+		e, steps := nextSchema(t, cfg, "")
+		require.NoError(t, migrateTo(t.Context(), e, cfg, steps[:2]))
+		first := strings.Repeat("5a", 20)
+		good, bad := certificate("device/a"), certificate("device/a")
+		for _, c := range []*Certificate{&good, &bad} {
+			c.Issuer = first
+			head := []byte{0x30, 0x1f, 0x06, 0x03, 0x55, 0x1d, 0x23, 0x04, 0x18, 0x30, 0x16, 0x80, 0x14}
+			copy(c.DER[300:], append(head, bytes.Repeat([]byte{0x5a}, 20)...))
+		}
+		tx := &Tx{now: time.Now()}
+		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+		insertBeforeIssuers(tx, good)
+		insertBeforeIssuers(tx, bad)
+		tx.demand(1, nil, `
+			INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number)
+			VALUES ($1, 'device/a', 1, 1, $2, 1)`, bad.Serial[:], bad.NotAfter.UnixMilli())
+		require.NoError(t, e.migration(t.Context(), func(ctx context.Context, s *session) error {
+			for _, demand := range tx.demands {
+				if err := s.meet(ctx, demand); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+
+		d := open(t, cfg) // which records another issuer
+		require.NoError(t, d.AddIssuer(t.Context(), first))
+		got, err := d.Certificate(t.Context(), good.Serial)
+		require.NoError(t, err)
+		require.Equal(t, first, got.Issuer)
+		since, err := d.RevokedSince(t.Context(), first, 0)
+		require.NoError(t, err)
+		require.Equal(t, []Serial{bad.Serial}, serialsOf(since))
+		others, err := d.RevokedSince(t.Context(), issuer, 0)
+		require.NoError(t, err)
+		require.Empty(t, others)
+	})
+}
+
+// insertBeforeIssuers records a certificate as the first schemas had it.
+func insertBeforeIssuers(tx *Tx, c Certificate) {
+	tx.demand(1, nil, `
+		INSERT INTO certificates (serial, identity, not_before, not_after, spki, method, policy_version, der)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)`,
+		c.Serial[:], c.Identity, c.NotBefore.UnixMilli(), c.NotAfter.UnixMilli(), c.SPKI[:], c.Method, c.DER)
 }
 
 // nextSchema opens the engine as a program with one more migration would.

@@ -133,10 +133,10 @@ func readAll(t *testing.T, d *DB) {
 		func() error { _, err := d.Certificate(ctx, c.Serial); return err },
 		func() error { _, err := d.CertificateByKey(ctx, c.SPKI); return err },
 		func() error { _, err := d.Holder(ctx, c.Serial); return err },
-		func() error { _, _, err := d.Status(ctx, c.Serial); return err },
-		func() error { _, err := d.RevokedSince(ctx, 0); return err },
+		func() error { _, _, err := d.Status(ctx, issuer, c.Serial); return err },
+		func() error { _, err := d.RevokedSince(ctx, issuer, 0); return err },
 		func() error { _, err := d.CurrentPolicy(ctx); return err },
-		func() error { _, err := d.revocationPage(ctx, nil, Serial{}, 0, time.Now()); return err },
+		func() error { _, err := d.revocationPage(ctx, nil, issuer, Serial{}, 0, time.Now()); return err },
 		func() error {
 			source, err := d.AuditSource(ctx)
 			require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 // first reason and time stay.
 type Revocation struct {
 	Serial   Serial
+	Issuer   string // of the certificate: its authority key identifier, in hex
 	Identity string
 	Reason   int // RFC 5280, Section 5.3.1
 	At       time.Time
@@ -28,8 +29,8 @@ const (
 	nextNumber = `UPDATE crl_number SET number = number + 1 WHERE id = 1`
 
 	revokeLive = `
-		INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number)
-		SELECT c.serial, c.identity, $1, $2, c.not_after, n.number
+		INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number, issuer)
+		SELECT c.serial, c.identity, $1, $2, c.not_after, n.number, c.issuer
 		FROM certificates c, crl_number n
 		WHERE c.identity = $3 AND c.not_after > $4 AND n.id = 1
 		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial)`
@@ -56,7 +57,8 @@ func (t *Tx) revokeLive(path string, reason int) {
 	t.demand(anyRows, nil, revokeLive, reason, t.millis(), path, t.millis())
 }
 
-const revocationColumns = `r.serial, r.identity, r.reason, r.revoked_at, r.not_after, r.number`
+const revocationColumns = `r.serial, r.identity, r.reason, r.revoked_at, r.not_after, r.number,
+	(SELECT s.key_id FROM issuers s WHERE s.id = r.issuer)`
 
 // Revocation returns what became of the certificate with this serial, or
 // [ErrNotFound] if it was never revoked. Whether it was ever issued is

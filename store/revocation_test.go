@@ -61,19 +61,19 @@ func TestRevokeIdentity(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, got.Status)
 		}
-		since, err := d.RevokedSince(t.Context(), 0)
+		since, err := d.RevokedSince(t.Context(), issuer, 0)
 		require.NoError(t, err)
 		require.Equal(t, first.Revocations, since)
 		for _, c := range []struct {
 			Certificate
 			revoked bool
 		}{{named, true}, {second, true}, {foreign, false}, {expired, false}} {
-			known, revocation, err := d.Status(t.Context(), c.Serial)
+			known, revocation, err := d.Status(t.Context(), issuer, c.Serial)
 			require.NoError(t, err)
 			require.True(t, known)
 			require.Equal(t, c.revoked, revocation != nil)
 		}
-		known, _, err := d.Status(t.Context(), Serial{1})
+		known, _, err := d.Status(t.Context(), issuer, Serial{1})
 		require.NoError(t, err)
 		require.False(t, known)
 		require.ErrorIs(t, alone(d, (*AloneTx).RevokeIdentity, "device/c"), ErrNotFound)
@@ -97,7 +97,7 @@ func TestRevokeDryRun(t *testing.T) {
 		})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, []Serial{serial}, serialsOf(fall.Revocations))
-		_, revocation, err := d.Status(t.Context(), serial)
+		_, revocation, err := d.Status(t.Context(), issuer, serial)
 		require.NoError(t, err)
 		require.Nil(t, revocation)
 	})
@@ -200,7 +200,7 @@ func TestCRLNumbersRise(t *testing.T) {
 		}) {
 			require.NoError(t, err)
 		}
-		revoked, err := d.RevokedSince(t.Context(), 0)
+		revoked, err := d.RevokedSince(t.Context(), issuer, 0)
 		require.NoError(t, err)
 		require.Len(t, revoked, 20)
 		for _, r := range revoked {
@@ -230,7 +230,7 @@ func TestRevocations(t *testing.T) {
 		})
 		count := func(upTo int64, since time.Time) (count int) {
 			var last Serial
-			for r, err := range d.Revocations(t.Context(), upTo, since) {
+			for r, err := range d.Revocations(t.Context(), issuer, upTo, since) {
 				require.NoError(t, err)
 				require.Negative(t, bytes.Compare(last[:], r.Serial[:]))
 				require.Equal(t, 1, r.Reason)

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// Status returns what OCSP has to say of a serial: whether we issued it, and its
-// revocation, nil if it has none. It is one query.
-func (d *DB) Status(ctx context.Context, serial Serial) (issued bool, revocation *Revocation, err error) {
+// Status returns what OCSP has to say of a serial: whether this issuer issued it,
+// and its revocation, nil if it has none. It is one query.
+func (d *DB) Status(ctx context.Context, issuer string, serial Serial) (issued bool, revocation *Revocation, err error) {
 	var found []byte
 	var r revocationRow
 	err = d.reads.row(ctx, `
 		SELECT c.serial, `+revocationColumns+`
 		FROM certificates c LEFT JOIN revocations r ON r.serial = c.serial
-		WHERE c.serial = $1`, []any{serial[:]}, append([]any{&found}, r.dest()...)...)
+		WHERE c.serial = $1 AND c.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $2)`,
+		[]any{serial[:], issuer}, append([]any{&found}, r.dest()...)...)
 	if isNotFound(err) {
 		return false, nil, nil
 	}
@@ -30,29 +31,31 @@ func (d *DB) Status(ctx context.Context, serial Serial) (issued bool, revocation
 	return true, revocation, nil
 }
 
-// RevokedSince returns the revocations with a number greater than number, in the
-// order of their numbers. Whoever remembers the greatest number that it has seen
-// misses none: numbers become visible in ascending order.
-func (d *DB) RevokedSince(ctx context.Context, number int64) ([]Revocation, error) {
+// RevokedSince returns what of this issuer was revoked with a number greater than
+// number, in the order of their numbers. Whoever remembers the greatest number that
+// it has seen misses none: numbers become visible in ascending order.
+func (d *DB) RevokedSince(ctx context.Context, issuer string, number int64) ([]Revocation, error) {
 	rows, err := d.reads.query(ctx, `
-		SELECT `+revocationColumns+` FROM revocations r WHERE r.number > $1 ORDER BY r.number, r.serial`, number)
+		SELECT `+revocationColumns+` FROM revocations r
+		WHERE r.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $1) AND r.number > $2
+		ORDER BY r.number, r.serial`, issuer, number)
 	if err != nil {
 		return nil, fmt.Errorf("reading revocations since %d: %w", number, err)
 	}
 	return collectRevocations(rows)
 }
 
-// Revocations yields every revocation with a number of at most upTo whose
-// certificate ends after since, in the order of serials and bounded memory: what a
-// full CRL says. Only serial, reason and time are read. Rows are not yielded out
+// Revocations yields every revocation of this issuer's with a number of at most
+// upTo whose certificate ends after since, in the order of serials and bounded
+// memory: what a full CRL says. It passes over those of other issuers, too. Only serial, reason and time are read. Rows are not yielded out
 // of one snapshot, and need not be: what has such a number does not change.
-func (d *DB) Revocations(ctx context.Context, upTo int64, since time.Time) iter.Seq2[Revocation, error] {
+func (d *DB) Revocations(ctx context.Context, issuer string, upTo int64, since time.Time) iter.Seq2[Revocation, error] {
 	return func(yield func(Revocation, error) bool) {
 		var after Serial
 		page := make([]Revocation, 0, revocationPage)
 		for {
 			var err error
-			if page, err = d.revocationPage(ctx, page[:0], after, upTo, since); err != nil {
+			if page, err = d.revocationPage(ctx, page[:0], issuer, after, upTo, since); err != nil {
 				yield(Revocation{}, err)
 				return
 			}
@@ -72,14 +75,14 @@ func (d *DB) Revocations(ctx context.Context, upTo int64, since time.Time) iter.
 const revocationPage = 10_000
 
 // revocationPage appends to page.
-func (d *DB) revocationPage(ctx context.Context, page []Revocation, after Serial, upTo int64, since time.Time) ([]Revocation, error) {
+func (d *DB) revocationPage(ctx context.Context, page []Revocation, issuer string, after Serial, upTo int64, since time.Time) ([]Revocation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	rows, err := d.reads.query(ctx, `
 		SELECT r.serial, r.reason, r.revoked_at FROM revocations r
-		WHERE r.serial > $1 AND r.number <= $2 AND r.not_after > $3
-		ORDER BY r.serial LIMIT $4`, after[:], upTo, since.UnixMilli(), revocationPage)
+		WHERE r.serial > $1 AND r.number <= $2 AND r.not_after > $3 AND +r.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $4)
+		ORDER BY r.serial LIMIT $5`, after[:], upTo, since.UnixMilli(), issuer, revocationPage)
 	if err != nil {
 		return nil, fmt.Errorf("reading revocations: %w", err)
 	}
@@ -90,7 +93,7 @@ func (d *DB) revocationPage(ctx context.Context, page []Revocation, after Serial
 		if err := rows.Scan(&serial, &reason, &at); err != nil {
 			return nil, fmt.Errorf("reading revocations: %w", err)
 		}
-		r := Revocation{Reason: int(reason), At: fromMillis(at)}
+		r := Revocation{Issuer: issuer, Reason: int(reason), At: fromMillis(at)}
 		copy(r.Serial[:], serial)
 		page = append(page, r)
 	}
@@ -151,18 +154,18 @@ func collectRevocations(rows *sql.Rows) ([]Revocation, error) {
 // outer join found none.
 type revocationRow struct {
 	serial                  []byte
-	identity                sql.NullString
+	identity, issuer        sql.NullString
 	reason, at, end, number sql.NullInt64
 }
 
 // dest returns where revocationColumns are scanned to.
 func (r *revocationRow) dest() []any {
-	return []any{&r.serial, &r.identity, &r.reason, &r.at, &r.end, &r.number}
+	return []any{&r.serial, &r.identity, &r.reason, &r.at, &r.end, &r.number, &r.issuer}
 }
 
 func (r *revocationRow) revocation() Revocation {
 	v := Revocation{
-		Identity: r.identity.String, Reason: int(r.reason.Int64), Number: r.number.Int64,
+		Issuer: r.issuer.String, Identity: r.identity.String, Reason: int(r.reason.Int64), Number: r.number.Int64,
 		At: time.UnixMilli(r.at.Int64).UTC(), NotAfter: time.UnixMilli(r.end.Int64).UTC(),
 	}
 	copy(v.Serial[:], r.serial)

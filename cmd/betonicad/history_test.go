@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"net/http"
@@ -74,8 +75,12 @@ func past(ctx context.Context, db *store.DB, policy int64, der []byte) error {
 	token := store.Token{Role: "device", Name: name, Exact: true, MaxUses: 1, Expires: now.Add(time.Hour), CreatedBy: "uid:0"}
 	rand.Read(token.Hash[:])
 	copy(token.ID[:], token.Hash[:])
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return err
+	}
 	c := store.Certificate{
-		Identity: path, Revision: 1, Policy: policy, Method: "token", Token: &token.ID,
+		Issuer: hex.EncodeToString(cert.AuthorityKeyId), Identity: path, Revision: 1, Policy: policy, Method: "token", Token: &token.ID,
 		NotBefore: now.Add(-5 * time.Minute), NotAfter: now.Add(24 * time.Hour), DER: der,
 	}
 	rand.Read(c.Serial[:])

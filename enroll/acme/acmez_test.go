@@ -88,7 +88,7 @@ func TestACMEZ(t *testing.T) {
 	require.NoError(t, err)
 
 	require.NoError(t, c.RevokeCertificate(ctx, account, third, nil, client.ReasonUnspecified))
-	_, revocation, err := w.Store.Status(ctx, store.SerialOf(third))
+	_, revocation, err := w.Store.Status(ctx, w.Authority.IssuerID(), store.SerialOf(third))
 	require.NoError(t, err)
 	require.NotNil(t, revocation)
 	gone, err := c.GetRenewalInfo(ctx, third)

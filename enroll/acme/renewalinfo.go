@@ -60,7 +60,7 @@ func (h *Handler) window(ctx context.Context, serial store.Serial) (window, erro
 	if err != nil {
 		return window{}, err
 	}
-	_, revocation, err := h.Store.Status(ctx, serial)
+	_, revocation, err := h.Store.Status(ctx, record.Issuer, serial)
 	if err != nil {
 		return window{}, err
 	}

@@ -81,7 +81,7 @@ func TestXCrypto(t *testing.T) {
 	require.ErrorIs(t, err, client.ErrNoAccount)
 
 	require.NoError(t, c.RevokeCert(ctx, nil, cert.Raw, client.CRLReasonSuperseded))
-	_, revocation, err := w.Store.Status(ctx, store.SerialOf(cert))
+	_, revocation, err := w.Store.Status(ctx, w.Authority.IssuerID(), store.SerialOf(cert))
 	require.NoError(t, err)
 	require.Equal(t, 4, revocation.Reason)
 

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// AddIssuer has an issuing certificate on record by its subject key identifier in
+// hex, durably: without that nothing of its can be recorded. It does nothing if the
+// issuer is known. Issuers are never removed.
+func (d *DB) AddIssuer(ctx context.Context, keyID string) error {
+	known, err := d.knowsIssuer(ctx, keyID)
+	for !known && err == nil { // another process may take the id at this moment
+		err = d.quiet(ctx, func(_ context.Context, tx *AloneTx) error {
+			tx.demand(anyRows, nil, `
+				INSERT INTO issuers (id, key_id)
+				SELECT COALESCE(MAX(s.id), 0) + 1, $1 FROM issuers s
+				WHERE TRUE ON CONFLICT DO NOTHING`, keyID)
+			return tx.err
+		})
+		if err == nil {
+			known, err = d.knowsIssuer(ctx, keyID)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("recording issuer %s: %w", keyID, err)
+	}
+	return nil
+}
+
+func (d *DB) knowsIssuer(ctx context.Context, keyID string) (bool, error) {
+	var id int64
+	err := d.reads.row(ctx, `SELECT s.id FROM issuers s WHERE s.key_id = $1`, []any{keyID}, &id)
+	if isNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// IssuerCount is how much of an issuer's is on record.
+type IssuerCount struct {
+	Live    int64     // certificates that are in time, revoked or not
+	Revoked int64     // certificates that are in time and revoked
+	Last    time.Time // when its last certificate ends; zero if none is in time
+}
+
+// CountByIssuer counts what is in time, by issuer. Issuers that have nothing are
+// absent. Like [DB.Counts], it reads an index entry for each certificate.
+func (d *DB) CountByIssuer(ctx context.Context) (map[string]IssuerCount, error) {
+	now := d.cfg.Now().UnixMilli()
+	counts := map[string]IssuerCount{}
+	for _, read := range []struct {
+		query string
+		add   func(c *IssuerCount, n, last int64)
+	}{
+		{`
+			SELECT s.key_id, n.live, n.last FROM issuers s JOIN (
+				SELECT c.issuer, COUNT(*) AS live, MAX(c.not_after) AS last FROM certificates c WHERE c.not_after > $1 GROUP BY c.issuer
+			) n ON n.issuer = s.id`,
+			func(c *IssuerCount, n, last int64) { c.Live, c.Last = n, fromMillis(last) }},
+		{`
+			SELECT s.key_id, n.revoked, n.last FROM issuers s JOIN (
+				SELECT r.issuer, COUNT(*) AS revoked, MAX(r.not_after) AS last FROM revocations r WHERE r.not_after > $1 GROUP BY r.issuer
+			) n ON n.issuer = s.id`,
+			func(c *IssuerCount, n, _ int64) { c.Revoked = n }},
+	} {
+		rows, err := d.reads.query(ctx, read.query, now)
+		if err != nil {
+			return nil, fmt.Errorf("counting by issuer: %w", err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var key string
+			var n, last int64
+			if err := rows.Scan(&key, &n, &last); err != nil {
+				return nil, fmt.Errorf("counting by issuer: %w", err)
+			}
+			c := counts[key]
+			read.add(&c, n, last)
+			counts[key] = c
+		}
+		if err := rows.Err(); err != nil {
+			return nil, fmt.Errorf("counting by issuer: %w", err)
+		}
+	}
+	return counts, nil
+}
