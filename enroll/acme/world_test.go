@@ -91,6 +91,11 @@ func openWorld(t *testing.T, dsn string, change func(*acme.Config)) *world {
 	return w
 }
 
+// eachWorld runs f on both engines.
+func eachWorld(t *testing.T, change func(*acme.Config), f func(t *testing.T, w *world)) {
+	storetest.EachEngine(t, func(t *testing.T, dsn string) { f(t, openWorld(t, dsn, change)) })
+}
+
 // open has no need of a token.
 func open(c *acme.Config) { c.Settings.RequireEAB = false }
 
