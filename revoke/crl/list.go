@@ -39,6 +39,20 @@ func Open(der []byte, issuer *x509.Certificate) (*List, error) {
 	return parse(body, algorithm, issuer)
 }
 
+// OpenHead is [Open] for who wants to know which list it is and no more: it verifies as
+// much, but the List has no entries, and takes no memory for them.
+func OpenHead(der []byte, issuer *x509.Certificate) (*List, error) {
+	body, algorithm, err := openSigned(der, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return parseAround(body, algorithm, issuer, func(list *reader) {
+		for len(list.b) > 0 {
+			list.record()
+		}
+	})
+}
+
 // openSigned returns the contents of the tbsCertList in der, whose signature verifies, and
 // the algorithm of that.
 func openSigned(der []byte, issuer *x509.Certificate) ([]byte, x509.SignatureAlgorithm, error) {
