@@ -12,8 +12,9 @@ import (
 
 // What is another account's is as if it did not exist, to the last URL; its
 // account is refused.
-func TestAnotherAccount(t *testing.T) {
-	w := newWorld(t, open)
+func TestAnotherAccount(t *testing.T) { eachWorld(t, open, testAnotherAccount) }
+
+func testAnotherAccount(t *testing.T, w *world) {
 	u, thief := w.bound("device", "pump-1"), w.bound("device", "pump-2")
 	order := u.order("pump-1.devices.example").ok()
 	pending := w.unbound()

@@ -8,8 +8,9 @@ import (
 )
 
 // Whoever cannot show a good binding gets no account, and is not told why.
-func TestBadExternalAccount(t *testing.T) {
-	w := newWorld(t, nil)
+func TestBadExternalAccount(t *testing.T) { eachWorld(t, nil, testBadExternalAccount) }
+
+func testBadExternalAccount(t *testing.T, w *world) {
 	w.newUser().post("/acme/new-account", map[string]any{}).refused(http.StatusForbidden, "externalAccountRequired")
 	kid, key := w.eab("device", "pump-1")
 	url := w.url("/acme/new-account")

@@ -20,8 +20,9 @@ import (
 
 // A CSR asks for exactly what the order says, with a key that is strong and
 // nobody else's.
-func TestBadFinalize(t *testing.T) {
-	w := newWorld(t, nil)
+func TestBadFinalize(t *testing.T) { eachWorld(t, nil, testBadFinalize) }
+
+func testBadFinalize(t *testing.T, w *world) {
 	u, other := w.bound("device", "pump-1"), w.bound("device", "pump-2")
 	const name = "pump-1.devices.example"
 	order := u.order(name).ok()

@@ -128,8 +128,9 @@ func TestAccount(t *testing.T) {
 
 // One order, one certificate: of any number who finalize it at once with keys of
 // their own one has it, and those who sent its key.
-func TestOneCertificate(t *testing.T) {
-	w := newWorld(t, nil)
+func TestOneCertificate(t *testing.T) { eachWorld(t, nil, testOneCertificate) }
+
+func testOneCertificate(t *testing.T, w *world) {
 	u := w.bound("device", "pump-1")
 	order := u.order("pump-1.devices.example").ok()
 	url := order["finalize"].(string)

@@ -11,8 +11,9 @@ import (
 
 // An account's key changes only if both keys sign for it, for this account, to a
 // key that nobody has (Section 7.3.5).
-func TestKeyChange(t *testing.T) {
-	w := newWorld(t, open)
+func TestKeyChange(t *testing.T) { eachWorld(t, open, testKeyChange) }
+
+func testKeyChange(t *testing.T, w *world) {
 	u, other := w.unbound(), w.unbound()
 	bound := w.bound("device", "pump-1")
 	certified := enrolltest.NewKey(t)

@@ -14,8 +14,9 @@ import (
 )
 
 // Orders are listed in pages that lead to each other (Section 7.1.2.1).
-func TestOrders(t *testing.T) {
-	w := newWorld(t, nil)
+func TestOrders(t *testing.T) { eachWorld(t, nil, testOrders) }
+
+func testOrders(t *testing.T, w *world) {
 	u := w.bound("device", "pump-1")
 	require.Equal(t, map[string]any{"orders": []any{}}, u.post(u.kid+"/orders", nil).ok())
 	all := map[string]bool{}
@@ -42,8 +43,9 @@ func TestOrders(t *testing.T) {
 }
 
 // A certificate is replaced once (RFC 9773, Section 5), by its own identity.
-func TestReplaces(t *testing.T) {
-	w := newWorld(t, nil)
+func TestReplaces(t *testing.T) { eachWorld(t, nil, testReplaces) }
+
+func testReplaces(t *testing.T, w *world) {
 	u, other := w.bound("device", "pump-1"), w.bound("device", "pump-2")
 	done := u.finalize(u.order("pump-1.devices.example").ok(), csr(t, enrolltest.NewKey(t), "pump-1.devices.example")).ok()
 	id := certID(leaf(t, u.post(done["certificate"].(string), nil).body))

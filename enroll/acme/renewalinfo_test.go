@@ -15,8 +15,9 @@ import (
 
 // Renewal information is for everyone, may be cached, and is from memory until the
 // certificate is revoked.
-func TestRenewalInfo(t *testing.T) {
-	w := newWorld(t, nil)
+func TestRenewalInfo(t *testing.T) { eachWorld(t, nil, testRenewalInfo) }
+
+func testRenewalInfo(t *testing.T, w *world) {
 	u := w.bound("device", "pump-1")
 	done := u.finalize(u.order("pump-1.devices.example").ok(), csr(t, enrolltest.NewKey(t), "pump-1.devices.example")).ok()
 	cert := leaf(t, u.post(done["certificate"].(string), nil).body)

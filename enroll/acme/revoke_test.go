@@ -15,8 +15,9 @@ import (
 
 // Who may revoke: the account that got it, one of the same identity, the
 // certificate's key; and nobody else (Section 7.6).
-func TestRevoke(t *testing.T) {
-	w := newWorld(t, nil)
+func TestRevoke(t *testing.T) { eachWorld(t, nil, testRevoke) }
+
+func testRevoke(t *testing.T, w *world) {
 	u, other := w.bound("device", "pump-1"), w.bound("device", "pump-2")
 	key := enrolltest.NewKey(t)
 	issue := func() []byte {

@@ -54,8 +54,9 @@ func obtain(t *testing.T, c *client.Client, ids []client.AuthzID, show func(*cli
 
 // golang.org/x/crypto/acme: an account by token, a certificate by token alone,
 // another key, revocation, deactivation.
-func TestXCrypto(t *testing.T) {
-	w := newWorld(t, nil)
+func TestXCrypto(t *testing.T) { eachWorld(t, nil, testXCrypto) }
+
+func testXCrypto(t *testing.T, w *world) {
 	ctx, c := t.Context(), w.xcrypto()
 	directory, err := c.Discover(ctx)
 	require.NoError(t, err)
@@ -98,8 +99,9 @@ func mustOrder(t *testing.T, c *client.Client, url string) *client.Order {
 
 // Names that no token covers take a challenge: http-01 and tls-alpn-01, also for
 // addresses (RFC 8738), and dns-01; what was shown need not be shown again.
-func TestXCryptoChallenges(t *testing.T) {
-	w := newWorld(t, open)
+func TestXCryptoChallenges(t *testing.T) { eachWorld(t, open, testXCryptoChallenges) }
+
+func testXCryptoChallenges(t *testing.T, w *world) {
 	newClient := func(t *testing.T) *client.Client {
 		c := w.xcrypto()
 		_, err := c.Register(t.Context(), &client.Account{}, client.AcceptTOS)
