@@ -185,7 +185,8 @@ func TestAccountKeys(t *testing.T) {
 		header := map[string]any{"alg": alg, "nonce": w.nonce(), "url": w.url("/acme/new-account"), "jwk": public}
 		return w.newUser().send(w.url("/acme/new-account"), flat(t, key, header, map[string]any{}))
 	}
-	p256 := ec(elliptic.P256())
+	p256, strong := ec(elliptic.P256()), rsaKey(2048)
+	even := new(big.Int).SetBit(strong.N, 0, 0)
 	for _, tt := range []struct {
 		name        string
 		key, public any
@@ -198,6 +199,9 @@ func TestAccountKeys(t *testing.T) {
 		{"RSA-2048", rsaKey(2048), nil, "RS256", ""},
 		{"RSA-1024", weak, jwk(weak.Public()), "RS256", "badPublicKey"},
 		{"RSA-4097", weak, jwk(huge), "RS256", "badPublicKey"},
+		{"RSA with exponent 3", strong, jwk(&rsa.PublicKey{N: strong.N, E: 3}), "RS256", "badPublicKey"},
+		{"RSA with an even exponent", strong, jwk(&rsa.PublicKey{N: strong.N, E: 65538}), "RS256", "badPublicKey"},
+		{"RSA with an even modulus", strong, jwk(&rsa.PublicKey{N: even, E: 65537}), "RS256", "badPublicKey"},
 		{"a secret", []byte("secret"), map[string]string{"kty": "oct", "k": "c2VjcmV0"}, "HS256", "badSignatureAlgorithm"},
 		{"a secret by ES256", []byte("secret"), map[string]string{"kty": "oct", "k": "c2VjcmV0"}, "ES256", "badPublicKey"},
 		{"a private key", p256, &jose.JSONWebKey{Key: p256}, "ES256", "badPublicKey"},

@@ -140,7 +140,7 @@ var problems = []struct {
 	detail string
 	retry  time.Duration
 }{
-	{enroll.ErrUnauthenticated, http.StatusForbidden, unauthorized, "the external account binding is not a good one", 0},
+	{enroll.ErrUnauthenticated, http.StatusForbidden, unauthorized, "the external account binding is not a good one: its kid or key is wrong, or its token is used, expired or revoked; the operator makes another with `betonica token create --eab`", 0},
 	{enroll.ErrReused, http.StatusForbidden, unauthorized, enroll.ErrReused.Error(), 0},
 	{ErrAlreadyRevoked, http.StatusBadRequest, alreadyRevoked, ErrAlreadyRevoked.Error(), 0},
 	{store.ErrNotFound, http.StatusNotFound, malformedRequest, "there is nothing under this URL", 0},

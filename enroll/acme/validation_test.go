@@ -2,6 +2,7 @@ package acme_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -66,6 +67,27 @@ func TestEndedMeanwhile(t *testing.T) {
 		require.Equal(t, object["challenges"].([]any)[0], any(a.ok()))
 		require.Equal(t, "invalid", a.ok()["status"], name)
 		require.Empty(t, a.Header.Get("Retry-After"))
+	}
+}
+
+// Whatever a validation fails with reaches the client as an error of Section 6.7,
+// and what lies below it does not.
+func TestFailures(t *testing.T) {
+	fail := make(chan error, 1)
+	w := newWorld(t, func(c *acme.Config) {
+		open(c)
+		c.Validator = validatorFunc(func(context.Context, validate.Challenge) error { return <-fail })
+	})
+	u := w.unbound()
+	for i, kind := range []string{validate.KindConnection, validate.KindDNS, validate.KindTLS, validate.KindIncorrectResponse} {
+		authz := u.order(fmt.Sprintf("x%d.web.example", i)).ok()["authorizations"].([]any)[0].(string)
+		fail <- &validate.Error{Kind: kind, Detail: "a detail", Err: errors.New("10.0.0.1 said secret")}
+		u.post(strings.Replace(authz, "/authz/", "/challenge/", 1)+"/http-01", map[string]any{}).ok()
+		require.Eventually(t, func() bool { return u.post(authz, nil).ok()["status"] == "invalid" }, 10*time.Second, 10*time.Millisecond)
+		a := u.post(authz, nil)
+		require.NotContains(t, string(a.body), "secret")
+		require.Equal(t, map[string]any{"type": "urn:ietf:params:acme:error:" + kind, "detail": "a detail", "status": 403.0},
+			a.ok()["challenges"].([]any)[0].(map[string]any)["error"])
 	}
 }
 
