@@ -82,6 +82,9 @@ type engine interface {
 	// schema is the folder of the migrations.
 	schema() string
 
+	// shared says whether other processes may write, too.
+	shared() bool
+
 	// maintain keeps the engine well until ctx is done.
 	maintain(ctx context.Context) error
 

@@ -234,6 +234,7 @@ func (e *postgres) nonces(ctx context.Context) (nonces, error) {
 }
 
 func (e *postgres) schema() string { return "schema/postgres" }
+func (e *postgres) shared() bool   { return true }
 
 func (e *postgres) migration(ctx context.Context, f func(context.Context, *session) error) error {
 	s, err := e.connect(ctx)

@@ -269,6 +269,7 @@ func (e *sqlite) close() error { return errors.Join(e.upkeep.Close(), e.write.Cl
 func (e *sqlite) nonces(context.Context) (nonces, error) { return newNonceWindow(), nil }
 
 func (e *sqlite) schema() string { return "schema/sqlite" }
+func (e *sqlite) shared() bool   { return false }
 
 func (e *sqlite) migration(ctx context.Context, f func(context.Context, *session) error) error {
 	s, err := e.connect(ctx)
