@@ -36,11 +36,12 @@ var layers = map[string]string{
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
 
-	"enroll":       "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
-	"enroll/agent": "enroll/client enroll/api store/audit/checkpoint",
-	"revoke/lint":  "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
-	"revoke":       "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/stream",
-	"revoke/peer":  "revoke/ocsp revoke/crl revoke/allow",
+	"enroll":        "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
+	"enroll/agent":  "enroll/client enroll/api store/audit/checkpoint",
+	"revoke/lint":   "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
+	"revoke":        "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/stream",
+	"revoke/peer":   "revoke/ocsp revoke/crl revoke/allow",
+	"revoke/bundle": "revoke/crl",
 
 	"enroll/join":  "ca store enroll enroll/api",
 	"enroll/renew": "ca store enroll enroll/api",
@@ -55,7 +56,7 @@ var layers = map[string]string{
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
 	"cmd/betonicad": "ca ca/keys store store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl cmd/internal/server cmd/internal/admin cmd/internal/demo",
-	"cmd/betonica":  "enroll/api enroll/client enroll/agent store/audit store/audit/checkpoint cmd/internal/adminapi",
+	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle store/audit store/audit/checkpoint cmd/internal/adminapi",
 
 	// What tests stand on: nothing above may import it.
 	"store/storetest":      "",

@@ -72,7 +72,7 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 	done := make(chan error, 2)
 	go func() { done <- w.Publisher.Run(ctx) }()
 	go func() { done <- w.Responder.Run(ctx) }()
-	w.server = httptest.NewServer(w.handler())
+	w.server = httptest.NewServer(w.Handler())
 	w.URL = w.server.URL
 	w.stop = sync.OnceFunc(func() {
 		cancel()
@@ -88,8 +88,8 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 // Stop ends everything that answers, as if the CA's host were gone.
 func (w *World) Stop() { w.stop() }
 
-// handler routes as the daemon does.
-func (w *World) handler() http.Handler {
+// Handler routes as the daemon does.
+func (w *World) Handler() http.Handler {
 	mux := http.NewServeMux()
 	issuing := "/crl/" + w.Authority.IssuerID() + "/"
 	mux.HandleFunc(issuing+"full.crl", w.Publisher.ServeFull)

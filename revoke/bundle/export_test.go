@@ -1,0 +1,9 @@
+package bundle
+
+// Poke has the Keeper fetch now.
+func (k *Keeper) Poke() {
+	select {
+	case k.lost <- struct{}{}:
+	default:
+	}
+}
