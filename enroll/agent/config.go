@@ -28,9 +28,10 @@ type Config struct {
 	Request Request
 
 	// Exec is a command to run after each new certificate, to make a program load
-	// it: its name and arguments, without a shell. It finds Dir in $BETONICA_DIR,
-	// and the new certificate's serial number in $BETONICA_SERIAL. A command that
-	// fails is reported and, by a running [Agent], tried again; it undoes nothing.
+	// it: its name and arguments, without a shell. It finds Dir in $BETONICA_DIR, the
+	// certificate's serial number in $BETONICA_SERIAL, and in $BETONICA_CHANGED why it
+	// runs: [ChangedCertificate], or what [Agent.RunHook] says. A command that fails is
+	// reported and, by a running [Agent], tried again; it undoes nothing.
 	Exec []string
 
 	// ExecTimeout bounds Exec; the command and its children are killed then. 0: one

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/betonica/betonica/enroll/api"
@@ -15,8 +16,9 @@ import (
 // keeper takes one step at a time for one directory. Its methods may be called
 // from several goroutines and processes; the directory's lock orders them.
 type keeper struct {
-	conf Config
-	dir  directory
+	conf  Config
+	dir   directory
+	hooks sync.Mutex // Exec is running
 }
 
 func newKeeper(conf Config) (*keeper, error) {

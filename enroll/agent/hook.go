@@ -15,9 +15,18 @@ import (
 // maxHookOutput is how much of a failed command's output is reported.
 const maxHookOutput = 2 << 10
 
-// runHook runs Exec for c. Its children die with it when its time is up, or
-// ctx done. The error names the exit status and ends with the end of the output.
-func (k *keeper) runHook(ctx context.Context, c *Credential) error {
+// What [Config.Exec] finds in $BETONICA_CHANGED: why it runs.
+const (
+	ChangedCertificate = "certificate"
+	ChangedRevocations = "revocations"
+)
+
+// runHook runs Exec for c, because of what changed, when no other run is under way.
+// Its children die with it when its time is up, or ctx done. The error names the
+// exit status and ends with the end of the output.
+func (k *keeper) runHook(ctx context.Context, c *Credential, changed string) error {
+	k.hooks.Lock()
+	defer k.hooks.Unlock()
 	ctx, cancel := context.WithTimeoutCause(ctx, k.conf.ExecTimeout, fmt.Errorf("no end after %s", k.conf.ExecTimeout))
 	defer cancel()
 	dir, err := filepath.Abs(k.dir.path)
@@ -26,7 +35,7 @@ func (k *keeper) runHook(ctx context.Context, c *Credential) error {
 	}
 	var output tail
 	cmd := exec.CommandContext(ctx, k.conf.Exec[0], k.conf.Exec[1:]...)
-	cmd.Env = append(os.Environ(), "BETONICA_DIR="+dir, "BETONICA_SERIAL="+c.Serial())
+	cmd.Env = append(os.Environ(), "BETONICA_DIR="+dir, "BETONICA_SERIAL="+c.Serial(), "BETONICA_CHANGED="+changed)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -43,6 +52,17 @@ func (k *keeper) runHook(ctx context.Context, c *Credential) error {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
 	return err
+}
+
+// RunHook runs Exec once because something else than the certificate changed, and
+// returns how it ended; nil if there is none. It never runs at the same time as
+// another run, also of the Agent's own: it waits for that. changed is for
+// $BETONICA_CHANGED. Nothing is tried again, and nothing reported.
+func (a *Agent) RunHook(ctx context.Context, changed string) error {
+	if len(a.keeper.conf.Exec) == 0 {
+		return nil
+	}
+	return a.keeper.runHook(ctx, a.Credential(), changed)
 }
 
 // tail keeps the end of what is written to it.

@@ -89,7 +89,7 @@ func (k *keeper) settle(ctx context.Context, c *Credential) (failed []Event) {
 		return failed
 	}
 	if len(k.conf.Exec) > 0 && !rec.HookDone {
-		err := k.runHook(ctx, c)
+		err := k.runHook(ctx, c, ChangedCertificate)
 		if err == nil {
 			err = k.note(ctx, c, func(r *record) { r.HookDone = true })
 		}
