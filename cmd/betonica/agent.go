@@ -10,12 +10,19 @@ import (
 
 func agentCommand(env environment) *cobra.Command {
 	var conf agent.Config
+	var lists listsFlags
 	cmd := &cobra.Command{
 		Use:   "agent --dir DIR [--exec COMMAND]",
 		Short: "Keep a machine's certificate fresh until told to stop",
 		Long: `Keep the certificate in DIR fresh: renew it when the CA says so, swap the link
 DIR/current, run COMMAND, and hold the CA to what its log said before. What
 happens goes to stderr, a line each. SIGTERM and SIGINT end it well.
+
+With --exec it also keeps DIR/chain.crl.pem: the revocation list of every CA, in one
+file, for servers such as nginx, HAProxy and PostgreSQL. COMMAND runs after each
+change of it, too, as of the certificate, and finds in $BETONICA_CHANGED which it
+was: certificate or revocations. The file follows a revocation within a second or
+two, and COMMAND is never run twice at a time. --lists=false leaves it out.
 
 A DIR that is empty is enrolled first, with --url and --token-file. A machine
 whose certificate ran out is never enrolled anew: that takes a new token.`,
@@ -35,7 +42,9 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 			}
 			c := a.Credential()
 			conf.Log.InfoContext(ctx, "watching", "identity", c.ID(), "serial", c.Serial(), "not_after", c.NotAfter(), "renew_after", c.RenewAfter)
+			done := lists.keep(ctx, a, conf)
 			a.Wait()
+			<-done
 			return nil
 		},
 	}
@@ -44,5 +53,6 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 	cmd.Flags().StringVar(&conf.TokenFile, "token-file", "", "the `file` with the join token, to enrol (default: the systemd credential "+tokenCredential+")")
 	cmd.Flags().StringVar(&conf.Request.Identity, "identity", "", "`ROLE/NAME` to be called, if the token leaves it open")
 	hookFlags(cmd)
+	lists.register(cmd)
 	return cmd
 }
