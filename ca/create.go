@@ -86,12 +86,10 @@ func Create(c CreateConfig) (*Hierarchy, error) {
 	if root, err = createCertificate(root, root, rootKey.Public(), rootKey); err != nil {
 		return nil, err
 	}
-	intermediate, err := authorityTemplate("Issuing CA", c.TrustDomain, key, now, intermediateYears)
+	intermediate, err := intermediateTemplate(c.TrustDomain, key, now)
 	if err != nil {
 		return nil, err
 	}
-	intermediate.MaxPathLenZero = true
-	intermediate.PermittedURIDomains = []string{c.TrustDomain}
 	intermediate.PermittedDNSDomainsCritical = c.CriticalConstraints // of the whole extension
 	if c.URL != "" {
 		base, err := baseURL(c.URL)
@@ -106,6 +104,17 @@ func Create(c CreateConfig) (*Hierarchy, error) {
 		return nil, err
 	}
 	return &Hierarchy{Root: root, Intermediate: intermediate, RootKey: rootKey, IntermediateKey: key}, nil
+}
+
+// intermediateTemplate returns what all intermediates have in common.
+func intermediateTemplate(trustDomain string, key crypto.Signer, now time.Time) (*x509.Certificate, error) {
+	t, err := authorityTemplate("Issuing CA", trustDomain, key, now, intermediateYears)
+	if err != nil {
+		return nil, err
+	}
+	t.MaxPathLenZero = true
+	t.PermittedURIDomains = []string{trustDomain}
+	return t, nil
 }
 
 // authorityTemplate returns what both certificates have in common. The first
