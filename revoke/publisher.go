@@ -13,6 +13,7 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/revoke/lint"
 	"github.com/betonica/betonica/revoke/stream"
 	"github.com/betonica/betonica/store"
 )
@@ -60,6 +61,7 @@ type Publisher struct {
 	PublisherConfig
 	rootCRL *Document
 	issuer  issuer
+	linter  *lint.Linter
 	wake    chan struct{} // holds a token if something was revoked
 	full    atomic.Pointer[Document]
 	delta   atomic.Pointer[Document]
@@ -78,6 +80,7 @@ type Publisher struct {
 	deltaAt   time.Time
 	fullAt    time.Time     // when the full list was ready
 	took      time.Duration // its signing
+	published time.Time     // thisUpdate of the last full list that anybody got; zero: not known
 }
 
 // NewPublisher returns a Publisher that serves the full list of the last run, if
@@ -96,10 +99,15 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
+	linter, err := lint.NewLinter(c.Authority.Certificate())
+	if err != nil {
+		return nil, err
+	}
 	p := &Publisher{
 		PublisherConfig: c,
 		rootCRL:         root,
 		issuer:          issuer{c.Authority},
+		linter:          linter,
 		wake:            make(chan struct{}, 1),
 		numbers:         numbers{store: c.Store},
 	}
@@ -133,15 +141,22 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 
 // reuse returns the full list of the last run, if it is one that our peers would
 // take. What it says of itself counts, not what the row says that holds it: a
-// number too high would have the deltas leave revocations out.
+// number too high would have the deltas leave revocations out. One that is over is
+// evidence still of what was published.
 func (p *Publisher) reuse(der []byte, now time.Time) (fullList, bool) {
 	if len(der) == 0 {
 		return fullList{}, false
 	}
 	list, err := crl.Open(der, p.Authority.Certificate())
-	if err != nil || list.IsDelta() || list.Number() > p.numbers.last ||
-		!now.Before(list.NextUpdate()) || list.ThisUpdate().After(now.Add(crl.MaxAhead)) {
+	if err == nil && (list.IsDelta() || list.Scope() != nil || list.Number() > p.numbers.last || list.ThisUpdate().After(now.Add(crl.MaxAhead))) {
+		err = errors.New("it is not the complete list that we signed last")
+	}
+	if err != nil {
 		p.Log.Warn("the full CRL of the last run is not used", "error", err)
+		return fullList{}, false
+	}
+	p.published = list.ThisUpdate()
+	if !now.Before(list.NextUpdate()) {
 		return fullList{}, false
 	}
 	doc := newDocument(der, list.Number(), 0, list.ThisUpdate(), list.NextUpdate())
@@ -152,6 +167,9 @@ func (p *Publisher) reuse(der []byte, now time.Time) (fullList, bool) {
 // root's key can make a new one, and Health says so.
 func openRootCRL(der []byte, root *x509.Certificate) (*Document, error) {
 	list, err := crl.Open(der, root)
+	if err == nil && (list.IsDelta() || list.Scope() != nil) {
+		err = errors.New("it is not complete")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the root's CRL: %w", err)
 	}

@@ -24,23 +24,23 @@ type fullList struct {
 // [numbers.take] gave: none of them can come later. One that cannot be kept, for
 // want of disk space, is served all the same: it tells of revocations.
 //
-// A certificate leaves the list after one that was made past its notAfter (RFC
-// 5280, Section 3.3).
+// A certificate leaves the list after one that was published past its notAfter (RFC
+// 5280, Section 3.3): what was published counts, not what the clock says. Who does
+// not know what was, leaves nothing out.
 func (p *Publisher) signFull(ctx context.Context, number int64) fullList {
 	begin := time.Now()
 	now, err := p.Clock.Now()
 	if err != nil {
 		return fullList{err: err}
 	}
-	ended := now
-	if last := p.full.Load(); last != nil {
-		ended = last.ThisUpdate
-	}
-	set, err := crl.Collect(p.count, entries(p.Store.Revocations(ctx, p.Authority.IssuerID(), number, ended)))
+	all := p.Store.Revocations(ctx, p.Authority.IssuerID(), number, p.published)
+	set, err := crl.Collect(p.count+p.count/64, entries(all, now))
 	if err != nil {
 		return fullList{err: err}
 	}
-	doc, err := p.encode(number, 0, now, set)
+	t := p.template(number, now)
+	t.Freshest = p.Authority.ListURL("delta.crl")
+	doc, err := p.seal(t, set)
 	if err != nil {
 		return fullList{err: err}
 	}
@@ -57,6 +57,7 @@ func (p *Publisher) signFull(ctx context.Context, number int64) fullList {
 // useFull serves a full list, and builds deltas on it if their base is old.
 func (p *Publisher) useFull(list fullList) {
 	p.full.Store(list.doc)
+	p.published = list.doc.ThisUpdate
 	p.count, p.took, p.fullAt = list.kept, list.took, time.Now()
 	oversize := p.delta.Load() != nil && len(p.delta.Load().DER) > p.maxEvent
 	if p.base == nil || oversize || p.entries >= baseEntries || time.Since(p.baseSince) >= baseAge {
@@ -80,7 +81,7 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	}
 	set, err := crl.Collect(len(since), func(yield func(crl.Entry, error) bool) {
 		for _, r := range since {
-			if !yield(entry(r)) {
+			if !yield(entry(r, now)) {
 				return
 			}
 		}
@@ -103,7 +104,9 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 			return err
 		}
 	}
-	doc, err := p.encode(number, p.base.Number, now, set)
+	t := p.template(number, now)
+	t.Base = p.base.Number
+	doc, err := p.seal(t, set)
 	if err != nil {
 		return err
 	}
@@ -113,34 +116,50 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	return nil
 }
 
-func (p *Publisher) encode(number, base int64, now time.Time, set crl.Set) (*Document, error) {
-	t := crl.Template{
-		Number: number, Base: base,
-		ThisUpdate: now.Truncate(time.Second), NextUpdate: now.Truncate(time.Second).Add(p.Lifetime),
+func (p *Publisher) template(number int64, now time.Time) crl.Template {
+	this := now.Truncate(time.Second)
+	return crl.Template{Number: number, ThisUpdate: this, NextUpdate: this.Add(p.Lifetime)}
+}
+
+// seal signs a list. Before that it is linted, and after it what came out is read
+// back: a list that is not what it should be reaches nobody, and the last good one
+// goes on being served.
+func (p *Publisher) seal(t crl.Template, set crl.Set) (*Document, error) {
+	if err := p.linter.Check(t, set); err != nil {
+		return nil, err
 	}
-	out := bytes.NewBuffer(make([]byte, 0, 1024+48*set.Len()))
+	out := bytes.NewBuffer(make([]byte, 0, 2048+set.Octets()))
 	if err := crl.Encode(out, p.Authority.Certificate(), p.issuer, t, set); err != nil {
 		return nil, err
 	}
-	return newDocument(out.Bytes(), number, base, t.ThisUpdate, t.NextUpdate), nil
+	if err := crl.Verify(out.Bytes(), p.Authority.Certificate(), t, set); err != nil {
+		return nil, fmt.Errorf("reading back what was signed: %w", err)
+	}
+	return newDocument(out.Bytes(), t.Number, t.Base, t.ThisUpdate, t.NextUpdate), nil
 }
 
-// entries turns what the store says into entries of a list.
-func entries(all iter.Seq2[store.Revocation, error]) iter.Seq2[crl.Entry, error] {
+// entries turns what the store says into entries of a list that is made now.
+func entries(all iter.Seq2[store.Revocation, error], now time.Time) iter.Seq2[crl.Entry, error] {
 	return func(yield func(crl.Entry, error) bool) {
 		for r, err := range all {
 			if err != nil {
 				yield(crl.Entry{}, fmt.Errorf("reading what was revoked: %w", err))
 				return
 			}
-			if !yield(entry(r)) {
+			if !yield(entry(r, now)) {
 				return
 			}
 		}
 	}
 }
 
-func entry(r store.Revocation) (crl.Entry, error) {
+// entry is revoked by now: where clocks differ, or one was set back, a list would
+// else tell of what is still to come, and linters refuse it.
+func entry(r store.Revocation, now time.Time) (crl.Entry, error) {
 	serial, err := crl.SerialOf(r.Serial[:])
-	return crl.Entry{Serial: serial, RevokedAt: r.At, Reason: crl.Reason(r.Reason)}, err
+	at := r.At
+	if at.After(now) {
+		at = now
+	}
+	return crl.Entry{Serial: serial, RevokedAt: at, Reason: crl.Reason(r.Reason)}, err
 }
