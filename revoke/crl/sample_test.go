@@ -19,6 +19,8 @@ func TestSample(t *testing.T) {
 	all := slices.Collect(collect(t, 5000).All())
 	short, err := crl.SerialOf([]byte{7})
 	require.NoError(t, err)
+	middle, err := crl.SerialOf([]byte{1, 11: 1})
+	require.NoError(t, err)
 	long, err := crl.SerialOf([]byte{0xff, 19: 1})
 	require.NoError(t, err)
 	odd := []crl.Entry{
@@ -26,6 +28,7 @@ func TestSample(t *testing.T) {
 		{Serial: serial(3001), RevokedAt: time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC)},
 		{Serial: serial(3002), RevokedAt: time.Unix(0, 0).UTC()},
 		{Serial: short, RevokedAt: now},
+		{Serial: middle, RevokedAt: now},
 		{Serial: long, RevokedAt: now},
 	}
 	copy(all[3000:], odd[:3])
