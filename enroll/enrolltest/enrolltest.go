@@ -48,11 +48,13 @@ var Root = enroll.Actor{Name: "uid:0", Root: true}
 type CA struct {
 	*enroll.Registrar
 	Store      *store.DB
-	Authority  *ca.Authority
+	Authority  *ca.Authority // issues, until a test sets another one in Issuers
+	Issuers    *ca.Issuers
 	RootKey    crypto.Signer // of Authority.Root
 	IssuingKey crypto.Signer // of Authority.Certificate
 
 	t     testing.TB
+	conf  store.Config
 	clock atomic.Int64 // nanoseconds that Now is ahead
 	sign  atomic.Pointer[func()]
 	stop  func()
@@ -73,15 +75,14 @@ func Open(t testing.TB, dsn string) *CA {
 		Certificate: h.Intermediate, Root: h.Root, Signer: &signer{h.IntermediateKey, c}, URL: "http://ca.hospital.example", Now: c.Now,
 	})
 	require.NoError(t, err)
-	c.Store, err = store.Open(t.Context(), store.Config{
-		DSN: dsn, Keys: audit.NewKeys(audit.NewMaster()), Origin: TrustDomain + "/log", Now: c.Now,
-	})
+	c.Issuers, err = ca.NewIssuers(c.Authority)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, c.Store.Close()) })
+	c.conf = store.Config{DSN: dsn, Keys: audit.NewKeys(audit.NewMaster()), Origin: TrustDomain + "/log", Now: c.Now}
+	c.Store = c.Replica()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	sealer, err := keys.NewSealer(h.IntermediateKey)
 	require.NoError(t, err)
-	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Authority: c.Authority, Sealer: sealer, Log: log, Now: c.Now})
+	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Issuers: c.Issuers, Sealer: sealer, Log: log, Now: c.Now})
 	require.NoError(t, err)
 	_, err = c.Policies.Set(t.Context(), Root, "policy.toml", []byte(Policy), 0)
 	require.NoError(t, err)
@@ -92,6 +93,15 @@ func Open(t testing.TB, dsn string) *CA {
 	c.stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-done) })
 	t.Cleanup(c.stop)
 	return c
+}
+
+// Replica opens the CA's store once more, as another process does; it is closed
+// when the test ends. Only PostgreSQL takes it.
+func (c *CA) Replica() *store.DB {
+	db, err := store.Open(c.t.Context(), c.conf)
+	require.NoError(c.t, err)
+	c.t.Cleanup(func() { require.NoError(c.t, db.Close()) })
+	return db
 }
 
 // Stop ends Run: what waited for the log is in it. The CA goes on issuing.

@@ -1,0 +1,209 @@
+package revoke
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/betonica/betonica/store"
+)
+
+const (
+	silentAfter  = 150 * time.Second // a peer reports once a minute at least
+	forgetAfter  = 30 * 24 * time.Hour
+	keepEvery    = 5 * time.Second // reports that nobody waits for
+	keepBatch    = 500             // reports of one write
+	forgetEvery  = time.Hour
+	clocksDiffer = 10 * time.Second // those of replicas, at most
+)
+
+// EnforcementConfig is what an [Enforcement] is made of.
+type EnforcementConfig struct {
+	Store *store.DB
+
+	// Signed returns the greatest CRL number that this process has signed for each
+	// issuer whose lists it serves. It is asked at each report.
+	Signed func() []Signed
+
+	// Heartbeat is the publisher's: a relying party that is three of them behind
+	// lags. 10 s if 0.
+	Heartbeat time.Duration
+
+	Log *slog.Logger
+
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Signed is the newest CRL number of an issuer, by its key identifier in hex.
+type Signed struct {
+	Issuer string
+	Number int64
+}
+
+// An Enforcement knows which revocations the relying parties enforce, by what they
+// say themselves, each with its certificate: [Enforcement.Report] hears them,
+// [Enforcement.Watch] follows one revocation, [Enforcement.Summary] tells of all.
+// Its methods may be called concurrently, Run once. Who may report is not its to
+// decide.
+//
+// It holds at most 100,000 relying parties in memory, and those heard last if there
+// are more; who is silent for 30 days, or is no active identity any more, is
+// forgotten. A report is in the store within five seconds, which is what a crash
+// may lose; peers repeat it within a minute.
+//
+// Replicas on one PostgreSQL database each hear a part. A report of a number that a
+// revocation took is written at once, and a Watch reads the store ten times a
+// second: what one replica has heard another one's Watch knows after some 100 ms
+// and the time of a commit. The clocks of replicas may differ by 10 seconds; if
+// they differ more, a Watch may not see a report, and says less than is true.
+type Enforcement struct {
+	EnforcementConfig
+	revoked atomic.Int64  // greatest number of a revocation since the start
+	refused atomic.Int64  // reports of numbers that do not exist
+	urgent  chan struct{} // holds a token if reports should be written at once
+	deaf    func()        // ends onRevoked
+
+	mu      sync.Mutex
+	parties map[string]*party // by identity
+	unkept  map[string]bool   // identities whose reports are not in the store
+	touched map[string]bool   // identities of which something was revoked
+	watches map[*watch]bool
+	past    map[string][]sample  // by issuer
+	lies    map[string]time.Time // by identity: when it was last put on record
+	read    time.Time            // the latest report that was read from the store
+	readAt  time.Time
+}
+
+// NewEnforcement returns an Enforcement that knows what the last run knew.
+func NewEnforcement(ctx context.Context, c EnforcementConfig) (*Enforcement, error) {
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 10 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	e := &Enforcement{
+		EnforcementConfig: c,
+		urgent:            make(chan struct{}, 1),
+		parties:           map[string]*party{}, unkept: map[string]bool{}, touched: map[string]bool{},
+		watches: map[*watch]bool{}, past: map[string][]sample{}, lies: map[string]time.Time{},
+	}
+	e.deaf = c.Store.OnRevoked(e.onRevoked)
+	return e, e.refresh(ctx)
+}
+
+// Run writes what was reported, and forgets who is silent, until ctx ends; then it
+// writes the rest, and returns nil.
+func (e *Enforcement) Run(ctx context.Context) error {
+	defer e.deaf()
+	keep, beat, forget := time.NewTicker(keepEvery), time.NewTicker(e.Heartbeat), time.NewTicker(forgetEvery)
+	defer keep.Stop()
+	defer beat.Stop()
+	defer forget.Stop()
+	e.sample(e.Now())
+	var failed bool
+	for {
+		select {
+		case <-ctx.Done():
+			e.keep(context.WithoutCancel(ctx), &failed)
+			return nil
+		case <-e.urgent:
+			e.keep(ctx, &failed)
+		case <-keep.C:
+			e.keep(ctx, &failed)
+		case <-beat.C:
+			e.sample(e.Now())
+		case <-forget.C:
+			e.forget(ctx)
+		}
+	}
+}
+
+// onRevoked notes what was revoked, in the writer's goroutine.
+func (e *Enforcement) onRevoked(all []store.Revocation) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range all {
+		if e.parties[r.Identity] != nil {
+			e.touched[r.Identity] = true
+		}
+	}
+	e.revoked.Store(all[len(all)-1].Number)
+	e.hurry() // another process may wait for what we have heard already
+}
+
+// hurry has the reports written at once, if other processes can read them.
+func (e *Enforcement) hurry() {
+	if !e.Store.Shared() {
+		return
+	}
+	select {
+	case e.urgent <- struct{}{}:
+	default:
+	}
+}
+
+// keep writes the reports that are not in the store. What cannot be written is
+// tried again; the log says so once.
+func (e *Enforcement) keep(ctx context.Context, failed *bool) {
+	for batch := range slices.Chunk(e.takeUnkept(), keepBatch) {
+		err := e.Store.Relaxed(ctx, func(tx *store.RelaxedTx) {
+			for _, r := range batch {
+				tx.RecordEnforcement(r)
+			}
+		})
+		if err != nil {
+			e.mu.Lock()
+			for _, r := range batch {
+				e.unkept[r.Identity] = true
+			}
+			e.mu.Unlock()
+			if !*failed {
+				e.Log.ErrorContext(ctx, "keeping what relying parties enforce", "error", err)
+			}
+		}
+		*failed = err != nil
+	}
+}
+
+// takeUnkept returns those reports, in the order in which all processes lock rows.
+func (e *Enforcement) takeUnkept() []store.EnforcementReport {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []store.EnforcementReport
+	for identity := range e.unkept {
+		p := e.parties[identity]
+		if p == nil {
+			continue
+		}
+		for _, s := range p.said {
+			all = append(all, s.EnforcementReport)
+		}
+	}
+	clear(e.unkept)
+	slices.SortFunc(all, func(a, b store.EnforcementReport) int {
+		return strings.Compare(a.Identity+"\x00"+a.Issuer, b.Identity+"\x00"+b.Issuer)
+	})
+	return all
+}
+
+// forget drops who was silent for 30 days.
+func (e *Enforcement) forget(ctx context.Context) {
+	before := e.Now().Add(-forgetAfter)
+	e.mu.Lock()
+	for identity, p := range e.parties {
+		if p.seen().Before(before) {
+			delete(e.parties, identity)
+		}
+	}
+	e.mu.Unlock()
+	if err := e.Store.PruneEnforcement(ctx, before); err != nil && !errors.Is(err, context.Canceled) {
+		e.Log.ErrorContext(ctx, "forgetting relying parties", "error", err)
+	}
+}

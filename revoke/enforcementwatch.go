@@ -1,0 +1,209 @@
+package revoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/betonica/betonica/store"
+)
+
+const (
+	watchPace = 20 * time.Millisecond  // between two words of a Watch, at least
+	watchTick = time.Second            // at most: a party may fall silent
+	watchRead = 100 * time.Millisecond // between two looks at what replicas wrote
+	maxMissed = 100                    // parties that a Progress names
+)
+
+// Progress is how far a revocation has come.
+type Progress struct {
+	Number    int64
+	RevokedAt time.Time // when its transaction began: at most a commit before it was durable
+
+	Enforcing int // relying parties that have reported this number or a later one
+	Waiting   int // connected ones that have not: they have reported something within 2.5 minutes
+	Away      int // others that have not
+
+	// Slowest is from RevokedAt to the arrival of the last of the Enforcing's
+	// reports. It is negative if that is not known of all of them: a daemon that
+	// restarts, or is asked about a revocation of long ago, does not know.
+	Slowest time.Duration
+
+	// Missing are those that do not enforce it, the connected ones first, then those
+	// heard last: at most 100.
+	Missing []RelyingParty
+
+	// AwaySince is when the last of the Away was heard: since then, all of them are
+	// silent. Zero if there is none.
+	AwaySince time.Time
+}
+
+// Done says whether every connected relying party enforces it.
+func (p Progress) Done() bool { return p.Waiting == 0 }
+
+// Expected is how many relying parties there are.
+func (p Progress) Expected() int { return p.Enforcing + p.Waiting + p.Away }
+
+// A watch follows one revocation.
+type watch struct {
+	number  int64
+	issuers []string // of what fell
+	at      time.Time
+	reached map[string]time.Time // by identity; zero: we do not know when
+	changed chan struct{}        // holds a token if something changed
+}
+
+// Watch follows the revocation with this CRL number: it yields how far it has come,
+// and again when that changes or a second has passed, and ends when every connected
+// relying party enforces it, or ctx is done; the last word is always how it was in
+// the end. An identity that was itself revoked is not waited for. The error wraps
+// [store.ErrNotFound] if no revocation took certificates under this number.
+func (e *Enforcement) Watch(ctx context.Context, number int64) iter.Seq2[Progress, error] {
+	return func(yield func(Progress, error) bool) {
+		w, err := e.watch(ctx, number)
+		if err != nil {
+			yield(Progress{}, err)
+			return
+		}
+		defer e.unwatch(w)
+		tick, read := time.NewTicker(watchTick), time.NewTicker(watchRead)
+		defer tick.Stop()
+		defer read.Stop()
+		for {
+			ended := ctx.Err() != nil
+			p := e.progress(w)
+			if !yield(p, nil) || p.Done() || ended {
+				return
+			}
+			if err := e.await(ctx, w, tick.C, read.C); err != nil {
+				yield(Progress{}, err)
+				return
+			}
+		}
+	}
+}
+
+// await returns when there may be something new to say. A reader that fails while
+// ctx ends is no error: the last word is said without it.
+func (e *Enforcement) await(ctx context.Context, w *watch, tick, read <-chan time.Time) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.changed:
+			<-time.After(watchPace)
+			return nil
+		case <-tick:
+			return ignoreEnd(ctx, e.settle(ctx))
+		case <-read:
+			if err := ignoreEnd(ctx, e.refresh(ctx)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// watch begins to follow a revocation.
+func (e *Enforcement) watch(ctx context.Context, number int64) (*watch, error) {
+	w := &watch{number: number, reached: map[string]time.Time{}, changed: make(chan struct{}, 1)}
+	for _, s := range e.Signed() {
+		at, err := e.Store.RevokedAt(ctx, s.Issuer, number)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		w.at, w.issuers = at, append(w.issuers, s.Issuer)
+	}
+	if len(w.issuers) == 0 {
+		return nil, fmt.Errorf("revocation %d: %w", number, store.ErrNotFound)
+	}
+	if err := errors.Join(e.settle(ctx), e.refresh(ctx)); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.parties {
+		w.look(p)
+	}
+	e.watches[w] = true
+	return w, nil
+}
+
+func (e *Enforcement) unwatch(w *watch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.watches, w)
+}
+
+// look notes what a party has come to, under the lock.
+func (w *watch) look(p *party) {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+	at, known := w.at, true
+	for _, issuer := range w.issuers {
+		s := p.about(issuer)
+		if s == nil || s.Number < w.number {
+			delete(w.reached, p.identity) // it may have been there, and gone back
+			return
+		}
+		known = known && s.before < w.number
+		if s.rose.After(at) {
+			at = s.rose
+		}
+	}
+	if _, there := w.reached[p.identity]; there {
+		return
+	}
+	if !known {
+		at = time.Time{}
+	}
+	w.reached[p.identity] = at
+}
+
+// progress says how far it has come.
+func (e *Enforcement) progress(w *watch) Progress {
+	now, signed := e.Now(), e.Signed()
+	out := Progress{Number: w.number, RevokedAt: w.at}
+	var missing []RelyingParty
+	e.mu.Lock()
+	for _, p := range e.parties {
+		at, there := w.reached[p.identity]
+		switch {
+		case !there:
+			missing = append(missing, p.view(signed, now))
+			continue
+		case at.IsZero():
+			out.Slowest = -1
+		case out.Slowest >= 0:
+			out.Slowest = max(out.Slowest, at.Sub(w.at))
+		}
+		out.Enforcing++
+	}
+	e.mu.Unlock()
+	for _, m := range missing {
+		if m.Connected {
+			out.Waiting++
+			continue
+		}
+		out.Away++
+		if m.LastSeen.After(out.AwaySince) {
+			out.AwaySince = m.LastSeen
+		}
+	}
+	sortParties(missing, connectedFirst)
+	out.Missing = missing[:min(len(missing), maxMissed)]
+	return out
+}
