@@ -13,8 +13,13 @@ import (
 	"github.com/betonica/betonica/store"
 )
 
-// maxValidations is how many may be under way at once.
-const maxValidations = 256
+// maxValidations is how many may be under way at once, and maxOfAccount how many of
+// them one account's: those of an order, so that hosts that stall keep nobody but
+// their own client waiting.
+const (
+	maxValidations = 256
+	maxOfAccount   = maxIdentifiers
+)
 
 // stalled is after how long an attempt that nothing came of may be made again:
 // longer than one can take.
@@ -31,10 +36,15 @@ type validation struct {
 type validations struct {
 	slots chan struct{} // one for each
 	queue chan validation
+
+	mu sync.Mutex
+	of map[store.AccountID]int // how many slots an account has; not in it: none
 }
 
 func newValidations() *validations {
-	return &validations{slots: make(chan struct{}, maxValidations), queue: make(chan validation, maxValidations)}
+	return &validations{
+		slots: make(chan struct{}, maxValidations), queue: make(chan validation, maxValidations), of: make(map[store.AccountID]int),
+	}
 }
 
 // run makes the validations of the queue until ctx ends, and waits for those under
@@ -48,34 +58,47 @@ func (v *validations) run(ctx context.Context, validate func(context.Context, va
 			return nil
 		case next := <-v.queue:
 			running.Go(func() {
-				defer v.release()
+				defer v.release(next.account.ID)
 				validate(ctx, next)
 			})
 		}
 	}
 }
 
-func (v *validations) reserve() bool {
+func (v *validations) reserve(account store.AccountID) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.of[account] >= maxOfAccount {
+		return false
+	}
 	select {
 	case v.slots <- struct{}{}:
+		v.of[account]++
 		return true
 	default:
 		return false
 	}
 }
 
-func (v *validations) release() { <-v.slots }
+func (v *validations) release(account store.AccountID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.of[account]--; v.of[account] == 0 {
+		delete(v.of, account)
+	}
+	<-v.slots
+}
 
 // attempt has a challenge looked at, which takes its time; the client asks what
 // came of it. It returns store.ErrStale if an attempt is under way, and a
 // [*problem] if too many are.
 func (h *Handler) attempt(ctx context.Context, a store.Authorization, typ string, by store.Account) error {
-	if !h.validations.reserve() {
+	if !h.validations.reserve(by.ID) {
 		return limited("too many validations are under way", poll)
 	}
 	err := h.Store.Relaxed(ctx, func(tx *store.RelaxedTx) { tx.AttemptAuthorization(a.ID, typ) })
 	if err != nil {
-		h.validations.release()
+		h.validations.release(by.ID)
 		return err
 	}
 	h.validations.queue <- validation{a, typ, by} // has room: there are as many slots

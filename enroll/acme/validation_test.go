@@ -102,30 +102,50 @@ func TestValidationsAreBounded(t *testing.T) {
 	begun, finish := make(chan struct{}, 2*room), make(chan struct{})
 	w := newWorld(t, func(c *acme.Config) {
 		open(c)
-		c.Validator = validatorFunc(func(context.Context, validate.Challenge) error { begun <- struct{}{}; <-finish; return nil })
+		c.Validator = validatorFunc(func(ctx context.Context, _ validate.Challenge) error {
+			begun <- struct{}{}
+			select {
+			case <-finish:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
 	})
-	u := w.unbound()
-	var urls []string
-	for i := range 3 {
+	challenges := func(u *user, n int) (urls []string) {
 		var names []string
-		for j := range 100 {
-			names = append(names, fmt.Sprintf("x%d-%d.web.example", i, j))
+		for i := range n {
+			names = append(names, fmt.Sprintf("x%d.web.example", i))
 		}
 		for _, url := range u.order(names...).ok()["authorizations"].([]any) {
 			urls = append(urls, strings.Replace(url.(string), "/authz/", "/challenge/", 1)+"/http-01")
 		}
+		return urls
 	}
-	for _, url := range urls[:room] {
-		u.post(url, map[string]any{}).ok()
+	refused := func(u *user, url string) {
+		t.Helper()
+		a := u.post(url, map[string]any{})
+		a.refused(http.StatusTooManyRequests, "rateLimited")
+		require.Equal(t, "1", a.Header.Get("Retry-After"))
+		require.Equal(t, "pending", u.post(url, nil).ok()["status"])
+	}
+	for _, n := range []int{100, 100, room - 200} {
+		u := w.unbound()
+		for _, url := range challenges(u, n) {
+			u.post(url, map[string]any{}).ok()
+		}
+		if n == 100 {
+			// An order's worth is all that one account has under way.
+			refused(u, strings.Replace(u.order("more.web.example").ok()["authorizations"].([]any)[0].(string), "/authz/", "/challenge/", 1)+"/http-01")
+		}
 	}
 	for range room {
 		<-begun
 	}
-	a := u.post(urls[room], map[string]any{})
-	a.refused(http.StatusTooManyRequests, "rateLimited")
-	require.Equal(t, "1", a.Header.Get("Retry-After"))
-	require.Equal(t, "pending", u.post(urls[room], nil).ok()["status"])
+	u := w.unbound()
+	urls := challenges(u, 1)
+	refused(u, urls[0])
 	close(finish)
-	require.Eventually(t, func() bool { return u.post(urls[room], map[string]any{}).StatusCode == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
-	require.Eventually(t, func() bool { return u.post(urls[room], nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return u.post(urls[0], map[string]any{}).StatusCode == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return u.post(urls[0], nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
 }
