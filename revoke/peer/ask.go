@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,49 +31,62 @@ func (p *Peer) ask(ctx context.Context, cert, issuer *x509.Certificate) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%w: too many questions are under way", ErrUnknown)
 	}
-	status, err := p.status(ctx, cert, issuer)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrUnknown, err)
-	case status == ocsp.Good:
-		return nil
-	case status == ocsp.Unknown:
-		return fmt.Errorf("%w: the responder does not know it", ErrUnknown)
-	}
-	return fmt.Errorf("%w (%s)", ErrRevoked, status)
-}
-
-func (p *Peer) status(ctx context.Context, cert, issuer *x509.Certificate) (ocsp.Status, error) {
-	i, err := ocsp.NewIssuer(issuer)
-	if err != nil {
-		return 0, err
-	}
 	nonce := make([]byte, 32)
 	rand.Read(nonce) // never fails
+	p.counts.asked.Add(1)
+	answer, _, err := p.query(ctx, cert, issuer, nonce)
+	if err != nil {
+		p.counts.askedFailed.Add(1)
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return verdict(answer.Status)
+}
+
+// verdict is what a status means: nil for "good" only.
+func verdict(s ocsp.Status) error {
+	switch s {
+	case ocsp.Good:
+		return nil
+	case ocsp.Unknown:
+		return fmt.Errorf("%w: the responder does not know it", ErrUnknown)
+	}
+	return fmt.Errorf("%w (%s)", ErrRevoked, s)
+}
+
+// query sends a request and returns the verified answer, and its DER. Without a
+// nonce the answer may be as old as its thisUpdate says.
+func (p *Peer) query(ctx context.Context, cert, issuer *x509.Certificate, nonce []byte) (answer ocsp.SingleResponse, der []byte, err error) {
+	i, err := ocsp.NewIssuer(issuer)
+	if err != nil {
+		return answer, nil, err
+	}
 	asked, err := i.NewRequest(cert.SerialNumber.Bytes(), nonce)
 	if err != nil {
-		return 0, err
+		return answer, nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.conf.URL+"/ocsp", bytes.NewReader(asked.Marshal()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.conf.OCSP, bytes.NewReader(asked.Marshal()))
 	if err != nil {
-		return 0, err
+		return answer, nil, err
 	}
 	req.Header.Set("Content-Type", ocsp.RequestType)
 	resp, err := p.conf.HTTP.Do(req)
 	if err != nil {
-		return 0, err
+		return answer, nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("OCSP: %s", resp.Status)
+		return answer, nil, fmt.Errorf("OCSP: %s", resp.Status)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	der, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(der) > maxAnswer {
+		err = errors.New("OCSP: the answer is too long")
+	}
 	if err != nil {
-		return 0, err
+		return answer, nil, err
 	}
-	answers, err := i.Verify(body, asked, p.conf.Now())
+	answers, err := i.Verify(der, asked, p.conf.Now())
 	if err != nil {
-		return 0, err
+		return answer, nil, err
 	}
-	return answers[0].Status, nil
+	return answers[0], der, nil
 }

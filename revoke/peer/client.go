@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
 	"time"
 )
+
+var errPlain = errors.New("only https goes through a Peer")
 
 // Client returns the configuration of a client that presents the machine's
 // certificate and judges the server's, which must be for host: a DNS name or an
@@ -15,7 +18,7 @@ import (
 // made; only those of [Peer.Dial] and [Peer.HTTPClient] are cut later.
 func (p *Peer) Client(host string) *tls.Config { return p.client(host, nil) }
 
-func (p *Peer) client(host string, met func([]*x509.Certificate)) *tls.Config {
+func (p *Peer) client(host string, met meet) *tls.Config {
 	name := host
 	if p.conf.IDOnly {
 		name = ""
@@ -25,7 +28,7 @@ func (p *Peer) client(host string, met func([]*x509.Certificate)) *tls.Config {
 		ServerName: host,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return p.conf.Source.Certificate(), nil
+			return p.certificate(), nil
 		},
 		// No session is resumed: it would show the certificates of when it began, though
 		// both ends may have renewed since, and those have run out or been revoked.
@@ -50,7 +53,7 @@ func (p *Peer) Dial(ctx context.Context, network, address string) (*tls.Conn, er
 		return nil, err
 	}
 	c := &conn{Conn: raw, table: &p.live}
-	secure := tls.Client(c, p.client(host, func(chain []*x509.Certificate) { c.met(idText(chain), chain) }))
+	secure := tls.Client(c, p.client(host, c.met))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, err

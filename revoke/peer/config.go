@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/betonica/betonica/revoke/allow"
@@ -39,6 +37,26 @@ type Config struct {
 	// Default: what the certificate's own CRL distribution point says.
 	URL string
 
+	// Relays are the bases of others that serve the same lists, such as
+	// [Peer.Relay] of a neighbour, "http://gw-1.hospital.example:8081". They are
+	// tried in turn, before URL: each until it fails, or has nothing new for three
+	// heartbeats. They need no trust: all that one can do is withhold.
+	Relays []string
+
+	// OCSP is the URL of the responder. Default: URL with /ocsp behind it. It must
+	// be set where URL is a relay's, which is no responder.
+	OCSP string
+
+	// Report is the base of the CA's HTTPS listener,
+	// "https://ca.hospital.example:8443", that is told which list this machine
+	// enforces. Default: nobody is told.
+	Report string
+
+	// Staple fetches OCSP answers about the machine's own certificate, and shows
+	// them in each handshake: the other end, if it cannot reach the CA itself, may
+	// go by that.
+	Staple bool
+
 	// State is a directory for the lists, made with mode 0700 if it is not there.
 	// What it holds is verified anew at each start, so that it need not be secret;
 	// but who can delete it takes the protection against old lists after a restart.
@@ -50,6 +68,10 @@ type Config struct {
 	// 4 h; never beyond the list's nextUpdate.
 	MaxAge time.Duration
 
+	// MaxList is how long a list may be, in bytes; a longer one is not read. Default
+	// 64 MiB, which is 1.5 million entries.
+	MaxList int64
+
 	// Heartbeat is how often the CA signs a delta when nothing happens. Three missed
 	// ones raise an alarm. Default 10 s.
 	Heartbeat time.Duration
@@ -59,7 +81,8 @@ type Config struct {
 	// must also be for the host that was dialled.
 	IDOnly bool
 
-	// Events, if not nil, gets what an operator should know. It must not block.
+	// Events, if not nil, gets what an operator should know. It may be called from
+	// several goroutines at once, and must not block: revocations wait for it.
 	Events func(Event)
 
 	// Log gets the same as lines. Default: slog.Default().
@@ -69,7 +92,8 @@ type Config struct {
 	Now func() time.Time
 
 	// HTTP fetches lists and asks OCSP. What it fetches is signed, so that plain
-	// HTTP is safe. Default: one of its own, without proxy.
+	// HTTP is safe. It must have no Timeout, which would end streams. Default: one
+	// of its own, without proxy.
 	HTTP *http.Client
 }
 
@@ -81,11 +105,14 @@ func (c Config) normal() (Config, allow.Peers, error) {
 	if c.MaxAge == 0 {
 		c.MaxAge = 4 * time.Hour
 	}
+	if c.MaxList == 0 {
+		c.MaxList = 64 << 20
+	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
 	}
-	if c.MaxAge < 0 || c.Heartbeat < 0 {
-		return c, allow.Peers{}, errors.New("peer: MaxAge and Heartbeat must not be negative")
+	if c.MaxAge < 0 || c.MaxList < 0 || c.Heartbeat < 0 {
+		return c, allow.Peers{}, errors.New("peer: MaxAge, MaxList and Heartbeat must not be negative")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -95,7 +122,7 @@ func (c Config) normal() (Config, allow.Peers, error) {
 	}
 	if c.HTTP == nil {
 		c.HTTP = &http.Client{
-			Transport: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 10 * time.Second},
+			Transport: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute},
 			CheckRedirect: func(*http.Request, []*http.Request) error {
 				return http.ErrUseLastResponse
 			},
@@ -105,40 +132,8 @@ func (c Config) normal() (Config, allow.Peers, error) {
 	if err != nil {
 		return c, peers, fmt.Errorf("peer: %w", err)
 	}
-	if c.URL == "" {
-		if c.URL, err = distributionPoint(c.Source.Certificate()); err != nil {
-			return c, peers, fmt.Errorf("peer: %w", err)
-		}
+	if err := c.normalURLs(); err != nil {
+		return c, peers, fmt.Errorf("peer: %w", err)
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return c, peers, fmt.Errorf("peer: URL %q is not of the form http://HOST[:PORT]", c.URL)
-	}
-	c.URL = strings.TrimSuffix(c.URL, "/")
 	return c, peers, nil
-}
-
-// distributionPoint returns the base of the URL at which the certificate says that
-// its issuer's list is.
-func distributionPoint(cert *tls.Certificate) (string, error) {
-	leaf, err := leafOf(cert)
-	if err != nil {
-		return "", err
-	}
-	for _, point := range leaf.CRLDistributionPoints {
-		if base, _, ok := strings.Cut(point, "/crl/"); ok {
-			return base, nil
-		}
-	}
-	return "", errors.New("the machine's certificate names no CRL distribution point of ours: set URL")
-}
-
-func leafOf(cert *tls.Certificate) (*x509.Certificate, error) {
-	if cert == nil || len(cert.Certificate) == 0 {
-		return nil, errors.New("the machine has no certificate")
-	}
-	if cert.Leaf != nil {
-		return cert.Leaf, nil
-	}
-	return x509.ParseCertificate(cert.Certificate[0])
 }

@@ -27,10 +27,10 @@ func FuzzStream(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	p := &Peer{conf: Config{
-		Now: time.Now, Log: slog.New(slog.DiscardHandler), URL: "http://ca.invalid", HTTP: &http.Client{Transport: nobody{}},
+	p := &Peer{bases: []string{"http://ca.invalid"}, conf: Config{
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), MaxList: 1 << 20, HTTP: &http.Client{Transport: nobody{}},
 	}}
-	p.issuing = &keeper{peer: p, issuer: &x509.Certificate{}}
+	k := &keeper{peer: p, issuer: &x509.Certificate{}}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel() // so that a pointer waits for nothing
 	f.Fuzz(func(t *testing.T, stream []byte) {
@@ -40,9 +40,9 @@ func FuzzStream(f *testing.F) {
 			if len(data) > maxLine {
 				t.Fatalf("an event of %d bytes", len(data))
 			}
-			p.heard(ended, event, data)
+			k.heard(ended, event, data)
 		}
-		if p.issuing.state.Load() != nil {
+		if k.force.Load() != nil {
 			t.Fatal("a list without a signature is in force")
 		}
 	})

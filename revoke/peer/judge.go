@@ -34,16 +34,43 @@ var (
 	ErrUnknown    = errors.New("whether its certificate is revoked cannot be found out")
 )
 
+// A meet enters the other end of a connection, its verified chain and what it
+// stapled, into the table.
+type meet func(chain []*x509.Certificate, staple []byte)
+
 // verify judges the other end of a connection. It is the whole decision, and runs
 // on resumed sessions too. An empty host is not compared with anything.
-func (p *Peer) verify(ctx context.Context, cs tls.ConnectionState, usage x509.ExtKeyUsage, host string, met func([]*x509.Certificate)) error {
+func (p *Peer) verify(ctx context.Context, cs tls.ConnectionState, usage x509.ExtKeyUsage, host string, met meet) error {
+	id, chain, err := p.identify(cs, usage, host)
+	if err == nil && !p.allow.Match(id) {
+		err = ErrNotAllowed
+	}
+	if err == nil {
+		if met != nil {
+			met(chain, cs.OCSPResponse) // before the list is looked at: a delta that comes now finds the connection
+		}
+		err = p.judge(ctx, chain, cs.OCSPResponse)
+	}
+	if err == nil {
+		return nil
+	}
+	e := &RefusedError{ID: id.String(), Err: err}
+	if len(cs.PeerCertificates) > 0 {
+		e.Serial = serialText(cs.PeerCertificates[0])
+	}
+	p.event(Event{Kind: Refused, Number: p.Number(), ID: e.ID, Serial: e.Serial, Err: err})
+	return e
+}
+
+// identify returns who the other end says that it is, and the chain that proves it.
+func (p *Peer) identify(cs tls.ConnectionState, usage x509.ExtKeyUsage, host string) (allow.ID, []*x509.Certificate, error) {
 	if len(cs.PeerCertificates) == 0 {
-		return p.refused(allow.ID{}, nil, errors.New("it showed no certificate"))
+		return allow.ID{}, nil, errors.New("it showed no certificate")
 	}
 	leaf := cs.PeerCertificates[0]
 	id, err := allow.IDOf(leaf)
 	if err != nil {
-		return p.refused(id, leaf, err)
+		return id, nil, err
 	}
 	between := x509.NewCertPool()
 	for _, cert := range cs.PeerCertificates[1:] {
@@ -53,60 +80,42 @@ func (p *Peer) verify(ctx context.Context, cs tls.ConnectionState, usage x509.Ex
 		Roots: p.conf.Source.Roots(), Intermediates: between, CurrentTime: p.conf.Now(), DNSName: host, KeyUsages: []x509.ExtKeyUsage{usage},
 	})
 	if err != nil {
-		return p.refused(id, leaf, err)
+		return id, nil, err
 	}
-	if !p.allow.Match(id) {
-		return p.refused(id, leaf, ErrNotAllowed)
+	if len(chains[0]) < 2 {
+		return id, nil, errors.New("its certificate is a root's")
 	}
-	if met != nil {
-		met(chains[0]) // before the list is looked at: a delta that comes now finds the connection
-	}
-	if err := p.judge(ctx, chains[0]); err != nil {
-		return p.refused(id, leaf, err)
-	}
-	return nil
+	return id, chains[0], nil
 }
 
-func (p *Peer) refused(id allow.ID, leaf *x509.Certificate, err error) error {
-	e := &RefusedError{ID: id.String(), Err: err}
-	if leaf != nil {
-		e.Serial = serialText(leaf)
-	}
-	p.event(Event{Kind: Refused, Number: p.Number(), ID: e.ID, Serial: e.Serial, Err: err})
-	return e
-}
-
-// judge returns nil if no certificate of a verified chain is revoked.
-func (p *Peer) judge(ctx context.Context, chain []*x509.Certificate) error {
-	for i, cert := range chain[:len(chain)-1] {
-		if err := p.judgeOne(ctx, cert, chain[i+1]); err != nil {
+// judge returns nil if no certificate of a verified chain is revoked. It begins at
+// the root's end, so that who comes with a revoked intermediate gets no list of it
+// fetched. The staple, which may be nil, is about the chain's first certificate.
+func (p *Peer) judge(ctx context.Context, chain []*x509.Certificate, staple []byte) error {
+	for i := len(chain) - 2; i > 0; i-- {
+		if err := p.judgeOne(ctx, chain, i, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.judgeOne(ctx, chain, 0, staple)
 }
 
-func (p *Peer) judgeOne(ctx context.Context, cert, issuer *x509.Certificate) error {
+func (p *Peer) judgeOne(ctx context.Context, chain []*x509.Certificate, i int, staple []byte) error {
+	cert, issuer := chain[i], chain[i+1]
 	serial, err := crl.SerialOf(cert.SerialNumber.Bytes())
 	if err != nil {
 		return err
 	}
-	for _, k := range []*keeper{p.issuing, p.root} {
-		if !k.issuer.Equal(issuer) {
-			continue
-		}
-		state := k.state.Load()
-		if state != nil {
-			if e, revoked := state.Lookup(serial); revoked {
-				return fmt.Errorf("%w (%s)", ErrRevoked, e.Reason)
-			}
-		}
-		if k.foreseen(serial) {
-			return ErrRevoked
+	if k := p.keeperOf(chain, i+1); k != nil {
+		if err := k.names(serial); err != nil {
+			return err
 		}
 		if k.fresh(p.conf.Now()) == nil {
 			return nil
 		}
+	}
+	if done, err := p.stapled(cert, issuer, staple); done {
+		return err
 	}
 	return p.ask(ctx, cert, issuer)
 }

@@ -26,9 +26,10 @@ type key struct {
 
 // An entry is one connection and who is on its other end.
 type entry struct {
-	chain []*x509.Certificate
-	id    string
-	close func() error
+	chain  []*x509.Certificate
+	staple []byte // that it showed; nil: none
+	id     string
+	close  func() error
 }
 
 func keysOf(chain []*x509.Certificate) []key {
@@ -101,14 +102,11 @@ func (t *table) cutAll() {
 	}
 }
 
-// cutRevoked closes the open connections to what a new list of this issuer names.
-func (p *Peer) cutRevoked(k *keeper, state *crl.State) {
-	revoked := func(serial crl.Serial) bool {
-		_, is := state.Lookup(serial)
-		return is
-	}
-	for _, e := range p.live.named(k.issuer.SubjectKeyId, revoked) {
-		p.cut(e, ErrRevoked)
+// cutNamed closes the open connections to certificates of this issuer that are
+// revoked.
+func (k *keeper) cutNamed(revoked func(crl.Serial) bool) {
+	for _, e := range k.peer.live.named(k.issuer.SubjectKeyId, revoked) {
+		k.peer.cut(e, ErrRevoked)
 	}
 }
 
@@ -130,8 +128,8 @@ type conn struct {
 }
 
 // met enters the other end; twice after a renegotiation, which TLS 1.3 has not.
-func (c *conn) met(id string, chain []*x509.Certificate) {
-	e := &entry{chain: chain, id: id, close: c.Close}
+func (c *conn) met(chain []*x509.Certificate, staple []byte) {
+	e := &entry{chain: chain, staple: staple, id: idText(chain), close: c.Close}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {

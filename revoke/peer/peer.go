@@ -2,9 +2,6 @@ package peer
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,15 +15,25 @@ const firstWait = 10 * time.Second
 // A Peer judges whoever this machine speaks to. Its methods may be called
 // concurrently.
 type Peer struct {
-	conf     Config
-	allow    allow.Peers
-	issuing  *keeper // of the intermediate's list
-	root     *keeper // of the root's
-	live     table
-	asking   chan struct{} // a token for each OCSP question under way
-	catching atomic.Bool   // a full list is being fetched beside the stream
-	stop     context.CancelFunc
-	done     sync.WaitGroup
+	conf  Config
+	bases []string // of the addresses that have lists
+	allow allow.Peers
+
+	known issuers
+	own   atomic.Pointer[own]
+	live  table
+
+	asking    chan struct{} // a token for each OCSP question under way
+	reading   chan struct{} // a token for the long list that is being read
+	reporter  *reporter
+	relaying  atomic.Bool
+	shown     atomic.Pointer[staple]
+	renewed   chan struct{} // the machine's own certificate was
+	chainless bool          // sweep's: its chain cannot be read
+	counts    counters
+
+	stop context.CancelFunc
+	done sync.WaitGroup
 }
 
 // Open reads the lists from disk, fetches newer ones, and keeps them fresh until
@@ -40,102 +47,77 @@ func Open(ctx context.Context, c Config) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	issuing, root, err := issuers(c.Source, c.Now())
-	if err != nil {
-		return nil, err
+	p := &Peer{
+		conf: c, bases: c.bases(), allow: peers, known: issuers{changed: make(chan struct{}, 1)},
+		asking: make(chan struct{}, maxAsking), reading: make(chan struct{}, 1), renewed: make(chan struct{}, 1),
 	}
-	p := &Peer{conf: c, allow: peers, asking: make(chan struct{}, maxAsking)}
+	p.reporter = newReporter(p)
 	if err := makeState(c.State); err != nil {
 		return nil, err
 	}
-	if p.issuing, err = openKeeper(p, issuing, c.MaxAge); err != nil {
+	if err := p.rechain(); err != nil {
 		return nil, err
 	}
-	if p.root, err = openKeeper(p, root, 0); err != nil {
-		return nil, err
+	p.recall()
+	for _, k := range p.held() {
+		if err := k.load(); err != nil {
+			return nil, err
+		}
+		k.loaded = true
 	}
 	ctx, p.stop = context.WithCancel(ctx)
-	first, cancel := context.WithTimeout(ctx, firstWait)
-	defer cancel()
-	var both sync.WaitGroup
-	for _, k := range []*keeper{p.issuing, p.root} {
-		both.Go(func() {
-			err := k.fetchFull(first)
-			if err == nil && k == p.issuing {
-				err = p.catchUp(first, "delta.crl") // what was revoked since
-			}
-			if err != nil {
-				p.event(Event{Kind: BadList, Issuer: k.name(), Number: k.number(), Err: err})
-			}
-		})
-	}
-	both.Wait()
-	p.done.Go(func() { p.follow(ctx) })
-	p.done.Go(func() { p.refreshRoot(ctx) })
+	p.first(ctx)
+	p.done.Go(func() { p.supervise(ctx) })
 	p.done.Go(func() { p.sweep(ctx) })
+	if c.Report != "" {
+		p.done.Go(func() { p.reporter.run(ctx) })
+	}
+	if c.Staple {
+		p.done.Go(func() { p.keepStapled(ctx) })
+	}
 	return p, nil
 }
 
-// Close stops following the lists and cuts every connection. What tries to
-// connect afterwards is judged by what is known until that is too old.
+// first fetches the lists of the machine's own issuers.
+func (p *Peer) first(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstWait)
+	defer cancel()
+	chain := p.own.Load()
+	var both sync.WaitGroup
+	both.Go(func() { chain.root.fetchRoot(ctx) })
+	both.Go(func() { chain.issuing.begin(ctx) }) // both say themselves what is wrong
+	both.Wait()
+	for _, k := range []*keeper{chain.root, chain.issuing} {
+		k.begun = true
+		k.remember()
+	}
+}
+
+// Close stops following the lists, ends relaying, and cuts every connection. What
+// tries to connect afterwards is judged by what is known until that is too old.
 func (p *Peer) Close() error {
 	p.stop()
 	p.done.Wait()
+	for _, k := range p.held() {
+		k.hub.Close()
+	}
 	p.live.cutAll()
 	return nil
 }
 
-// Number returns the number of the list that is enforced; 0: none.
-func (p *Peer) Number() int64 { return p.issuing.number() }
+// Number returns the number of the list that is enforced, of the intermediate that
+// issued this machine's certificate; 0: none.
+func (p *Peer) Number() int64 { return p.own.Load().issuing.number() }
 
-// Fresh returns nil if the list that is held is good to judge by, and otherwise
-// what is wrong with it: then OCSP decides.
+// Fresh returns nil if the lists of this machine's own issuers are good to judge by,
+// and otherwise what is wrong with them: then OCSP decides.
 func (p *Peer) Fresh() error {
-	if err := p.root.fresh(p.conf.Now()); err != nil {
+	chain, now := p.own.Load(), p.conf.Now()
+	if err := chain.root.fresh(now); err != nil {
 		return err
 	}
-	return p.issuing.fresh(p.conf.Now())
+	return chain.issuing.fresh(now)
 }
 
 // Connections returns how many connections are open whose other end was let in.
 func (p *Peer) Connections() int { return p.live.len() }
-
-// issuers returns the certificates of the intermediate that issued the machine's
-// own certificate, and of the root.
-func issuers(s Source, now time.Time) (issuing, root *x509.Certificate, err error) {
-	own := s.Certificate()
-	leaf, err := leafOf(own)
-	if err != nil {
-		return nil, nil, fmt.Errorf("peer: %w", err)
-	}
-	between := x509.NewCertPool()
-	for _, der := range own.Certificate[1:] {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, nil, fmt.Errorf("peer: the machine's own chain: %w", err)
-		}
-		between.AddCert(cert)
-	}
-	// Its own end is not the matter here: a machine that was off for long renews first.
-	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: s.Roots(), Intermediates: between, CurrentTime: clamp(now, leaf), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("peer: the machine's own certificate: %w", err)
-	}
-	chain := chains[0]
-	if len(chain) != 3 {
-		return nil, nil, errors.New("peer: the machine's own certificate was not issued by an intermediate under a root")
-	}
-	return chain[1], chain[2], nil
-}
-
-func clamp(now time.Time, cert *x509.Certificate) time.Time {
-	if now.Before(cert.NotBefore) {
-		return cert.NotBefore
-	}
-	if now.After(cert.NotAfter) {
-		return cert.NotAfter
-	}
-	return now
-}

@@ -26,7 +26,7 @@ func (p *Peer) Server() *tls.Config {
 		MinVersion:     tls.VersionTLS13,
 		ClientAuth:     tls.RequireAnyClientCert, // whose it is, verify says
 		NextProtos:     []string{"h2", "http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.conf.Source.Certificate(), nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.certificate(), nil },
 	}
 	base.VerifyConnection = func(tls.ConnectionState) error { return errUnfollowed }
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -72,11 +72,11 @@ func (l listener) Accept() (net.Conn, error) {
 }
 
 // tracker returns what enters the other end of a connection into the table.
-func (p *Peer) tracker(c net.Conn) (func([]*x509.Certificate), error) {
+func (p *Peer) tracker(c net.Conn) (meet, error) {
 	for {
 		switch inner := c.(type) {
 		case *conn:
-			return func(chain []*x509.Certificate) { inner.met(idText(chain), chain) }, nil
+			return inner.met, nil
 		case *net.TCPConn:
 			return follow(&p.live, inner), nil
 		case *net.UnixConn:
@@ -94,10 +94,10 @@ func (p *Peer) tracker(c net.Conn) (func([]*x509.Certificate), error) {
 func follow[T any, C interface {
 	*T
 	net.Conn
-}](t *table, c C) func([]*x509.Certificate) {
-	return func(chain []*x509.Certificate) {
+}](t *table, c C) meet {
+	return func(chain []*x509.Certificate, staple []byte) {
 		ref := weak.Make((*T)(c))
-		e := &entry{chain: chain, id: idText(chain), close: func() error {
+		e := &entry{chain: chain, staple: staple, id: idText(chain), close: func() error {
 			if c := ref.Value(); c != nil {
 				return C(c).Close()
 			}

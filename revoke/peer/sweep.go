@@ -9,51 +9,99 @@ import (
 
 const (
 	sweepEvery = time.Second
-	rejudge    = 10 * time.Second // at most, between looks at open connections while the list is stale
-	rootEvery  = time.Hour
+	rejudge    = 10 * time.Second // at most, between looks at open connections while a list is stale
 	judgers    = maxAsking / 2    // certificates judged at a time: handshakes ask, too
 	judgeAll   = 2 * askWithin    // for a look at all open connections; who is not judged by then is cut
-	rootRetry  = 10 * time.Second // until there is a root's list
 )
 
 var errExpired = errors.New("its certificate has expired")
 
-// sweep cuts connections whose certificates have expired, and while the list is
-// too old to go by, those that OCSP does not call good either.
+// sweep cuts connections whose certificates have expired, and while a list is too
+// old to go by, those that OCSP does not call good either. It also notices what
+// the machine's own certificate was renewed to.
 func (p *Peer) sweep(ctx context.Context) {
 	var judged time.Time
-	stale := false
 	for sleep(ctx, sweepEvery) {
+		p.lookAtOwn()
 		now := p.conf.Now()
+		p.sayStale(now)
+		var unsure []*entry
 		for _, e := range p.live.all() {
-			for _, cert := range e.chain {
-				if now.After(cert.NotAfter) {
-					p.cut(e, errExpired)
-					break
-				}
+			if e.expired(now) {
+				p.cut(e, errExpired)
+			} else if !p.sure(e, now) {
+				unsure = append(unsure, e)
 			}
 		}
-		err := p.Fresh()
-		if err != nil && !stale {
-			p.event(Event{Kind: Stale, Issuer: p.issuing.name(), Number: p.Number(), Err: err})
+		if len(unsure) > 0 && time.Since(judged) >= min(rejudge, p.conf.MaxAge) {
+			p.judgeOpen(ctx, unsure)
+			judged = time.Now()
 		}
-		stale = err != nil
-		if !stale || time.Since(judged) < min(rejudge, p.conf.MaxAge) {
-			continue
-		}
-		p.judgeOpen(ctx)
-		judged = time.Now()
 	}
 }
 
-// judgeOpen judges each certificate on the other end of an open connection anew,
+// lookAtOwn follows the machine's own certificate.
+func (p *Peer) lookAtOwn() {
+	before := p.own.Load()
+	if err := p.rechain(); err != nil {
+		if !p.chainless {
+			p.event(Event{Kind: Rechained, Err: err})
+		}
+		p.chainless = true
+		return
+	}
+	p.chainless = false
+	if p.own.Load() != before {
+		select {
+		case p.renewed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// sayStale says of each list when it gets too old, and when it is good again.
+func (p *Peer) sayStale(now time.Time) {
+	for _, k := range p.held() {
+		err := k.fresh(now)
+		if stale := err != nil; k.stale.Swap(stale) != stale {
+			if stale {
+				k.event(Stale, "", err)
+			} else {
+				k.event(Fresh, "", nil)
+			}
+		}
+	}
+}
+
+func (e *entry) expired(now time.Time) bool {
+	for _, cert := range e.chain {
+		if now.After(cert.NotAfter) {
+			return true
+		}
+	}
+	return false
+}
+
+// sure reports whether lists alone vouch for the other end of a connection: they
+// cut it when they name it.
+func (p *Peer) sure(e *entry, now time.Time) bool {
+	for i := 1; i < len(e.chain); i++ {
+		k := p.keeperOf(e.chain, i)
+		if k == nil || k.fresh(now) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// judgeOpen judges the certificates on the other end of open connections anew,
 // several at a time: a CA that does not answer must not keep them open for long.
-func (p *Peer) judgeOpen(ctx context.Context) {
+func (p *Peer) judgeOpen(ctx context.Context, open []*entry) {
 	within, cancel := context.WithTimeout(ctx, judgeAll)
 	defer cancel()
 	holders := map[string][]*entry{}
-	for _, e := range p.live.all() {
-		id := string(e.chain[0].Raw)
+	for _, e := range open {
+		id := string(e.chain[0].Raw) + string(e.staple)
 		holders[id] = append(holders[id], e)
 	}
 	turns := make(chan struct{}, judgers)
@@ -62,7 +110,7 @@ func (p *Peer) judgeOpen(ctx context.Context) {
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
-			err := p.judge(within, held[0].chain)
+			err := p.judge(within, held[0].chain, held[0].staple)
 			if err == nil || ctx.Err() != nil {
 				return
 			}
@@ -72,23 +120,4 @@ func (p *Peer) judgeOpen(ctx context.Context) {
 		})
 	}
 	all.Wait()
-}
-
-// refreshRoot fetches the root's list hourly. It changes once a year, or on a bad
-// day.
-func (p *Peer) refreshRoot(ctx context.Context) {
-	for {
-		wait := rootEvery
-		if p.root.fresh(p.conf.Now()) != nil {
-			wait = min(rootRetry, p.conf.MaxAge)
-		}
-		if !sleep(ctx, wait) {
-			return
-		}
-		within, cancel := context.WithTimeout(ctx, time.Minute)
-		if err := p.root.fetchFull(within); err != nil && ctx.Err() == nil {
-			p.event(Event{Kind: BadList, Issuer: p.root.name(), Number: p.root.number(), Err: err})
-		}
-		cancel()
-	}
 }
