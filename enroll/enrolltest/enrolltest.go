@@ -48,8 +48,7 @@ var Root = enroll.Actor{Name: "uid:0", Root: true}
 type CA struct {
 	*enroll.Registrar
 	Store      *store.DB
-	Authority  *ca.Authority // issues, until a test sets another one in Issuers
-	Issuers    *ca.Issuers
+	Authority  *ca.Authority
 	RootKey    crypto.Signer // of Authority.Root
 	IssuingKey crypto.Signer // of Authority.Certificate
 
@@ -75,14 +74,12 @@ func Open(t testing.TB, dsn string) *CA {
 		Certificate: h.Intermediate, Root: h.Root, Signer: &signer{h.IntermediateKey, c}, URL: "http://ca.hospital.example", Now: c.Now,
 	})
 	require.NoError(t, err)
-	c.Issuers, err = ca.NewIssuers(c.Authority)
-	require.NoError(t, err)
 	c.conf = store.Config{DSN: dsn, Keys: audit.NewKeys(audit.NewMaster()), Origin: TrustDomain + "/log", Now: c.Now}
 	c.Store = c.Replica()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	sealer, err := keys.NewSealer(h.IntermediateKey)
 	require.NoError(t, err)
-	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Issuers: c.Issuers, Sealer: sealer, Log: log, Now: c.Now})
+	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Authority: c.Authority, Sealer: sealer, Log: log, Now: c.Now})
 	require.NoError(t, err)
 	_, err = c.Policies.Set(t.Context(), Root, "policy.toml", []byte(Policy), 0)
 	require.NoError(t, err)
