@@ -27,7 +27,7 @@ func (r *Registrar) MayRevoke(ctx context.Context, acc store.HeldAccount, cert *
 	if !bytes.Equal(row.DER, cert.Raw) {
 		return fmt.Errorf("certificate %s differs from ours: %w", serial, store.ErrNotFound)
 	}
-	id, err := ca.ParsePath(r.authority.TrustDomain(), row.Identity)
+	id, err := ca.ParsePath(r.issuers.TrustDomain(), row.Identity)
 	if err != nil {
 		return fmt.Errorf("identity on record: %w", err)
 	}

@@ -12,12 +12,14 @@ import (
 	"github.com/betonica/betonica/store"
 )
 
-// Chain returns cert and its intermediates in PEM, leaf first, without the root.
-func (r *Registrar) Chain(cert []byte) []byte {
+// Chain returns cert and its intermediates in PEM, leaf first, without the root:
+// those of whoever issued it, which need not be who issues now.
+func (r *Registrar) Chain(cert *x509.Certificate) []byte {
 	var b bytes.Buffer
-	b.Grow(2*len(cert) + len(r.chain))
-	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert}) // a bytes.Buffer takes everything
-	b.Write(r.chain)
+	b.Grow(4 * len(cert.Raw))
+	for _, c := range append([]*x509.Certificate{cert}, r.issuers.Chain(cert)...) {
+		pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}) // a bytes.Buffer takes everything
+	}
 	return b.Bytes()
 }
 
@@ -26,10 +28,10 @@ func (r *Registrar) Chain(cert []byte) []byte {
 // a checkpoint that cannot be had is left out, not an error.
 func (r *Registrar) Answer(ctx context.Context, cert *x509.Certificate, since int64) api.EnrollResponse {
 	resp := api.EnrollResponse{
-		Certificate: string(r.Chain(cert.Raw)),
+		Certificate: string(r.Chain(cert)),
 		Serial:      store.SerialOf(cert).String(),
 		NotAfter:    cert.NotAfter.UTC(),
-		RenewAfter:  RenewAfter(cert),
+		RenewAfter:  r.RenewAfter(cert),
 		ServerTime:  r.now().UTC(),
 	}
 	checkpoint, err := r.Checkpoint(ctx, since)

@@ -128,7 +128,7 @@ func (r *Registrar) good(acc store.HeldAccount) error {
 			return fmt.Errorf("account %s: its identity %s is not on record", acc.ID, acc.Identity)
 		}
 		var err error
-		if id, err = ca.ParsePath(r.authority.TrustDomain(), acc.Holder.Path); err != nil {
+		if id, err = ca.ParsePath(r.issuers.TrustDomain(), acc.Holder.Path); err != nil {
 			return fmt.Errorf("identity on record: %w", err)
 		}
 	}
@@ -151,7 +151,7 @@ func (r *Registrar) bindUnbound(ctx context.Context, role string, ids []store.Or
 	if len(ids) == 0 {
 		return Binding{}, badRequest("an order without identifiers")
 	}
-	id, err := ca.NewID(r.authority.TrustDomain(), role, ids[0].Value)
+	id, err := ca.NewID(r.issuers.TrustDomain(), role, ids[0].Value)
 	if err != nil {
 		return Binding{}, &IdentifierError{Identifier: ids[0], Reason: err.Error()}
 	}

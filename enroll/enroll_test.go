@@ -34,7 +34,7 @@ func TestEnroll(t *testing.T) {
 	require.Equal(t, "spiffe://hospital.example/device/pump-1", cert.URIs[0].String())
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(c.Authority.Root())
-	intermediates.AppendCertsFromPEM(c.Chain(cert.Raw))
+	intermediates.AppendCertsFromPEM(c.Chain(cert))
 	_, err = cert.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	require.NoError(t, err)
 

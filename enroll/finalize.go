@@ -23,7 +23,7 @@ import (
 // and is store.ErrSpent for another one, as an order is that has become too old.
 // The other errors are those of Issue and of Binding.
 func (r *Registrar) Finalize(ctx context.Context, acc store.HeldAccount, o store.Order, authz []store.Authorization, csr []byte, from netip.Addr) (*x509.Certificate, error) {
-	id, err := ca.ParsePath(r.authority.TrustDomain(), o.Identity)
+	id, err := ca.ParsePath(r.issuers.TrustDomain(), o.Identity)
 	if err != nil {
 		return nil, fmt.Errorf("order %s: %w", o.ID, err)
 	}

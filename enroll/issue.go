@@ -75,7 +75,7 @@ func (r *Registrar) sign(ctx context.Context, a Applicant, req ca.Request, polic
 	if err != nil {
 		return nil, err
 	}
-	cert, err := r.authority.Issue(grant, func(cert *x509.Certificate) error {
+	cert, err := r.issuers.Current().Issue(grant, func(cert *x509.Certificate) error {
 		return r.record(ctx, a, grant, cert)
 	})
 	if err != nil {

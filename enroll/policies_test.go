@@ -49,7 +49,7 @@ func TestSetPolicy(t *testing.T) {
 // store hears of it when it asks.
 func TestPolicyOfAnotherReplica(t *testing.T) {
 	c := enrolltest.New(t)
-	other, err := enroll.New(t.Context(), enroll.Config{Store: c.Store, Authority: c.Authority})
+	other, err := enroll.New(t.Context(), enroll.Config{Store: c.Store, Issuers: c.Issuers})
 	require.NoError(t, err)
 	require.Equal(t, c.Policies.Current().Digest(), other.Policies.Current().Digest())
 	_, err = other.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte("[role.pump]"), 1)

@@ -69,7 +69,7 @@ func (r *Registrar) keyTaken(ctx context.Context, path, proof string, prior *sto
 
 // identity returns what is on record as policy judges it.
 func (r *Registrar) identity(i store.Identity, method ca.Method, from netip.Addr) (ca.Identity, error) {
-	id, err := ca.ParsePath(r.authority.TrustDomain(), i.Path)
+	id, err := ca.ParsePath(r.issuers.TrustDomain(), i.Path)
 	if err != nil {
 		return ca.Identity{}, fmt.Errorf("identity on record: %w", err)
 	}

@@ -1,12 +1,11 @@
 package enroll
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/pem"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/ca"
@@ -17,8 +16,8 @@ import (
 type Config struct {
 	// Store remembers. The Registrar does not close it.
 	Store *store.DB
-	// Authority signs; nothing else may call its Issue.
-	Authority *ca.Authority
+	// Issuers sign; nothing else may call their Issue.
+	Issuers *ca.Issuers
 	// Sealer keeps the secrets of tokens for external account binding where only this
 	// authority can read them; nil: there can be no such tokens.
 	Sealer Sealer
@@ -34,15 +33,15 @@ type Registrar struct {
 	// Policies holds the policy in force.
 	Policies *Policies
 
-	store     *store.DB
-	authority *ca.Authority
-	sealer    Sealer
-	logKey    string // verifies the log's checkpoints
-	log       *slog.Logger
-	now       func() time.Time
+	store   *store.DB
+	issuers *ca.Issuers
+	moving  atomic.Pointer[Move]
+	sealer  Sealer
+	logKey  string // verifies the log's checkpoints
+	log     *slog.Logger
+	now     func() time.Time
 
 	root     [32]byte // SHA-256 of the root's DER: what our tokens carry
-	chain    []byte   // the intermediates in PEM
 	refusals *refusals
 	bad      *badTokens
 }
@@ -51,8 +50,8 @@ type Registrar struct {
 // before the first one, only built-in roles exist. [Registrar.Run] must run as
 // long as it is used.
 func New(ctx context.Context, c Config) (*Registrar, error) {
-	if c.Store == nil || c.Authority == nil {
-		return nil, errors.New("enroll: a store and an authority are required")
+	if c.Store == nil || c.Issuers == nil {
+		return nil, errors.New("enroll: a store and issuers are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -60,8 +59,10 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if err := c.Store.AddIssuer(ctx, c.Authority.IssuerID()); err != nil {
-		return nil, err
+	for _, a := range c.Issuers.All() {
+		if err := c.Store.AddIssuer(ctx, a.IssuerID()); err != nil {
+			return nil, err
+		}
 	}
 	policies, err := openPolicies(ctx, c.Store, c.Log)
 	if err != nil {
@@ -71,22 +72,17 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 	if err != nil {
 		return nil, err
 	}
-	var chain bytes.Buffer
-	for _, cert := range c.Authority.Chain() {
-		pem.Encode(&chain, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a bytes.Buffer takes everything
-	}
 	return &Registrar{
-		Policies:  policies,
-		store:     c.Store,
-		authority: c.Authority,
-		sealer:    c.Sealer,
-		logKey:    logKey,
-		log:       c.Log,
-		now:       c.Now,
-		root:      sha256.Sum256(c.Authority.Root().Raw),
-		chain:     chain.Bytes(),
-		refusals:  newRefusals(c.Store, c.Log),
-		bad:       newBadTokens(),
+		Policies: policies,
+		store:    c.Store,
+		issuers:  c.Issuers,
+		sealer:   c.Sealer,
+		logKey:   logKey,
+		log:      c.Log,
+		now:      c.Now,
+		root:     sha256.Sum256(c.Issuers.Root().Raw),
+		refusals: newRefusals(c.Store, c.Log),
+		bad:      newBadTokens(),
 	}, nil
 }
 

@@ -49,7 +49,7 @@ func (r *Registrar) Self(ctx context.Context, name string, dnsNames []string, ip
 		return tls.Certificate{}, fmt.Errorf("issuing the daemon's own certificate: %w", err)
 	}
 	all := tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
-	for _, issuer := range r.authority.Chain() {
+	for _, issuer := range r.issuers.Chain(cert) {
 		all.Certificate = append(all.Certificate, issuer.Raw)
 	}
 	return all, nil
@@ -58,7 +58,7 @@ func (r *Registrar) Self(ctx context.Context, name string, dnsNames []string, ip
 // self is the daemon as an applicant. Its names are what its configuration says
 // now; the record of each certificate says what they were.
 func (r *Registrar) self(ctx context.Context, name string, dnsNames []string, ips []netip.Addr) (Applicant, error) {
-	id, err := ca.NewID(r.authority.TrustDomain(), ca.RoleCA, name)
+	id, err := ca.NewID(r.issuers.TrustDomain(), ca.RoleCA, name)
 	if err != nil {
 		return Applicant{}, err
 	}

@@ -32,7 +32,7 @@ type tokenProof struct {
 func (p *tokenProof) unnamed() Applicant {
 	a := Applicant{Proof: p, Identity: ca.Identity{Method: ca.MethodToken, Source: p.from}}
 	if p.token.Exact {
-		a.Identity.ID, _ = ca.NewID(p.r.authority.TrustDomain(), p.token.Role, p.token.Name)
+		a.Identity.ID, _ = ca.NewID(p.r.issuers.TrustDomain(), p.token.Role, p.token.Name)
 	}
 	return a
 }
@@ -96,13 +96,13 @@ func (p *tokenProof) unusable() string {
 func (p *tokenProof) propose(req ca.Request) (ca.ID, error) {
 	id, ok := req.ID()
 	if !ok {
-		return ca.ID{}, &ca.RequestError{Reason: fmt.Sprintf("with this token it must name the new identity, as the URI spiffe://%s/%s/NAME", p.r.authority.TrustDomain(), p.token.Role)}
+		return ca.ID{}, &ca.RequestError{Reason: fmt.Sprintf("with this token it must name the new identity, as the URI spiffe://%s/%s/NAME", p.r.issuers.TrustDomain(), p.token.Role)}
 	}
 	pattern, err := ca.ParsePattern(p.token.Name)
 	if err != nil {
 		return ca.ID{}, fmt.Errorf("token %s: %w", p.token.ID, err)
 	}
-	if id.TrustDomain() != p.r.authority.TrustDomain() || id.Role() != p.token.Role || !pattern.Match(id.Name()) {
+	if id.TrustDomain() != p.r.issuers.TrustDomain() || id.Role() != p.token.Role || !pattern.Match(id.Name()) {
 		return ca.ID{}, &ca.DeniedError{Rule: p.token.Role, Reason: fmt.Sprintf("the token does not cover %s", id)}
 	}
 	return id, nil // that the role has a place for the name is for Decide to say

@@ -15,7 +15,7 @@ import (
 )
 
 // openACME makes the ACME server of the configuration; nil if there is to be none.
-func openACME(c *server.Config, db *store.DB, registrar *enroll.Registrar, authority *ca.Authority, revoker *revoke.Revoker, logger *slog.Logger) (*acme.Handler, error) {
+func openACME(c *server.Config, db *store.DB, registrar *enroll.Registrar, issuers *ca.Issuers, revoker *revoke.Revoker, logger *slog.Logger) (*acme.Handler, error) {
 	a := c.ACME
 	if !server.On(a.Enabled) {
 		return nil, nil
@@ -40,7 +40,7 @@ func openACME(c *server.Config, db *store.DB, registrar *enroll.Registrar, autho
 		names[i] = name.String()
 	}
 	return acme.New(acme.Config{
-		Registrar: registrar, Store: db, Authority: authority, Validator: validator, Revoker: holders{revoker},
+		Registrar: registrar, Store: db, Issuers: issuers, Validator: validator, Revoker: holders{revoker},
 		Names: names, Settings: settings, Log: logger,
 	})
 }

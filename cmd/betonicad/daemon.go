@@ -48,6 +48,10 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
+	issuers, err := ca.NewIssuers(authority)
+	if err != nil {
+		return nil, err
+	}
 	db, err := store.Open(ctx, store.Config{
 		DSN: c.Store.DSN, Keys: s.log, Origin: origin(authority.TrustDomain()), Evidence: c.Audit.Evidence, BackupDir: string(d), Log: logger,
 	})
@@ -59,7 +63,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Authority: authority, Sealer: s.sealer, Log: logger})
+	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Issuers: issuers, Sealer: s.sealer, Log: logger})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
-	acmeHandler, err := openACME(c, db, registrar, authority, va.revoker, logger)
+	acmeHandler, err := openACME(c, db, registrar, issuers, va.revoker, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -94,15 +98,16 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	metrics := server.NewMetrics()
 	metrics.Collect(db, s.intermediate, ready)
 	metrics.CollectRevocation(va.publisher, va.responder)
+	metrics.CollectEnforcement(va.enforcement)
 	admin := admin.New(admin.Config{
-		Registrar: registrar, Store: db, Authority: authority, Revoker: va.revoker, UID: uint32(os.Getuid()),
+		Registrar: registrar, Store: db, Authority: authority, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	opened := &daemon{
 		layout: d, store: db, registrar: registrar, acme: acmeHandler, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
-			Registrar: registrar, Authority: authority, Publisher: va.publisher, Responder: va.responder, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
+			Registrar: registrar, Authority: authority, Publisher: va.publisher, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
 			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
 		},
 	}
@@ -126,6 +131,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("store", d.store.Run)
 	beside.run("refusals", d.registrar.Run)
 	beside.run("revocation lists", d.server.Publisher.Run)
+	beside.run("enforcement", d.server.Enforcement.Run)
 	beside.run("OCSP responder", d.server.Responder.Run)
 	if d.acme != nil {
 		beside.run("ACME validation", d.acme.Run)

@@ -140,7 +140,11 @@ func (d *draft) fillStore(ctx context.Context, h *ca.Hierarchy, in initializatio
 	if err != nil {
 		return err
 	}
-	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Authority: authority, Log: slog.New(slog.DiscardHandler)})
+	issuers, err := ca.NewIssuers(authority)
+	if err != nil {
+		return err
+	}
+	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Issuers: issuers, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,16 @@ func serialOf(number []byte) (store.Serial, bool) {
 	return serial, true
 }
 
+// parseCertID reads the identifier of a certificate of any issuer of ours.
+func (h *Handler) parseCertID(text string) (store.Serial, bool) {
+	for _, issuer := range h.Issuers.Certificates() {
+		if serial, ok := parseCertID(text, issuer.SubjectKeyId); ok {
+			return serial, true
+		}
+	}
+	return store.Serial{}, false
+}
+
 // certID writes what parseCertID reads.
 func certID(serial store.Serial, issuer []byte) string {
 	number := bytes.TrimLeft(serial[:], "\x00")

@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Registrar *enroll.Registrar
 	Store     *store.DB
-	Authority *ca.Authority
+	Issuers   *ca.Issuers
 	Validator Validator
 	Revoker   Revoker
 
@@ -55,8 +55,8 @@ type Handler struct {
 
 // New returns a Handler. [Handler.Run] must run as long as it is used.
 func New(c Config) (*Handler, error) {
-	if c.Registrar == nil || c.Store == nil || c.Authority == nil || c.Validator == nil || c.Revoker == nil {
-		return nil, errors.New("acme: a registrar, store, authority, validator and revoker are required")
+	if c.Registrar == nil || c.Store == nil || c.Issuers == nil || c.Validator == nil || c.Revoker == nil {
+		return nil, errors.New("acme: a registrar, store, issuers, validator and revoker are required")
 	}
 	c.Log = cmp.Or(c.Log, slog.Default())
 	if c.Now == nil {

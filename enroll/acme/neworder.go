@@ -138,7 +138,7 @@ func (h *Handler) replaced(ctx context.Context, id *string, binding enroll.Bindi
 	if id == nil {
 		return nil, nil
 	}
-	serial, ok := parseCertID(*id, h.Authority.Certificate().SubjectKeyId)
+	serial, ok := h.parseCertID(*id)
 	if !ok {
 		return nil, errReplaces
 	}

@@ -2,6 +2,7 @@ package acme
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -86,7 +87,15 @@ func (h *Handler) replyOrder(w http.ResponseWriter, r *request, status int, o st
 		object.Authorizations[i] = r.base + pathAuthz + id.String()
 	}
 	if o.Replaces != nil {
-		object.Replaces = certID(*o.Replaces, h.Authority.Certificate().SubjectKeyId)
+		replaced, err := h.Store.Certificate(r.Context(), *o.Replaces)
+		if err != nil {
+			return err
+		}
+		issuer, err := hex.DecodeString(replaced.Issuer)
+		if err != nil {
+			return err
+		}
+		object.Replaces = certID(*o.Replaces, issuer)
 	}
 	if o.Serial != nil {
 		object.Certificate = r.base + pathCertificate + o.Serial.String()

@@ -23,7 +23,7 @@ const (
 // for each certificate; in the past if it is revoked. Anyone may ask, and is
 // answered from memory.
 func (h *Handler) renewalInfo(w http.ResponseWriter, r *http.Request) error {
-	serial, ok := parseCertID(r.PathValue("certid"), h.Authority.Certificate().SubjectKeyId)
+	serial, ok := h.parseCertID(r.PathValue("certid"))
 	if !ok {
 		return notFound("certificate")
 	}
@@ -45,7 +45,8 @@ type window struct {
 
 // window returns that of a certificate on record.
 func (h *Handler) window(ctx context.Context, serial store.Serial) (window, error) {
-	known, epoch := h.windows.get(serial)
+	move := h.Registrar.Move()
+	known, epoch := h.windows.get(serial, move)
 	if known != nil {
 		return *known, nil
 	}
@@ -64,7 +65,7 @@ func (h *Handler) window(ctx context.Context, serial store.Serial) (window, erro
 	if err != nil {
 		return window{}, err
 	}
-	win := windowOf(cert)
+	win := windowOf(cert, move)
 	if revocation != nil {
 		win.start, win.end = revocation.At.Add(-time.Hour), revocation.At.Add(-time.Minute)
 	}
@@ -74,8 +75,11 @@ func (h *Handler) window(ctx context.Context, serial store.Serial) (window, erro
 
 // windowOf returns the window of a certificate that is not revoked. It begins when
 // native renewal would renew, and is a sixteenth of what is left then.
-func windowOf(cert *x509.Certificate) window {
+func windowOf(cert *x509.Certificate, move *enroll.Move) window {
 	start := enroll.RenewAfter(cert)
+	if move.Asks(cert) {
+		start = move.RenewAfter(cert)
+	}
 	life := cert.NotAfter.Sub(cert.NotBefore)
 	return window{
 		start: start,
@@ -90,17 +94,24 @@ const maxWindows = 1 << 16
 // windows are those asked for lately, of certificates that are not revoked since.
 type windows struct {
 	mu    sync.Mutex
-	on    bool   // whether we hear of revocations
-	epoch uint64 // of the revocations: what was read before one is not kept
+	on    bool         // whether we hear of revocations
+	epoch uint64       // of the revocations: what was read before one is not kept
+	move  *enroll.Move // that they are of
 	known map[store.Serial]window
 }
 
 func newWindows() *windows { return &windows{known: make(map[store.Serial]window)} }
 
-// get returns a window, or nil and what put wants back.
-func (c *windows) get(serial store.Serial) (*window, uint64) {
+// get returns a window, or nil and what put wants back. Another move makes other
+// windows.
+func (c *windows) get(serial store.Serial, move *enroll.Move) (*window, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.move != move {
+		c.move = move
+		c.epoch++
+		clear(c.known)
+	}
 	if w, ok := c.known[serial]; ok {
 		return &w, c.epoch
 	}

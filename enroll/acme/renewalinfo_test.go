@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/acme"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/store"
@@ -48,4 +50,34 @@ func testRenewalInfo(t *testing.T, w *world) {
 		resp, body := w.get(http.MethodGet, "/acme/renewal-info/"+id)
 		answer{resp, body, t}.refused(http.StatusNotFound, "malformed")
 	}
+}
+
+// While a fleet moves to another issuer, the window of a certificate of the earlier
+// one is where the move wants it; it is back where it was when the move stops.
+func TestRenewalInfoMoves(t *testing.T) { eachWorld(t, nil, testRenewalInfoMoves) }
+
+func testRenewalInfoMoves(t *testing.T, w *world) {
+	u := w.bound("device", "pump-1")
+	done := u.finalize(u.order("pump-1.devices.example").ok(), csr(t, enrolltest.NewKey(t), "pump-1.devices.example")).ok()
+	cert := leaf(t, u.post(done["certificate"].(string), nil).body)
+	start := func() time.Time {
+		resp, body := w.get(http.MethodGet, "/acme/renewal-info/"+certID(cert))
+		at, err := time.Parse(time.RFC3339, answer{resp, body, t}.ok()["suggestedWindow"].(map[string]any)["start"].(string))
+		require.NoError(t, err)
+		return at
+	}
+	usual := start()
+	next := w.NextAuthority()
+	require.NoError(t, w.Issuers.Set(next, []*ca.Authority{w.Authority}, nil))
+	require.Equal(t, usual, start())
+	w.SetMove(&enroll.Move{To: next.IssuerID(), Since: w.Now(), Pace: time.Minute})
+	require.WithinDuration(t, w.Now(), start(), 2*time.Minute)
+	w.SetMove(nil)
+	require.Equal(t, usual, start())
+
+	renewed := u.finalize(u.order("pump-1.devices.example").ok(), csr(t, enrolltest.NewKey(t), "pump-1.devices.example")).ok()
+	got := leaf(t, u.post(renewed["certificate"].(string), nil).body)
+	require.NoError(t, got.CheckSignatureFrom(next.Certificate()))
+	resp, body := w.get(http.MethodGet, "/acme/renewal-info/"+certID(got))
+	answer{resp, body, t}.ok()
 }

@@ -71,7 +71,7 @@ func openWorld(t *testing.T, dsn string, change func(*acme.Config)) *world {
 	})
 	require.NoError(t, err)
 	config := acme.Config{
-		Registrar: w.Registrar, Store: w.Store, Authority: w.Authority, Validator: validator, Revoker: revoker{w.Store},
+		Registrar: w.Registrar, Store: w.Store, Issuers: w.Issuers, Validator: validator, Revoker: revoker{w.Store},
 		Names: []string{"127.0.0.1", "ca.hospital.example"}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: w.Now,
 		Settings: acme.Settings{RequireEAB: true, DefaultRole: "web"},
 	}

@@ -142,7 +142,8 @@ func (k *keeper) since() int64 {
 	return h.head.Size
 }
 
-// watch asks the CA for its log's newest checkpoint, and judges it.
+// watch asks the CA for its log's newest checkpoint, and judges it. If the CA wants
+// c renewed sooner than it said, c's record says so from then on.
 func (k *keeper) watch(ctx context.Context, c *Credential) error {
 	ca, err := k.as(c)
 	if err != nil {
@@ -162,6 +163,11 @@ func (k *keeper) watch(ctx context.Context, c *Credential) error {
 		return err
 	}
 	defer unlock()
+	if at := cp.RenewAfter; !at.IsZero() && at.Before(c.RenewAfter) { // its issuer ends, or the like
+		if err := k.dir.note(c, func(r *record) { r.RenewAfter = at }); err != nil {
+			return err
+		}
+	}
 	return k.judge(ctx, c, cp, since)
 }
 

@@ -129,6 +129,9 @@ func (a *Agent) watch(ctx context.Context) {
 		return
 	}
 	a.watching.done(now.Add(uniform(watchEvery/2, watchEvery*3/2)))
+	if c, err := Load(a.keeper.dir.path); err == nil && c.Generation == a.Credential().Generation {
+		a.hold(c) // it may be due sooner
+	}
 }
 
 // failed reports a step that will be tried again, unless it was told to stop.

@@ -2,12 +2,14 @@ package agent_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +129,33 @@ func TestRenewsForEver(t *testing.T) {
 		require.Zero(t, w.ca.Forks)
 		require.Empty(t, w.events.all(agent.Failed))
 		require.Equal(t, w.agent.Credential().Serial(), mustLoad(t, w.conf.Dir).Serial())
+	})
+}
+
+// A CA that wants its certificates renewed sooner, since their issuer ends, is heard
+// within hours, and by the next agent on the directory as well.
+func TestRenewsSooner(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		begin := time.Now()
+		w.ca.Lock()
+		w.ca.Intercept = func(rw http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != api.PathCheckpoint || time.Since(begin) > 7*time.Hour {
+				return false
+			}
+			since, _ := strconv.ParseInt(r.FormValue("since"), 10, 64)
+			cp := w.ca.Log.Checkpoint(since)
+			cp.RenewAfter = begin.Add(7 * time.Hour)
+			json.NewEncoder(rw).Encode(cp)
+			return true
+		}
+		w.ca.Unlock()
+		serial := w.agent.Credential().Serial()
+		after(7*time.Hour - 2*time.Minute)
+		require.Equal(t, serial, w.agent.Credential().Serial())
+		require.True(t, mustLoad(t, w.conf.Dir).RenewAfter.Equal(begin.Add(7*time.Hour)))
+		after(4 * time.Minute)
+		require.NotEqual(t, serial, w.agent.Credential().Serial())
+		require.Empty(t, w.events.all(agent.Failed))
 	})
 }
 

@@ -52,4 +52,8 @@ type Checkpoint struct {
 	// Proof is the consistency proof from Since to the note's tree (RFC 6962,
 	// Section 2.1.2): hashes in base64, empty if the sizes are equal or Since is 0.
 	Proof []string `json:"proof,omitempty"`
+	// RenewAfter is when the caller, by the certificate that it presented, shall renew
+	// if that is sooner than it was told before; absent otherwise. It is advice, and
+	// not of the log.
+	RenewAfter time.Time `json:"renew_after,omitzero"`
 }

@@ -48,7 +48,8 @@ var Root = enroll.Actor{Name: "uid:0", Root: true}
 type CA struct {
 	*enroll.Registrar
 	Store      *store.DB
-	Authority  *ca.Authority
+	Authority  *ca.Authority // issues, until a test sets another one in Issuers
+	Issuers    *ca.Issuers
 	RootKey    crypto.Signer // of Authority.Root
 	IssuingKey crypto.Signer // of Authority.Certificate
 
@@ -74,12 +75,14 @@ func Open(t testing.TB, dsn string) *CA {
 		Certificate: h.Intermediate, Root: h.Root, Signer: &signer{h.IntermediateKey, c}, URL: "http://ca.hospital.example", Now: c.Now,
 	})
 	require.NoError(t, err)
+	c.Issuers, err = ca.NewIssuers(c.Authority)
+	require.NoError(t, err)
 	c.conf = store.Config{DSN: dsn, Keys: audit.NewKeys(audit.NewMaster()), Origin: TrustDomain + "/log", Now: c.Now}
 	c.Store = c.Replica()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	sealer, err := keys.NewSealer(h.IntermediateKey)
 	require.NoError(t, err)
-	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Authority: c.Authority, Sealer: sealer, Log: log, Now: c.Now})
+	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Issuers: c.Issuers, Sealer: sealer, Log: log, Now: c.Now})
 	require.NoError(t, err)
 	_, err = c.Policies.Set(t.Context(), Root, "policy.toml", []byte(Policy), 0)
 	require.NoError(t, err)
@@ -99,6 +102,20 @@ func (c *CA) Replica() *store.DB {
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { require.NoError(c.t, db.Close()) })
 	return db
+}
+
+// NextAuthority returns the authority of a next intermediate, on record. It does not
+// issue until it is set so in Issuers.
+func (c *CA) NextAuthority() *ca.Authority {
+	c.t.Helper()
+	root, err := ca.NewRoot(c.Authority.Root(), c.RootKey, c.Now)
+	require.NoError(c.t, err)
+	cert, key, err := root.NextIntermediate(c.Authority.Certificate())
+	require.NoError(c.t, err)
+	next, err := ca.New(ca.Config{Certificate: cert, Root: root.Certificate(), Signer: key, URL: "http://ca.hospital.example", Now: c.Now})
+	require.NoError(c.t, err)
+	require.NoError(c.t, c.Store.AddIssuer(c.t.Context(), next.IssuerID()))
+	return next
 }
 
 // Stop ends Run: what waited for the log is in it. The CA goes on issuing.

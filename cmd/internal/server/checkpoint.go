@@ -11,7 +11,8 @@ import (
 
 // checkpoint answers GET /v1/checkpoint?since=SIZE with the log's newest signed
 // checkpoint, and the proof that the log of SIZE entries is its beginning. It is
-// for whoever wants to hold us to it: it takes no certificate.
+// for whoever wants to hold us to it, with or without a certificate. Machines ask it
+// a few times a day, with theirs: that is how they learn of a rotation.
 func (s *Server) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	var since int64
 	if text := r.URL.Query().Get("since"); text != "" {
@@ -27,6 +28,12 @@ func (s *Server) checkpoint(w http.ResponseWriter, r *http.Request) error {
 	}
 	if c == nil {
 		return errNoCheckpoint
+	}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		// Whose it is does not matter: it is advice about nothing secret.
+		if held := r.TLS.PeerCertificates[0]; s.Registrar.Move().Asks(held) {
+			c.RenewAfter = s.Registrar.RenewAfter(held)
+		}
 	}
 	body, err := json.Marshal(c)
 	if err != nil {
