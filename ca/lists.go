@@ -34,10 +34,13 @@ func (a *Authority) SetShards(n int) {
 	a.shards.Store(int32(n))
 }
 
+// Shards returns what [Authority.SetShards] set, 1 before.
+func (a *Authority) Shards() int { return max(1, int(a.shards.Load())) }
+
 // shardOf returns the URL of the shard that a certificate is on, or "".
 func (a *Authority) shardOf(serial *big.Int) string {
-	n := int(a.shards.Load())
-	if n < 2 {
+	n := a.Shards()
+	if n == 1 {
 		return ""
 	}
 	var octets [16]byte

@@ -22,8 +22,10 @@ func TestShards(t *testing.T) {
 		require.NoError(t, err)
 		return cert
 	}
+	require.Equal(t, 1, a.Shards())
 	for _, n := range []int{2, 8, 1024, ca.MaxShards} {
 		a.SetShards(n)
+		require.Equal(t, n, a.Shards())
 		for range 20 {
 			cert := issue()
 			i := new(big.Int).Mod(cert.SerialNumber, big.NewInt(int64(n)))

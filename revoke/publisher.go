@@ -45,9 +45,17 @@ type PublisherConfig struct {
 	// Heartbeat is how often a delta is signed when nothing happens. 10 s if 0.
 	Heartbeat time.Duration
 
+	// MaxBytes has certificates spread over so many lists that none exceeds it: small
+	// machines fetch the list that they need, and hold no more. 0: there is the
+	// complete list alone. What was once spread stays so, and its lists are signed
+	// with each full one: a million revocations cost 40 MiB for each n that was ever
+	// in force.
+	MaxBytes int
+
 	Log *slog.Logger
 
-	maxEvent int // bytes of DER; 0: as stream.MaxEvent
+	maxEvent                 int           // bytes of DER; 0: as stream.MaxEvent
+	spreadEvery, spreadAfter time.Duration // 0: as the constants
 }
 
 // A Publisher signs what was revoked, and serves it: the full list, the delta and
@@ -66,6 +74,8 @@ type Publisher struct {
 	full    atomic.Pointer[Document]
 	delta   atomic.Pointer[Document]
 	chain   atomic.Pointer[chain]
+	shards  atomic.Pointer[shards]
+	resign  atomic.Bool // lists of a new n are wanted
 	failed  failures
 	stream  stream.Hub
 
@@ -94,6 +104,9 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 	}
 	if c.maxEvent == 0 {
 		c.maxEvent = stream.MaxEvent
+	}
+	if c.spreadEvery == 0 {
+		c.spreadEvery, c.spreadAfter = spreadEvery, spreadAfter
 	}
 	root, err := openRootCRL(c.RootCRL, c.Authority.Root())
 	if err != nil {
@@ -125,8 +138,12 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
+	spread, err := c.Store.Shardings(ctx, c.Authority.IssuerID())
+	if err != nil {
+		return nil, err
+	}
 	list, ok := p.reuse(kept.DER, now)
-	if !ok {
+	if !ok || len(spread) > 0 { // shards are not kept, and are signed with a full list
 		number, err := p.numbers.take(ctx)
 		if err != nil {
 			return nil, err
@@ -160,7 +177,7 @@ func (p *Publisher) reuse(der []byte, now time.Time) (fullList, bool) {
 		return fullList{}, false
 	}
 	doc := newDocument(der, list.Number(), 0, list.ThisUpdate(), list.NextUpdate())
-	return fullList{doc: doc, kept: list.Entries().Len()}, true
+	return fullList{doc: doc, shards: shards{}, kept: list.Entries().Len()}, true
 }
 
 // openRootCRL checks the root's list. An old one is served all the same: only the

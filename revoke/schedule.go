@@ -16,6 +16,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 	defer stop()
 	defer p.stream.Close()
 	p.poke() // for what was revoked since NewPublisher
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { p.runShards(ctx) })
 
 	fulls := make(chan fullList, 1)
 	busy := false    // a full list is being signed; deltas do not wait for it
@@ -83,11 +86,11 @@ func (p *Publisher) deltaDue(pending bool) time.Time {
 }
 
 // fullDue returns when the next full list is to be signed: soon if it misses a
-// revocation, at a third of its life if not.
+// revocation or the lists of a new n, at a third of its life if not.
 func (p *Publisher) fullDue() time.Time {
 	full := p.full.Load()
 	soon := p.fullAt.Add(max(fullPause, fullShare*p.took))
-	if p.revoked > full.Number {
+	if p.revoked > full.Number || p.resign.Load() {
 		return soon
 	}
 	if third := full.ThisUpdate.Add(p.Lifetime / 3); third.After(soon) {
@@ -129,5 +132,5 @@ func (f *failures) set(kind string, err error) bool {
 func (f *failures) why() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return errors.Join(f.of["full"], f.of["delta"])
+	return errors.Join(f.of["full"], f.of["delta"], f.of["shards"])
 }

@@ -14,10 +14,11 @@ import (
 
 // A fullList is what became of signing one.
 type fullList struct {
-	doc  *Document
-	kept int // entries
-	took time.Duration
-	err  error // with a doc: it could not be kept
+	doc    *Document
+	shards shards
+	kept   int // entries
+	took   time.Duration
+	err    error // with a doc: it could not be kept
 }
 
 // signFull signs and keeps the full list of all revocations up to a number that
@@ -44,6 +45,10 @@ func (p *Publisher) signFull(ctx context.Context, number int64) fullList {
 	if err != nil {
 		return fullList{err: err}
 	}
+	spread, err := p.signShards(ctx, t, set)
+	if err != nil {
+		return fullList{err: err}
+	}
 	err = p.Store.SaveCRL(ctx, store.CRL{
 		Issuer: p.Authority.IssuerID(), Kind: "full", Number: number,
 		ThisUpdate: doc.ThisUpdate, NextUpdate: doc.NextUpdate, DER: doc.DER,
@@ -51,12 +56,13 @@ func (p *Publisher) signFull(ctx context.Context, number int64) fullList {
 	if err != nil {
 		err = fmt.Errorf("keeping a full CRL for the next start: %w", err)
 	}
-	return fullList{doc: doc, kept: set.Len(), took: time.Since(begin), err: err}
+	return fullList{doc: doc, shards: spread, kept: set.Len(), took: time.Since(begin), err: err}
 }
 
-// useFull serves a full list, and builds deltas on it if their base is old.
+// useFull serves a full list and its shards, and builds deltas on it if their base is old.
 func (p *Publisher) useFull(list fullList) {
 	p.full.Store(list.doc)
+	p.shards.Store(&list.shards)
 	p.published = list.doc.ThisUpdate
 	p.count, p.took, p.fullAt = list.kept, list.took, time.Now()
 	oversize := p.delta.Load() != nil && len(p.delta.Load().DER) > p.maxEvent

@@ -77,6 +77,11 @@ func TestEntriesLeaveAfterAPause(t *testing.T) {
 		require.True(t, has(again.open(again.Publisher.Full()), ended))
 		again.revoke("pump-2")
 		require.False(t, has(again.open(again.Publisher.Full()), ended))
+		again.Stop()
+		c.Advance(100 * time.Hour)
+		third := newWorld(t, c, onClock(c))
+		require.NotEqual(t, again.Publisher.Full().Number, third.Publisher.Full().Number)
+		require.False(t, has(third.open(third.Publisher.Full()), ended), "what has left does not come back")
 	})
 }
 

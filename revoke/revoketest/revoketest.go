@@ -33,10 +33,11 @@ var (
 // A World is a CA with everything that package revoke gives it.
 type World struct {
 	*enrolltest.CA
-	Revoker   *revoke.Revoker
-	Publisher *revoke.Publisher
-	Responder *revoke.Responder
-	URL       string // of the HTTP listener
+	Revoker     *revoke.Revoker
+	Publisher   *revoke.Publisher
+	Responder   *revoke.Responder
+	Enforcement *revoke.Enforcement
+	URL         string // of the HTTP listener
 
 	t      testing.TB
 	server *httptest.Server
@@ -68,16 +69,23 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 	w.Responder, err = revoke.NewResponder(t.Context(), rc)
 	require.NoError(t, err)
 
+	w.Enforcement, err = revoke.NewEnforcement(t.Context(), revoke.EnforcementConfig{
+		Store: c.Store, Signed: func() []revoke.Signed { return []revoke.Signed{w.Publisher.Signed()} }, Heartbeat: pc.Heartbeat, Log: log, Now: c.Now,
+	})
+	require.NoError(t, err)
+
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
+	done := make(chan error, 3)
 	go func() { done <- w.Publisher.Run(ctx) }()
 	go func() { done <- w.Responder.Run(ctx) }()
+	go func() { done <- w.Enforcement.Run(ctx) }()
 	w.server = httptest.NewServer(w.Handler())
 	w.URL = w.server.URL
 	w.stop = sync.OnceFunc(func() {
 		cancel()
-		require.NoError(t, <-done)
-		require.NoError(t, <-done)
+		for range cap(done) {
+			require.NoError(t, <-done)
+		}
 		w.server.CloseClientConnections()
 		w.server.Close()
 	})
@@ -94,6 +102,7 @@ func (w *World) Handler() http.Handler {
 	issuing := "/crl/" + w.Authority.IssuerID() + "/"
 	mux.HandleFunc(issuing+"full.crl", w.Publisher.ServeFull)
 	mux.HandleFunc(issuing+"delta.crl", w.Publisher.ServeDelta)
+	mux.HandleFunc(issuing+"{n}/{shard}", w.Publisher.ServeShard)
 	mux.HandleFunc(issuing+"stream", w.Publisher.ServeStream)
 	mux.HandleFunc(issuing+"poll", w.Publisher.ServePoll)
 	mux.HandleFunc("/crl/"+w.Authority.RootID()+"/full.crl", w.Publisher.ServeRoot)

@@ -14,6 +14,7 @@ func (s *Server) https() http.Handler {
 	s.route(mux, "POST "+api.PathEnroll, s.Join.Enroll)
 	s.route(mux, "POST "+api.PathRenew, s.Renew.Renew)
 	s.route(mux, "POST "+api.PathConfirm, s.Renew.Confirm)
+	s.route(mux, "POST "+pathEnforcement, s.enforcement)
 	s.route(mux, "GET "+api.PathCheckpoint, s.checkpoint)
 	s.route(mux, "GET "+api.PathRoots+"{sha256}", s.root)
 	s.routeAll(mux, s.Admin)
@@ -32,6 +33,7 @@ func (s *Server) http() http.Handler {
 	issuing, root := "/crl/"+s.Authority.IssuerID()+"/", "/crl/"+s.Authority.RootID()+"/"
 	mux.HandleFunc(issuing+"full.crl", s.Publisher.ServeFull)
 	mux.HandleFunc(issuing+"delta.crl", s.Publisher.ServeDelta)
+	mux.HandleFunc(issuing+"{n}/{shard}", s.Publisher.ServeShard)
 	mux.HandleFunc(issuing+"stream", s.Publisher.ServeStream)
 	mux.HandleFunc(issuing+"poll", s.Publisher.ServePoll)
 	mux.HandleFunc(root+"full.crl", s.Publisher.ServeRoot)
