@@ -40,7 +40,7 @@ var layers = map[string]string{
 	"enroll/agent":  "enroll/client enroll/api store/audit/checkpoint",
 	"revoke/lint":   "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
 	"revoke":        "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/stream",
-	"revoke/peer":   "revoke/ocsp revoke/crl revoke/allow",
+	"revoke/peer":   "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
 	"revoke/bundle": "revoke/crl",
 
 	"enroll/join":  "ca store enroll enroll/api",
@@ -63,6 +63,7 @@ var layers = map[string]string{
 	"enroll/client/catest": "enroll/api",
 	"enroll/enrolltest":    "ca ca/keys store store/audit store/storetest enroll",
 	"revoke/revoketest":    "ca enroll enroll/enrolltest revoke",
+	"revoke/peer/peertest": "revoke/crl revoke/ocsp revoke/stream",
 }
 
 // A listed package is what `go list -json` says of one.

@@ -16,6 +16,7 @@ import (
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/revoke/peer"
+	"github.com/betonica/betonica/revoke/peer/peertest"
 	"github.com/betonica/betonica/revoke/revoketest"
 )
 
@@ -35,8 +36,8 @@ func (s source) Roots() *x509.CertPool         { return s.roots }
 // A machine is one end of connections.
 type machine struct {
 	*peer.Peer
-	id     string
 	source source
+	who    *peertest.Identity // nil: of a real CA
 	events *log
 }
 
@@ -80,11 +81,23 @@ func sourceOf(t *testing.T, w *revoketest.World, path string) source {
 
 func open(t *testing.T, w *revoketest.World, s source, change ...func(*peer.Config)) *machine {
 	t.Helper()
-	m := &machine{source: s, events: &log{}, id: s.cert.Leaf.Subject.OrganizationalUnit[0] + "/" + s.cert.Leaf.Subject.CommonName}
-	c := peer.Config{
-		Source: s, Allow: []string{everyone}, URL: w.URL, State: t.TempDir(), IDOnly: true, Heartbeat: time.Hour,
-		Events: m.events.add, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	}
+	m := &machine{source: s}
+	m.open(t, peer.Config{Source: s, Allow: []string{everyone}, URL: w.URL, IDOnly: true}, change)
+	return m
+}
+
+// openAt opens a machine of a CA of package peertest.
+func openAt(t *testing.T, who *peertest.Identity, change ...func(*peer.Config)) *machine {
+	t.Helper()
+	m := &machine{who: who}
+	m.open(t, peer.Config{Source: who, Allow: []string{peertest.Everyone}}, change)
+	return m
+}
+
+func (m *machine) open(t *testing.T, c peer.Config, change []func(*peer.Config)) {
+	t.Helper()
+	m.events = &log{}
+	c.State, c.Heartbeat, c.Events, c.Log = t.TempDir(), time.Hour, m.events.add, slog.New(slog.NewTextHandler(t.Output(), nil))
 	for _, f := range change {
 		f(&c)
 	}
@@ -92,7 +105,6 @@ func open(t *testing.T, w *revoketest.World, s source, change ...func(*peer.Conf
 	m.Peer, err = peer.Open(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { m.Close() })
-	return m
 }
 
 func newMachine(t *testing.T, w *revoketest.World, path string, change ...func(*peer.Config)) *machine {
