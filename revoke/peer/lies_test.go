@@ -116,3 +116,5 @@ func TestOldList(t *testing.T) {
 	_, err = pump.connect(t, address)
 	require.Error(t, err)
 }
+
+func base64Of(der []byte) string { return base64.StdEncoding.EncodeToString(der) }

@@ -33,6 +33,7 @@ type CA struct {
 
 	tb     testing.TB
 	server *httptest.Server
+	tick   *time.Ticker
 
 	mu      sync.Mutex
 	number  int64 // of the newest list of anybody
@@ -45,18 +46,17 @@ type CA struct {
 // delta every ten seconds, as a real one does by default.
 func New(tb testing.TB) *CA {
 	tb.Helper()
-	c := &CA{tb: tb}
+	c := &CA{tb: tb, tick: time.NewTicker(heartbeat)}
 	c.server = httptest.NewServer(http.HandlerFunc(c.serve))
 	c.URL = c.server.URL
 	c.root = c.newIssuer("Root CA", nil)
 	c.Rotate()
-	tick := time.NewTicker(heartbeat)
 	ended := make(chan struct{})
 	var beating sync.WaitGroup
 	beating.Go(func() {
 		for {
 			select {
-			case <-tick.C:
+			case <-c.tick.C:
 				c.Beat()
 			case <-ended:
 				return
@@ -64,13 +64,16 @@ func New(tb testing.TB) *CA {
 		}
 	})
 	tb.Cleanup(func() {
-		tick.Stop()
+		c.tick.Stop()
 		close(ended)
 		beating.Wait()
 		c.Stop()
 	})
 	return c
 }
+
+// BeatEvery changes how often a delta is signed when nothing happens.
+func (c *CA) BeatEvery(d time.Duration) { c.tick.Reset(d) }
 
 // Stop ends the server and every connection to it, as if the CA's host were gone.
 func (c *CA) Stop() {
