@@ -15,6 +15,8 @@ type validation struct {
 	revoker   *revoke.Revoker
 	publisher *revoke.Publisher
 	responder *revoke.Responder
+
+	enforcement *revoke.Enforcement
 }
 
 // openValidation signs the first lists, and has the OCSP responder certified.
@@ -35,5 +37,12 @@ func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store
 	if err != nil {
 		return nil, err
 	}
-	return &validation{&revoke.Revoker{Store: db, Log: logger}, publisher, responder}, nil
+	enforcement, err := revoke.NewEnforcement(ctx, revoke.EnforcementConfig{
+		Store: db, Signed: func() []revoke.Signed { return []revoke.Signed{publisher.Signed()} },
+		Heartbeat: c.CRL.Heartbeat.Duration, Log: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &validation{&revoke.Revoker{Store: db, Log: logger}, publisher, responder, enforcement}, nil
 }

@@ -27,6 +27,9 @@ type Config struct {
 	Authority *ca.Authority
 	Revoker   *revoke.Revoker
 
+	// Enforcement knows what relying parties enforce.
+	Enforcement *revoke.Enforcement
+
 	// UID is the daemon's own user, who may use the socket beside root.
 	UID uint32
 

@@ -26,14 +26,16 @@ import (
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/revoketest"
 )
 
 // A fixture is a CA that answers its admin API on a socket and over mutual TLS.
 type fixture struct {
 	*enrolltest.CA
-	urls adminapi.URLs
-	t    *testing.T
+	enforcement *revoke.Enforcement
+	urls        adminapi.URLs
+	t           *testing.T
 }
 
 // serve serves a CA until the test ends. uid is the daemon's own user, who may use
@@ -51,13 +53,14 @@ func serve(t *testing.T, uid int) *fixture {
 
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	w := revoketest.New(t, f.CA)
+	f.enforcement = w.Enforcement
 	a := admin.New(admin.Config{
-		Registrar: f.Registrar, Store: f.Store, Authority: f.Authority, Revoker: w.Revoker, UID: uint32(uid),
+		Registrar: f.Registrar, Store: f.Store, Authority: f.Authority, Revoker: w.Revoker, Enforcement: w.Enforcement, UID: uint32(uid),
 		Version: "test", Started: f.Now(), URLs: f.urls, Ready: f.Store.Health, Log: log,
 	})
 	s := &server.Server{
 		Join: &join.Handler{Registrar: f.Registrar}, Renew: &renew.Handler{Registrar: f.Registrar},
-		Registrar: f.Registrar, Authority: f.Authority, Publisher: w.Publisher, Responder: w.Responder, Admin: a.MTLS(), AdminSocket: a.Socket(),
+		Registrar: f.Registrar, Authority: f.Authority, Publisher: w.Publisher, Responder: w.Responder, Enforcement: w.Enforcement, Admin: a.MTLS(), AdminSocket: a.Socket(),
 		Certificate: &server.Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {
 				dns, ips := server.SplitNames(c.Server.Names)

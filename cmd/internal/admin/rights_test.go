@@ -38,6 +38,7 @@ var may = map[string]string{
 	"GET policy":                            "uofa",
 	"PUT policy":                            "a",
 	"GET status":                            "uofa",
+	"GET enforcement":                       "uofa",
 }
 
 // Each role may do what it is for and nothing else; whoever has no such role may

@@ -23,12 +23,17 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 	if err != nil {
 		return err
 	}
+	parties, err := a.Enforcement.Summary(r.Context(), maxParties)
+	if err != nil {
+		return err
+	}
 	out := adminapi.Status{
 		Version: a.Version, Started: a.Started, TrustDomain: a.Authority.TrustDomain(), URLs: a.URLs, Ready: true,
 		Root: issuerOf(a.Authority.Root()), Issuer: issuerOf(a.Authority.Certificate()),
 		Policy: a.Registrar.Policies.Current().Version(), Identities: map[string]int64{}, Suspects: counts.Suspects,
 		Certificates: counts.Live - counts.Revoked, Tokens: counts.OpenTokens,
-		Entries: counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
+		RelyingParties: relyingPartiesOf(parties),
+		Entries:        counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
 	}
 	for state, n := range counts.Identities {
 		out.Identities[string(state)] = n

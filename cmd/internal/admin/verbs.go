@@ -39,5 +39,6 @@ var verbs = []verb{
 	{"GET", "policy", inventory, "read the policy", (*Admin).showPolicy},
 	{"PUT", "policy", policy, "change the policy", (*Admin).setPolicy},
 
+	{"GET", "enforcement", inventory, "read what relying parties enforce", (*Admin).enforcement},
 	{"GET", "status", inventory, "read the status", (*Admin).status},
 }

@@ -16,6 +16,9 @@
 //	GET    certificates/{serial}                         -> Certificate, with its PEM
 //	GET    audit?actor=&subject=&action=&since=&until=   -> Page[Entry]
 //	GET    audit/export?from=&to=                        -> JSON lines, as package audit defines them
+//	POST   revocations                     RevokeRequest -> Fallen
+//	GET    enforcement?number=                           -> Enforcement
+//	GET    enforcement?number=&wait=                     -> one Enforcement a line, until all enforce it
 //	GET    status                                        -> Status
 //	GET    policy                                        -> Policy
 //	PUT    policy                          PolicyRequest -> Policy

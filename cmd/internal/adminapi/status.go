@@ -21,6 +21,8 @@ type Status struct {
 	Certificates int64 `json:"live_certificates"`
 	// Tokens is how many could still be spent.
 	Tokens int64 `json:"open_tokens"`
+	// RelyingParties are those that report which revocations they enforce.
+	RelyingParties RelyingParties `json:"relying_parties"`
 	// Entries is the size of the audit log, Checkpointed how much of it the
 	// newest signed checkpoint covers.
 	Entries      int64 `json:"audit_entries"`

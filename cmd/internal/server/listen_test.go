@@ -18,7 +18,7 @@ import (
 
 // testConfig listens on free ports of the loopback, with its socket in a
 // directory of the test's own.
-func testConfig(t *testing.T) *Config {
+func testConfig(t testing.TB) *Config {
 	c, err := parseConfig("test", []byte("[server]\nhttps='127.0.0.1:0'\nhttp='127.0.0.1:0'\nops='127.0.0.1:0'"))
 	require.NoError(t, err)
 	c.resolve(t.TempDir())

@@ -54,6 +54,12 @@ func problemOf(err error) *api.Problem {
 	if e, ok := errors.AsType[*revoke.StateError](err); ok {
 		return api.NewProblem(http.StatusConflict, api.ProblemConflict, e.Error())
 	}
+	if e, ok := errors.AsType[*revoke.AheadError](err); ok {
+		return api.NewProblem(http.StatusConflict, api.ProblemConflict, e.Error())
+	}
+	if errors.Is(err, revoke.ErrReport) {
+		return api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, err.Error())
+	}
 	if e, ok := errors.AsType[*enroll.RateLimitError](err); ok {
 		return later(http.StatusTooManyRequests, api.ProblemRateLimited, e.Error(), e.RetryAfter)
 	}
@@ -84,6 +90,8 @@ var problems = []struct {
 	{enroll.ErrUnauthenticated, http.StatusUnauthorized, api.ProblemUnauthenticated, enroll.ErrUnauthenticated.Error(), 0},
 	{enroll.ErrReused, http.StatusConflict, api.ProblemReused, enroll.ErrReused.Error(), 0},
 	{store.ErrNotFound, http.StatusNotFound, api.ProblemNotFound, "not on record", 0},
+	{revoke.ErrOtherIssuer, http.StatusNotFound, api.ProblemNotFound, revoke.ErrOtherIssuer.Error(), 0},
+	{revoke.ErrTooMany, http.StatusServiceUnavailable, api.ProblemUnavailable, revoke.ErrTooMany.Error(), time.Minute},
 	{errNoRoute, http.StatusNotFound, api.ProblemNotFound, "there is nothing under this URL", 0},
 	{errNoCheckpoint, http.StatusNotFound, api.ProblemNotFound, errNoCheckpoint.Error(), 0},
 	{store.ErrBadCursor, http.StatusBadRequest, api.ProblemMalformed, "page_token is not one of ours", 0},

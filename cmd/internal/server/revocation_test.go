@@ -21,6 +21,7 @@ func TestRevocationURLs(t *testing.T) {
 	for path, media := range map[string]string{
 		"/crl/" + f.Authority.IssuerID() + "/full.crl":  "application/pkix-crl",
 		"/crl/" + f.Authority.IssuerID() + "/delta.crl": "application/pkix-crl",
+		"/crl/" + f.Authority.IssuerID() + "/poll":      "application/pkix-crl",
 		"/crl/" + f.Authority.RootID() + "/full.crl":    "application/pkix-crl",
 		"/chain.crl.pem":                         "application/x-pem-file",
 		"/ca/" + f.Authority.IssuerID() + ".cer": "application/pkix-cert",

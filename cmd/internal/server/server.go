@@ -32,6 +32,9 @@ type Server struct {
 	Publisher *revoke.Publisher
 	Responder *revoke.Responder
 
+	// Enforcement hears what relying parties enforce.
+	Enforcement *revoke.Enforcement
+
 	// Certificate is what the HTTPS listener shows.
 	Certificate *Certificate
 

@@ -30,18 +30,18 @@ type fixture struct {
 	log  *logBuffer
 	stop context.CancelFunc
 	done chan error // Run's
-	t    *testing.T
+	t    testing.TB
 }
 
 // newServer serves a CA until the test ends. pages are added to those of the
 // HTTPS listener.
-func newServer(t *testing.T, pages map[string]Page) *fixture {
+func newServer(t testing.TB, pages map[string]Page) *fixture {
 	f := &fixture{ca: enrolltest.New(t), log: &logBuffer{}, done: make(chan error, 1), t: t}
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w := revoketest.New(t, f.ca)
 	f.Server = &Server{
 		Join: &join.Handler{Registrar: f.ca.Registrar}, Renew: &renew.Handler{Registrar: f.ca.Registrar},
-		Registrar: f.ca.Registrar, Authority: f.ca.Authority, Publisher: w.Publisher, Responder: w.Responder, Admin: pages,
+		Registrar: f.ca.Registrar, Authority: f.ca.Authority, Publisher: w.Publisher, Responder: w.Responder, Enforcement: w.Enforcement, Admin: pages,
 		Certificate: &Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {
 				dns, ips := SplitNames(WithLoopback(nil))
