@@ -14,6 +14,9 @@ type DeniedError struct {
 	ID     ID     // zero if only a role and a name were asked about
 	Rule   string // the role whose rule said no; empty if there is no such role
 	Reason string
+
+	// Key says that the public key was the reason: another one would do.
+	Key bool
 }
 
 func (e *DeniedError) Error() string {
@@ -45,7 +48,7 @@ func (p *Policy) Decide(id Identity, req Request, now time.Time) (Grant, error) 
 	}
 	names, reason := role.judge(id, req)
 	if reason != "" {
-		return Grant{}, &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason}
+		return Grant{}, &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason, Key: reason == forbidden(req.key)}
 	}
 	return Grant{
 		id:            id.ID,
@@ -97,7 +100,7 @@ func (r *rules) judge(id Identity, req Request) (granted altNames, reason string
 	}
 	switch {
 	case !r.allowsKey(req.key):
-		return altNames{}, fmt.Sprintf("key type %s is not allowed", req.key.kind)
+		return altNames{}, forbidden(req.key)
 	case !req.id.IsZero() && req.id != id.ID:
 		return altNames{}, fmt.Sprintf("the request names another identity, %q", req.id)
 	}
@@ -113,6 +116,9 @@ func (r *rules) judge(id Identity, req Request) (granted altNames, reason string
 	}
 	return granted, ""
 }
+
+// forbidden says that the role has no place for keys of this type.
+func forbidden(k publicKey) string { return fmt.Sprintf("key type %s is not allowed", k.kind) }
 
 // admits says why an identity gets nothing whatever it asks for, or "".
 func (r *rules) admits(id Identity) string {

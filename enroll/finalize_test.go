@@ -270,12 +270,21 @@ func TestFinalizeRefusesOthers(t *testing.T) {
 		authz := []store.Authorization{{Account: b.acc.ID, Identifier: o.Identifiers[0].Identifier, Status: store.AuthorizationValid, Token: "t", SPKI: make([]byte, 32)}}
 		spki := accountKey(t, key).SPKI
 		authz[0].SPKI = spki[:]
-		denied(t, func() error { _, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home); return err })
+		denied(t, func() error {
+			_, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home)
+			return err
+		})
 		authz[0].Account = a.acc.ID
 		authz[0].SPKI = nil
-		denied(t, func() error { _, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home); return err })
+		denied(t, func() error {
+			_, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home)
+			return err
+		})
 		authz[0].SPKI, authz[0].Token = spki[:], ""
-		denied(t, func() error { _, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home); return err })
+		denied(t, func() error {
+			_, err := c.Finalize(t.Context(), a.held(), o, authz, csrFor(t, key, ""), home)
+			return err
+		})
 		require.Zero(t, c.Certificates("device/pump-1"))
 	})
 }

@@ -53,13 +53,15 @@ const (
 
 // InsertOrder records an open order, the new ones among its authorizations, and
 // which authorizations it rests on, old and new, in their order. It demands that
-// no order replaces the same certificate that is valid, or open and in time; the
+// no order replaces the same certificate that is valid, or can still become so; the
 // error is [ErrExists].
 func (t *RelaxedTx) InsertOrder(o Order, fresh []Authorization) {
 	if o.Replaces != nil { // orders that came to nothing give the certificate free
 		t.demand(anyRows, nil, `
 			UPDATE acme_orders SET replaces = NULL
-			WHERE replaces = $1 AND (status = 'invalid' OR status = 'open' AND expires_at <= $2)`,
+			WHERE replaces = $1 AND (status = 'invalid' OR status = 'open' AND (expires_at <= $2 OR EXISTS (
+				SELECT 1 FROM acme_order_authorizations l JOIN acme_authorizations z ON z.id = l.authorization_id
+				WHERE l.order_id = acme_orders.id AND z.status IN ('invalid', 'deactivated'))))`,
 			o.Replaces.arg(), t.millis())
 	}
 	identifiers, err := json.Marshal(o.Identifiers)

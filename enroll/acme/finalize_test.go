@@ -2,6 +2,7 @@ package acme_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -82,4 +83,23 @@ func testBadFinalize(t *testing.T, w *world) {
 		padded = base64.URLEncoding.EncodeToString(csr(t, enrolltest.NewKey(t), name))
 	}
 	require.Equal(t, "valid", u.post(order["finalize"].(string), map[string]any{"csr": padded}).ok()["status"])
+}
+
+// A key that the role has no place for is the request's fault, and another one
+// does.
+func TestKeyOfTheRole(t *testing.T) {
+	w := newWorld(t, nil)
+	narrow := strings.Replace(policy, "[role.device]", "[role.device]\nkeys = ['P-256']", 1)
+	_, err := w.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte(narrow), w.Policies.Current().Version())
+	require.NoError(t, err)
+	u := w.bound("device", "pump-1")
+	const name = "pump-1.devices.example"
+	order := u.order(name).ok()
+	_, other, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{name}}, other)
+	require.NoError(t, err)
+	refused := u.finalize(order, der).refused(http.StatusBadRequest, "badCSR")
+	require.Contains(t, refused["detail"], "key type Ed25519")
+	u.finalize(order, csr(t, enrolltest.NewKey(t), name)).ok()
 }

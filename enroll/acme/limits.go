@@ -13,8 +13,8 @@ import (
 // there are more, some are counted anew early. 0 means the default.
 type Limits struct {
 	AccountsPerSource  int // new accounts from one address (an IPv6 /64 is one); default 1,000
-	OrdersPerAccount   int // default 100,000
-	OrdersPerIdentity  int // by all of its accounts; default 100,000
+	OrdersPerAccount   int // an order counts for each of its identifiers; default 100,000
+	OrdersPerIdentity  int // the same, by all accounts that are bound to it; default 100,000
 	FailuresPerAccount int // validations that failed; default 1,000
 }
 
@@ -47,12 +47,13 @@ func (l *limits) newAccount(from netip.Addr, now time.Time) error {
 	return refuse("too many new accounts from this address", l.accounts.Count(limit.Source(from), now))
 }
 
-// newOrder counts an order.
-func (l *limits) newOrder(account store.AccountID, identity string, now time.Time) error {
-	if err := refuse("too many orders of this account", l.orders.Count(account, now)); err != nil {
+// newOrder counts an order of so many identifiers. Accounts that are bound to nobody
+// count for themselves only: they need not be who they order for.
+func (l *limits) newOrder(account store.Account, identifiers int, now time.Time) error {
+	if err := refuse("too many orders of this account", l.orders.Add(account.ID, identifiers, now)); err != nil || account.Identity == "" {
 		return err
 	}
-	return refuse("too many orders for this identity", l.identities.Count(identity, now))
+	return refuse("too many orders for this identity", l.identities.Add(account.Identity, identifiers, now))
 }
 
 // mayFail refuses a validation to an account whose validations failed too often.

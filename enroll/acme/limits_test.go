@@ -29,11 +29,25 @@ func TestLimits(t *testing.T) {
 	}
 	limited(one.order("two.web.example"))
 	limited(bound.order("pump-1.devices.example"))
-	two.order("one.web.example").ok()
+	two.order("one.web.example", "two.web.example").ok() // counts for both
 	limited(two.order("one.web.example"))
 	w.Advance(time.Hour)
 	two.order("one.web.example").ok()
 	w.unbound()
+}
+
+// An identity's limit holds for its own accounts. Strangers cannot use it up.
+func TestLimitOfIdentity(t *testing.T) {
+	w := newWorld(t, func(c *acme.Config) {
+		open(c)
+		c.Settings.Limits = acme.Limits{OrdersPerIdentity: 1}
+	})
+	bound := w.bound("device", "pump-1")
+	bound.order("pump-1.devices.example").ok()
+	bound.order("pump-1.devices.example").refused(http.StatusTooManyRequests, "rateLimited")
+	for range 2 {
+		w.unbound().order("one.web.example").ok()
+	}
 }
 
 // Bad bindings do not keep out who comes from the same address with a good one.

@@ -37,7 +37,7 @@ func (h *Handler) newOrder(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	now := h.Now()
-	if err := h.limits.newOrder(r.account.ID, binding.Path(), now); err != nil {
+	if err := h.limits.newOrder(r.account.Account, len(ids), now); err != nil {
 		return err
 	}
 	o := store.Order{

@@ -113,7 +113,9 @@ func problemOf(err error) *problem {
 	if e, ok := errors.AsType[*ca.RequestError](err); ok {
 		return newProblem(http.StatusBadRequest, badCSR, e.Error())
 	}
-	if e, ok := errors.AsType[*ca.DeniedError](err); ok {
+	if e, ok := errors.AsType[*ca.DeniedError](err); ok && e.Key {
+		return newProblem(http.StatusBadRequest, badCSR, e.Error()) // Section 7.4: a key that is not acceptable
+	} else if ok {
 		return newProblem(http.StatusForbidden, unauthorized, e.Error())
 	}
 	if e, ok := errors.AsType[*enroll.ConflictError](err); ok {

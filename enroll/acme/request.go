@@ -31,8 +31,8 @@ const (
 	byEither                // a certificate's key, or an account's
 )
 
-// authenticate reads a POST and finds out who sent it. The nonce is used up last:
-// strangers cannot make it cost a write.
+// authenticate reads a POST and finds out who sent it. The nonce is used up last,
+// which on PostgreSQL is a write: only what is signed costs one.
 func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, by signer) (*request, error) {
 	base, err := h.base(r)
 	if err != nil {
@@ -102,7 +102,7 @@ func closed(a store.Account) error {
 	if a.Status == store.AccountDeactivated {
 		status = http.StatusUnauthorized
 	}
-	return newProblem(status, unauthorized, "the account is "+string(a.Status))
+	return newProblem(status, unauthorized, "the account is "+string(a.Status)+": a new one takes another key")
 }
 
 // accountID reads an account's URL. It may have another of our names than the
@@ -129,7 +129,7 @@ func (h *Handler) accountID(base, kid string) (store.AccountID, bool) {
 func (h *Handler) base(r *http.Request) (string, error) {
 	host := url.URL{Host: r.Host}
 	if !h.names[strings.ToLower(host.Hostname())] {
-		return "", malformed("the host is none of this server's names")
+		return "", malformed("the host is none of this server's names: its operator adds it to server.names")
 	}
 	return "https://" + r.Host, nil
 }

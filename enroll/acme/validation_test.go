@@ -129,14 +129,18 @@ func TestValidationsAreBounded(t *testing.T) {
 		require.Equal(t, "1", a.Header.Get("Retry-After"))
 		require.Equal(t, "pending", u.post(url, nil).ok()["status"])
 	}
-	for _, n := range []int{100, 100, room - 200} {
+	var first *user
+	var more string
+	for _, n := range []int{room - 200, 100, 100} {
 		u := w.unbound()
 		for _, url := range challenges(u, n) {
 			u.post(url, map[string]any{}).ok()
 		}
 		if n == 100 {
 			// An order's worth is all that one account has under way.
-			refused(u, strings.Replace(u.order("more.web.example").ok()["authorizations"].([]any)[0].(string), "/authz/", "/challenge/", 1)+"/http-01")
+			more = strings.Replace(u.order("more.web.example").ok()["authorizations"].([]any)[0].(string), "/authz/", "/challenge/", 1) + "/http-01"
+			refused(u, more)
+			first = u
 		}
 	}
 	for range room {
@@ -148,4 +152,5 @@ func TestValidationsAreBounded(t *testing.T) {
 	close(finish)
 	require.Eventually(t, func() bool { return u.post(urls[0], map[string]any{}).StatusCode == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
 	require.Eventually(t, func() bool { return u.post(urls[0], nil).ok()["status"] == "valid" }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return first.post(more, map[string]any{}).StatusCode == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
 }

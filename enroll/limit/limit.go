@@ -35,14 +35,17 @@ func NewWindow[K comparable](limit int, length time.Duration) *Window[K] {
 
 // Count counts one event, and returns 0 if the limit holds, otherwise what is
 // left of the span.
-func (w *Window[K]) Count(key K, now time.Time) time.Duration {
+func (w *Window[K]) Count(key K, now time.Time) time.Duration { return w.Add(key, 1, now) }
+
+// Add is Count of n events at once.
+func (w *Window[K]) Add(key K, n int, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s, ok := w.open[key]
 	if w.over(s, now) {
 		s = span{since: now}
 	}
-	s.count++
+	s.count += n
 	if !ok && len(w.open) >= maxKeys {
 		for other := range w.open { // any: maps begin anywhere
 			delete(w.open, other)
