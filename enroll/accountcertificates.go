@@ -18,7 +18,7 @@ import (
 // in it. To hold authorizations for the names alone is not enough: the identity is
 // one of them. A refusal is recorded. MayRevoke returns store.ErrNotFound if the
 // certificate is not ours, to the byte.
-func (r *Registrar) MayRevoke(ctx context.Context, acc store.HeldAccount, cert *x509.Certificate) error {
+func (r *Registrar) MayRevoke(ctx context.Context, acc store.HeldAccount, cert *x509.Certificate, from netip.Addr) error {
 	serial := store.SerialOf(cert)
 	row, err := r.store.Certificate(ctx, serial)
 	if err != nil {
@@ -36,7 +36,7 @@ func (r *Registrar) MayRevoke(ctx context.Context, acc store.HeldAccount, cert *
 		return err
 	}
 	err = &ca.DeniedError{ID: id, Rule: id.Role(), Reason: "the account may not revoke certificate " + serial.String()}
-	return r.refuseAccount(ctx, acc.Account, row.Identity, netip.Addr{}, err)
+	return r.refuseAccount(ctx, acc.Account, row.Identity, from, err)
 }
 
 func (r *Registrar) mayRevoke(ctx context.Context, acc store.HeldAccount, row store.Certificate, cert *x509.Certificate) (bool, error) {

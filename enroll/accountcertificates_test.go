@@ -20,7 +20,7 @@ func TestMayRevoke(t *testing.T) {
 		a, b := bind(t, c, eab(c, "device", "pump-1")), bind(t, c, eab(c, "device", "pump-2"))
 		mine := a.issue(name)
 		c.Stop()
-		may := func(a *client, cert *x509.Certificate) error { return c.MayRevoke(t.Context(), a.held(), cert) }
+		may := func(a *client, cert *x509.Certificate) error { return c.MayRevoke(t.Context(), a.held(), cert, home) }
 		require.NoError(t, may(a, mine))
 
 		// Another identity's account, with the same authorizations.
@@ -48,7 +48,9 @@ func TestMayRevoke(t *testing.T) {
 		a.order(dns("y.ward.example"))
 		require.NoError(t, may(a, more))
 		denied(t, func() error { return may(a, enrolled(t, c, "device", "pump-3")) })
-		require.Len(t, c.Audit("acme.refuse"), 3, "what is refused to strangers waits for the queue")
+		refusals := c.Audit("acme.refuse")
+		require.Len(t, refusals, 3, "what is refused to strangers waits for the queue")
+		require.Equal(t, home.String(), refusals[0].Address)
 
 		// To the byte.
 		forged := *mine

@@ -27,6 +27,9 @@ func openACME(c *server.Config, db *store.DB, registrar *enroll.Registrar, issue
 			OrdersPerIdentity: int(a.OrdersPerIdentity), FailuresPerAccount: int(a.FailuresPerAccount),
 		},
 	}
+	if _, ok := registrar.Policies.Current().Role(a.DefaultRole); a.DefaultRole != "" && !ok {
+		logger.Warn("policy has no role of the name in acme.default_role: orders without a profile are refused", "role", a.DefaultRole)
+	}
 	where := validate.Config{HTTPPort: int(a.HTTPPort), TLSALPNPort: int(a.TLSALPNPort), Resolver: a.Resolver.String()}
 	for _, network := range a.AllowNetworks {
 		where.AllowNetworks = append(where.AllowNetworks, network.Prefix)

@@ -66,7 +66,7 @@ func (h *Handler) revokeCert(w http.ResponseWriter, r *request) error {
 	switch {
 	case r.account != nil:
 		by.Name = "account:" + r.account.ID.String()
-		if err := h.Registrar.MayRevoke(r.Context(), *r.account, cert); err != nil {
+		if err := h.Registrar.MayRevoke(r.Context(), *r.account, cert, r.from()); err != nil {
 			return err
 		}
 	case !r.key.equal(cert.PublicKey):
