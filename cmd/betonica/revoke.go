@@ -18,6 +18,7 @@ func revokeCommand(env environment) *cobra.Command {
 	var req adminapi.RevokeRequest
 	var yes bool
 	var form *output
+	var waits *waiting
 	cmd := &cobra.Command{
 		Use:   "revoke ROLE/NAME | --serial SERIAL",
 		Short: "End an identity on every path, or one certificate",
@@ -26,12 +27,15 @@ re-enrolment are closed, its names are free for others. It cannot be undone.
 With --serial one certificate is revoked, and its identity lives on.
 
 Connected peers refuse it within a second, and cut what is open. The others
-learn it from OCSP and from the revocation lists.
+learn it from OCSP and from the revocation lists. With --wait it ends when every
+connected relying party that reports to the CA says so, and names those that do
+not: exit code 1 if a connected one is among them after --timeout.
 
 Reasons: unspecified, keyCompromise, affiliationChanged, superseded,
 cessationOfOperation, privilegeWithdrawn.`,
 		Example: `  betonica revoke device/pump-7 --dry-run
   betonica revoke device/pump-7 --reason keyCompromise --yes
+  betonica revoke device/pump-7 --yes --wait --timeout 10s
   betonica revoke --serial 01a200dc93a81fef9c9019235d322ce0`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,12 +45,15 @@ cessationOfOperation, privilegeWithdrawn.`,
 			if (req.Identity == "") == (req.Serial == "") {
 				return usagef("%s takes a ROLE/NAME or --serial, one of them; see %s --help", cmd.CommandPath(), cmd.CommandPath())
 			}
+			if err := waits.check(cmd, req.DryRun); err != nil {
+				return err
+			}
 			daemon, err := connect(cmd)
 			if err != nil {
 				return err
 			}
 			defer daemon.Close()
-			return revoke(cmd.Context(), env, daemon, req, yes, *form)
+			return revoke(cmd.Context(), env, daemon, req, yes, *waits, *form)
 		},
 	}
 	f := cmd.Flags()
@@ -54,6 +61,7 @@ cessationOfOperation, privilegeWithdrawn.`,
 	f.StringVar(&req.Reason, "reason", "", "why, as RFC 5280 `name`s it (default unspecified)")
 	f.BoolVar(&req.DryRun, "dry-run", false, "only say what would fall")
 	f.BoolVar(&yes, "yes", false, "do not ask")
+	waits = waitFlags(cmd)
 	cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions([]string{
 		"unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn",
 	}, cobra.ShellCompDirectiveNoFileComp))
@@ -62,8 +70,8 @@ cessationOfOperation, privilegeWithdrawn.`,
 	return cmd
 }
 
-// revoke asks, unless it was told not to, and revokes.
-func revoke(ctx context.Context, env environment, daemon *adminapi.Client, req adminapi.RevokeRequest, yes bool, form output) error {
+// revoke asks, unless it was told not to, revokes, and waits if it was told to.
+func revoke(ctx context.Context, env environment, daemon *adminapi.Client, req adminapi.RevokeRequest, yes bool, waits waiting, form output) error {
 	what := req.Identity + req.Serial
 	failed := func(err error) error {
 		return adviseIdentity(fmt.Errorf("revoking %s: %w", what, interrupted(ctx, err)))
@@ -89,6 +97,9 @@ func revoke(ctx context.Context, env environment, daemon *adminapi.Client, req a
 	}
 	if form == asTable && !req.DryRun {
 		fmt.Fprintf(env.stderr, "revoked %s: %s\n", what, summary(fallen))
+	}
+	if waits.wait {
+		return waits.follow(ctx, env, daemon, form, fallen)
 	}
 	return writeFallen(env, form, fallen)
 }

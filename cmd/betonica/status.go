@@ -53,7 +53,7 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 	if s.Suspects > 0 {
 		suspects = fmt.Sprintf("%d: see betonica identity list", s.Suspects)
 	}
-	return writeOne(env, form, s, []field{
+	err := writeOne(env, form, s, []field{
 		{"ready", ready}, {"trust domain", s.TrustDomain}, {"version", s.Version}, {"started", stamp(s.Started, now)},
 		{"https", s.URLs.HTTPS}, {"http", s.URLs.HTTP}, {"ops", s.URLs.Ops}, {"socket", s.URLs.Socket},
 		{"root", s.Root.Subject}, {"root SHA-256", s.Root.SHA256}, {"root ends", stamp(s.Root.NotAfter, now)},
@@ -61,6 +61,11 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		{"policy", fmt.Sprintf("version %d", s.Policy)},
 		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects},
 		{"certificates", fmt.Sprintf("%d live", s.Certificates)}, {"tokens", fmt.Sprintf("%d open", s.Tokens)},
+		{"relying parties", partiesSummary(s.RelyingParties)}, {"false reports", refusedSummary(s.RelyingParties)},
 		{"log", log}, {"log key", s.LogKey},
 	})
+	if err != nil || form != asTable {
+		return err
+	}
+	return writeParties(env, s.RelyingParties)
 }
