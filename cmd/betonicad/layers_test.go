@@ -36,12 +36,13 @@ var layers = map[string]string{
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
 
-	"enroll":        "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
-	"enroll/agent":  "enroll/client enroll/api store/audit/checkpoint",
-	"revoke/lint":   "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
-	"revoke":        "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/static revoke/stream",
-	"revoke/peer":   "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
-	"revoke/bundle": "revoke/crl",
+	"enroll":                  "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
+	"enroll/agent":            "enroll/client enroll/api store/audit/checkpoint",
+	"revoke/lint":             "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
+	"revoke":                  "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/static revoke/stream",
+	"revoke/peer":             "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
+	"revoke/peer/peermetrics": "revoke/peer",                                       // apart, so that the peer links no more than the standard library
+	"revoke/bundle":           "revoke/crl",
 
 	"enroll/join":  "ca store enroll enroll/api",
 	"enroll/renew": "ca store enroll enroll/api",
