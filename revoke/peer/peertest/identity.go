@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/betonica/betonica/revoke/crl"
 )
 
 // life is that of an identity's certificate.
@@ -96,6 +98,21 @@ func (c *CA) RevokeIntermediate(cert *x509.Certificate) {
 			i.hub.Close()
 		}
 	}
+}
+
+// RevokeMany revokes n certificates that nobody holds, and signs full lists with
+// them.
+func (c *CA) RevokeMany(n int) {
+	c.tb.Helper()
+	c.mu.Lock()
+	by := c.issuers[len(c.issuers)-1]
+	for range n {
+		serial, err := crl.SerialOf(newSerial().Bytes())
+		check(c.tb, err)
+		by.revoked = append(by.revoked, crl.Entry{Serial: serial, RevokedAt: c.now(), Reason: crl.KeyCompromise})
+	}
+	c.mu.Unlock()
+	c.Rebase()
 }
 
 // Beat signs a delta of each intermediate, though nothing happened, and returns the
