@@ -86,7 +86,7 @@ func (w *writer) applyAlone(ctx context.Context, c *call) ([]tlog.Hash, error) {
 	tx.now = w.db.cfg.Now()
 	tx.exec = func(d demand) error { return s.meet(ctx, d) }
 	var err error
-	c.event, err = c.run(ctx, tx)
+	c.events, err = c.run(ctx, tx)
 	switch {
 	case errors.Is(err, errAbandoned): // nobody is there to run it again
 	case tx.err != nil && w.engine.broken(s, tx.err):
@@ -98,7 +98,7 @@ func (w *writer) applyAlone(ctx context.Context, c *call) ([]tlog.Hash, error) {
 		return nil, nil
 	}
 	c.revokes = tx.revokes
-	if c.event == nil {
+	if len(c.events) == 0 {
 		return nil, nil
 	}
 	return w.engine.lock(ctx, s, w.tree.Size())
@@ -106,15 +106,15 @@ func (w *writer) applyAlone(ctx context.Context, c *call) ([]tlog.Hash, error) {
 
 // run lets the caller's goroutine run the function of a call, so that whatever
 // becomes of that goroutine, a panic for one, does not become of the writer.
-func (c *call) run(ctx context.Context, tx *AloneTx) (event *audit.Event, err error) {
+func (c *call) run(ctx context.Context, tx *AloneTx) (events []audit.Event, err error) {
 	finished := make(chan struct{})
 	c.turns <- func() {
 		defer close(finished)
 		err = errAbandoned // unless alone returns
-		event, err = c.alone(ctx, tx)
+		events, err = c.alone(ctx, tx)
 	}
 	<-finished
-	return event, err
+	return events, err
 }
 
 var errAbandoned = errors.New("store: the call did not return")
@@ -135,16 +135,15 @@ func (w *writer) seal(calls []*call, tail []tlog.Hash) (logEntry, *call) {
 	}
 	now := w.db.cfg.Now()
 	for _, c := range calls {
-		if c.event == nil {
-			continue
+		for _, event := range c.events {
+			record, err := w.db.log.sealer.Seal(e.tree.Size()+1, now, event)
+			if err != nil {
+				c.err = err
+				return logEntry{}, c
+			}
+			e.records = append(e.records, record)
+			e.tiles = append(e.tiles, e.tree.Append(record.Hash)...)
 		}
-		record, err := w.db.log.sealer.Seal(e.tree.Size()+1, now, *c.event)
-		if err != nil {
-			c.err = err
-			return logEntry{}, c
-		}
-		e.records = append(e.records, record)
-		e.tiles = append(e.tiles, e.tree.Append(record.Hash)...)
 	}
 	return e, nil
 }

@@ -12,11 +12,11 @@ import (
 // were collected, or alone, a function that makes its own.
 type call struct {
 	demands   []demand
-	alone     func(context.Context, *AloneTx) (*audit.Event, error)
-	event     *audit.Event // nil: not audited
-	revokes   bool         // may have written revocations
-	relaxed   bool         // need not wait for the disk
-	essential bool         // may use the last of the disk
+	alone     func(context.Context, *AloneTx) ([]audit.Event, error)
+	events    []audit.Event // none: not audited
+	revokes   bool          // may have written revocations
+	relaxed   bool          // need not wait for the disk
+	essential bool          // may use the last of the disk
 
 	err   error
 	turns chan func()   // what the caller's goroutine is to run for the writer
@@ -28,9 +28,9 @@ func relaxed(calls []*call) bool {
 	return !slices.ContainsFunc(calls, func(c *call) bool { return !c.relaxed })
 }
 
-// audited says whether one of the calls has an entry for the log.
+// audited says whether one of the calls has entries for the log.
 func audited(calls []*call) bool {
-	return slices.ContainsFunc(calls, func(c *call) bool { return c.event != nil })
+	return slices.ContainsFunc(calls, func(c *call) bool { return len(c.events) > 0 })
 }
 
 // await runs what the writer hands over until the call is answered.

@@ -270,3 +270,41 @@ func serialsOf(revocations []Revocation) []Serial {
 	}
 	return serials
 }
+
+// Several identities fall in one transaction, each with an event of its own that is
+// found by its name; with an error none falls.
+func TestUpdateMany(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		paths := []string{"device/a", "device/b", "device/c"}
+		for _, path := range paths {
+			identity(t, d, path)
+			issued(t, d, path)
+		}
+		all := func(end error) error {
+			return d.UpdateMany(t.Context(), func(ctx context.Context, tx *AloneTx) (events []audit.Event, err error) {
+				for _, path := range paths {
+					if _, err := tx.RevokeIdentity(ctx, path, 1); err != nil {
+						return nil, err
+					}
+					events = append(events, audit.Event{Action: "identity.revoke", Actor: "uid:0", Subject: path, Outcome: "ok"})
+				}
+				return events, end
+			})
+		}
+		require.ErrorIs(t, all(context.Canceled), context.Canceled)
+		since, err := d.RevokedSince(t.Context(), issuer, 0)
+		require.NoError(t, err)
+		require.Empty(t, since)
+
+		require.NoError(t, all(nil))
+		since, err = d.RevokedSince(t.Context(), issuer, 0)
+		require.NoError(t, err)
+		require.Len(t, since, 3)
+		for _, path := range paths {
+			entries, _, err := d.AuditEntries(t.Context(), AuditFilter{Subject: path, Action: "identity.revoke"}, Page{})
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+		}
+		verify(t, d)
+	})
+}

@@ -126,7 +126,7 @@ func (d *DB) Close() error {
 func (d *DB) Update(ctx context.Context, fn func(*Tx) audit.Event) error {
 	tx := Tx{now: d.cfg.Now()}
 	event := fn(&tx)
-	return d.writer.do(ctx, &call{demands: tx.demands, revokes: tx.revokes, event: &event})
+	return d.writer.do(ctx, &call{demands: tx.demands, revokes: tx.revokes, events: []audit.Event{event}})
 }
 
 // UpdateAlone is Update for the few calls that must read inside their
@@ -140,10 +140,17 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) audit.Event) error {
 // A full disk does not stop UpdateAlone as long as the ballast lasts: revoking
 // must always be possible.
 func (d *DB) UpdateAlone(ctx context.Context, fn func(context.Context, *AloneTx) (audit.Event, error)) error {
-	return d.writer.do(ctx, &call{essential: true, alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) {
+	return d.UpdateMany(ctx, func(ctx context.Context, tx *AloneTx) ([]audit.Event, error) {
 		event, err := fn(ctx, tx)
-		return &event, err
-	}})
+		return []audit.Event{event}, err
+	})
+}
+
+// UpdateMany is UpdateAlone for several things at once, each with an event of its
+// own: all of them are recorded, or none. With no event there must be nothing that
+// fn changed. Since all other writes wait for it, fn does some dozens and no more.
+func (d *DB) UpdateMany(ctx context.Context, fn func(context.Context, *AloneTx) ([]audit.Event, error)) error {
+	return d.writer.do(ctx, &call{essential: true, alone: fn})
 }
 
 // Relaxed commits what fn demands of its RelaxedTx, in order with all other
@@ -162,5 +169,5 @@ func (d *DB) quiet(ctx context.Context, fn func(context.Context, *AloneTx) error
 }
 
 func quietly(fn func(context.Context, *AloneTx) error) *call {
-	return &call{alone: func(ctx context.Context, tx *AloneTx) (*audit.Event, error) { return nil, fn(ctx, tx) }}
+	return &call{alone: func(ctx context.Context, tx *AloneTx) ([]audit.Event, error) { return nil, fn(ctx, tx) }}
 }
