@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,8 @@ import (
 
 // How many connections a listener holds open; the next one waits to be
 // accepted. It bounds memory (about 40 KiB a TLS connection, 15 KiB a plain
-// one) and file descriptors, whoever connects.
+// one) and file descriptors, whoever connects. Where the system allows fewer open
+// files, it is fewer; see shares.
 const (
 	maxHTTPS  = 16384
 	maxHTTP   = 16384
@@ -27,23 +29,29 @@ const (
 type Listeners struct {
 	HTTPS, HTTP, Ops, Socket net.Listener
 	socket                   string
+	files                    int // that may be open
 }
 
 // Listen opens the four listeners of the configuration. A socket that is in the
 // way is removed: the caller holds the lock of DIR, so nobody listens there.
 func Listen(c *Config) (*Listeners, error) {
 	l := &Listeners{socket: c.Server.Socket}
+	var err error
+	if l.files, err = raiseFiles(); err != nil {
+		return nil, err
+	}
+	https, http := shares(l.files)
 	for _, open := range []struct {
 		to      *net.Listener
 		name    string
 		address Address
 		max     int
 	}{
-		{&l.HTTPS, "https", c.Server.HTTPS, maxHTTPS},
-		{&l.HTTP, "http", c.Server.HTTP, maxHTTP},
+		{&l.HTTPS, "https", c.Server.HTTPS, https},
+		{&l.HTTP, "http", c.Server.HTTP, http},
 		{&l.Ops, "ops", c.Server.Ops, maxOps},
 	} {
-		tcp, err := net.Listen("tcp", open.address.String())
+		tcp, err := patient.Listen(context.Background(), "tcp", open.address.String())
 		if err != nil {
 			l.Close()
 			return nil, fmt.Errorf("listening for %s: %w", open.name, err)

@@ -19,6 +19,7 @@ const grace = 5 * time.Second
 // it returns. Then it accepts no more, lets the requests that are under way
 // finish, for at most five seconds, and returns once every connection is closed.
 func (s *Server) Run(ctx context.Context, l *Listeners) error {
+	l.warnOfFiles(s.Log)
 	fronts := []front{
 		{"https", l.HTTPS, s.serverOf(s.https())},
 		{"http", l.HTTP, s.serverOf(s.http())},
