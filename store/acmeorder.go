@@ -143,10 +143,10 @@ func (d *DB) Order(ctx context.Context, id OrderID) (Order, error) {
 func (d *DB) OrderWithAuthorizations(ctx context.Context, id OrderID) (Order, []Authorization, error) {
 	rows, err := d.reads.query(ctx, `
 		SELECT `+orderColumns+`, l.authorization_id, `+authorizationColumns+`
-		FROM acme_orders o
-		LEFT JOIN acme_order_authorizations l ON l.order_id = o.id
+		FROM acme_order_authorizations l
+		JOIN acme_orders o ON o.id = l.order_id
 		LEFT JOIN acme_authorizations z ON z.id = l.authorization_id
-		WHERE o.id = $1 ORDER BY l.position`, id[:])
+		WHERE l.order_id = $1 ORDER BY l.position`, id[:])
 	if err != nil {
 		return Order{}, nil, fmt.Errorf("reading order %s: %w", id, err)
 	}
@@ -160,9 +160,7 @@ func (d *DB) OrderWithAuthorizations(ctx context.Context, id OrderID) (Order, []
 		if err := rows.Scan(slices.Concat(of.dest(), []any{&link}, r.dest())...); err != nil {
 			return Order{}, nil, fmt.Errorf("reading order %s: %w", id, err)
 		}
-		if link != nil {
-			links = append(links, AuthorizationID(link))
-		}
+		links = append(links, AuthorizationID(link))
 		if r.id != nil {
 			authorizations = append(authorizations, r.authorization())
 		}
