@@ -33,6 +33,16 @@ func fallen(path string, f store.Fall) Fallen {
 	return out
 }
 
+func serialFallen(r store.Revocation, fresh bool) Fallen {
+	fall := store.Fall{}
+	if fresh {
+		fall = store.Fall{Number: r.Number, Revocations: []store.Revocation{r}}
+	}
+	f := fallen(r.Identity, fall)
+	f.Already = !fresh
+	return f
+}
+
 // isAuthority reports whether the path is that of one of our own daemons.
 func isAuthority(path string) bool {
 	return strings.HasPrefix(path, ca.RoleCA+"/")

@@ -81,11 +81,7 @@ func (r *Revoker) Cut(ctx context.Context, by By, path string, order Order) (Fal
 func (r *Revoker) Serial(ctx context.Context, by By, serial store.Serial, order Order) (Fallen, error) {
 	return r.do(ctx, by, order, "certificate.revoke", func(ctx context.Context, tx *store.AloneTx) (Fallen, error) {
 		revocation, fresh, err := tx.RevokeCertificate(ctx, serial, int(order.Reason))
-		f := Fallen{Identity: revocation.Identity, Already: !fresh}
-		if fresh {
-			f = fallen(revocation.Identity, store.Fall{Number: revocation.Number, Revocations: []store.Revocation{revocation}})
-		}
-		return f, err
+		return serialFallen(revocation, fresh), err
 	})
 }
 
@@ -105,7 +101,7 @@ var errDryRun = errors.New("dry run")
 // do runs one revocation in a transaction of its own, and records it.
 func (r *Revoker) do(ctx context.Context, by By, order Order, action string, take func(context.Context, *store.AloneTx) (Fallen, error)) (Fallen, error) {
 	if !slices.Contains(reasons[:], order.Reason) {
-		return Fallen{}, fmt.Errorf("revoking for %s is not for machines", order.Reason)
+		return Fallen{}, errReason(order.Reason)
 	}
 	var out Fallen
 	err := r.Store.UpdateAlone(ctx, func(ctx context.Context, tx *store.AloneTx) (audit.Event, error) {
@@ -113,8 +109,8 @@ func (r *Revoker) do(ctx context.Context, by By, order Order, action string, tak
 		if err == nil {
 			err = tx.Err()
 		}
-		if err == nil && !by.Root && isAuthority(f.Identity) {
-			err = &ca.DeniedError{Rule: ca.RoleCA, Reason: "the CA's own certificates are for root on its host to revoke"}
+		if err == nil {
+			err = by.mayNot(f.Identity)
 		}
 		if err != nil {
 			return audit.Event{}, err
@@ -136,6 +132,16 @@ func (r *Revoker) do(ctx context.Context, by By, order Order, action string, tak
 		"reason", order.Reason.String(), "actor", by.Name, "request", by.RequestID)
 	return out, nil
 }
+
+// mayNot returns a [*ca.DeniedError] for what only root may revoke, else nil.
+func (b By) mayNot(path string) error {
+	if b.Root || !isAuthority(path) {
+		return nil
+	}
+	return &ca.DeniedError{Rule: ca.RoleCA, Reason: "the CA's own certificates are for root on its host to revoke"}
+}
+
+func errReason(r crl.Reason) error { return fmt.Errorf("revoking for %s is not for machines", r) }
 
 func (b By) event(action string, reason crl.Reason, f Fallen) audit.Event {
 	e := audit.Event{
