@@ -35,6 +35,7 @@ const bystanderEnv = "BETONICA_TEST_BYSTANDER"
 // A crowd is what a bystander is to be.
 type crowd struct {
 	URL         string // of the HTTP listener
+	HTTPS       string // address of the other one, for reporters
 	Issuer      []byte // DER
 	Roots       []byte
 	Subscribers int // on the stream; each verifies what it hears
@@ -76,6 +77,8 @@ func bystander(what string) int {
 		err = c.subscribe()
 	case "gateway":
 		err = c.connect()
+	case "reporters":
+		err = c.report()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bystander:", err)
