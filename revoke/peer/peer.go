@@ -19,6 +19,8 @@ type Peer struct {
 	bases []string // of the addresses that have lists
 	allow allow.Peers
 
+	foreign bool // conf.HTTP is the caller's
+
 	known issuers
 	own   atomic.Pointer[own]
 	live  table
@@ -43,13 +45,14 @@ type Peer struct {
 // It waits for a usable list for ten seconds. Without one the Peer works all the
 // same: it asks OCSP, and lets nobody in who is not answered for.
 func Open(ctx context.Context, c Config) (*Peer, error) {
+	foreign := c.HTTP != nil
 	c, peers, err := c.normal()
 	if err != nil {
 		return nil, err
 	}
 	p := &Peer{
 		conf: c, bases: c.bases(), allow: peers, known: issuers{changed: make(chan struct{}, 1)},
-		asking: make(chan struct{}, maxAsking), reading: make(chan struct{}, 1), renewed: make(chan struct{}, 1),
+		foreign: foreign, asking: make(chan struct{}, maxAsking), reading: make(chan struct{}, 1), renewed: make(chan struct{}, 1),
 	}
 	p.reporter = newReporter(p)
 	if err := makeState(c.State); err != nil {
@@ -102,6 +105,9 @@ func (p *Peer) Close() error {
 		k.hub.Close()
 	}
 	p.live.cutAll()
+	if !p.foreign {
+		p.conf.HTTP.CloseIdleConnections()
+	}
 	return nil
 }
 
