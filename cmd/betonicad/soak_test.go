@@ -26,7 +26,6 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll/api"
-	"github.com/betonica/betonica/revoke/peer"
 )
 
 var soakFor = flag.Duration("soak", 0, "how long TestSoak goes on; left out if 0, but for 30s where $CI is set")
