@@ -29,6 +29,7 @@ var may = map[string]string{
 	"POST identities/{role}/{name}/suspend": "ofa",
 	"POST identities/{role}/{name}/cut":     "fa",
 	"POST revocations":                      "fa",
+	"POST revocations/batch":                "fa",
 	"POST identities/{role}/{name}/resume":  "ofa",
 	"POST identities/{role}/{name}/retire":  "ofa",
 	"GET certificates":                      "uofa",

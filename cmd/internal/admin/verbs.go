@@ -29,6 +29,7 @@ var verbs = []verb{
 	{"POST", "identities/{role}/{name}/retire", identities, "retire identities", (*Admin).retire},
 
 	{"POST", "revocations", revocation, "revoke", (*Admin).revoke},
+	{"POST", "revocations/batch", revocation, "revoke", (*Admin).revokeMany},
 
 	{"GET", "certificates", inventory, "read certificates", (*Admin).listCertificates},
 	{"GET", "certificates/{serial}", inventory, "read certificates", (*Admin).showCertificate},

@@ -12,6 +12,8 @@
 //	GET    identities?role=&state=&owner=&search=        -> Page[Identity]
 //	GET    identities/{role}/{name}                      -> Identity
 //	POST   identities/{role}/{name}/{suspend|resume|retire} -> Identity
+//	POST   revocations                     RevokeRequest -> Fallen
+//	POST   revocations/batch               RevokeManyRequest -> results: []RevocationResult
 //	GET    certificates?identity=&live=                  -> Page[Certificate]
 //	GET    certificates/{serial}                         -> Certificate, with its PEM
 //	GET    audit?actor=&subject=&action=&since=&until=   -> Page[Entry]
