@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/betonica/betonica/store"
 )
 
 // A Document is a signed list as it is served. It never changes.
@@ -18,6 +20,11 @@ type Document struct {
 	SHA256                 [32]byte
 
 	etag []string
+}
+
+// NewDocument returns a list that was kept, as it is served.
+func NewDocument(kept store.CRL) *Document {
+	return newDocument(kept.DER, kept.Number, kept.Base, kept.ThisUpdate, kept.NextUpdate)
 }
 
 func newDocument(der []byte, number, base int64, this, next time.Time) *Document {

@@ -3,9 +3,7 @@ package revoke
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -34,10 +32,6 @@ type PublisherConfig struct {
 	Authority *ca.Authority
 	Clock     *Clock
 
-	// RootCRL is the root's own list in DER, which says that the intermediate is
-	// good. A daemon without it cannot serve those that check the whole chain.
-	RootCRL []byte
-
 	// Lifetime is from thisUpdate to nextUpdate of our lists: how long peers go on
 	// without us at most. 24 h if 0.
 	Lifetime time.Duration
@@ -52,14 +46,17 @@ type PublisherConfig struct {
 	// in force.
 	MaxBytes int
 
+	// Changed is called whenever there are new lists, unless it is nil. It must not wait.
+	Changed func()
+
 	Log *slog.Logger
 
 	maxEvent                 int           // bytes of DER; 0: as stream.MaxEvent
 	spreadEvery, spreadAfter time.Duration // 0: as the constants
 }
 
-// A Publisher signs what was revoked, and serves it: the full list, the delta and
-// the stream of deltas. Its handlers may be called concurrently, [Publisher.Run]
+// A Publisher signs what was revoked of one issuer's, and serves it: the full list,
+// the delta and the stream of deltas. Its handlers may be called concurrently, [Publisher.Run]
 // once.
 //
 // A revocation is in a delta within milliseconds, at most ten deltas a second, and
@@ -67,17 +64,15 @@ type PublisherConfig struct {
 // A signed list never states a revocation that is not durable.
 type Publisher struct {
 	PublisherConfig
-	rootCRL *Document
-	issuer  issuer
-	linter  *lint.Linter
-	wake    chan struct{} // holds a token if something was revoked
-	full    atomic.Pointer[Document]
-	delta   atomic.Pointer[Document]
-	chain   atomic.Pointer[chain]
-	shards  atomic.Pointer[shards]
-	resign  atomic.Bool // lists of a new n are wanted
-	failed  failures
-	stream  stream.Hub
+	issuer issuer
+	linter *lint.Linter
+	wake   chan struct{} // holds a token if something was revoked
+	full   atomic.Pointer[Document]
+	delta  atomic.Pointer[Document]
+	shards atomic.Pointer[shards]
+	resign atomic.Bool // lists of a new n are wanted
+	failed failures
+	stream stream.Hub
 
 	// Of Run's goroutine.
 	numbers   numbers
@@ -108,17 +103,12 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 	if c.spreadEvery == 0 {
 		c.spreadEvery, c.spreadAfter = spreadEvery, spreadAfter
 	}
-	root, err := openRootCRL(c.RootCRL, c.Authority.Root())
-	if err != nil {
-		return nil, err
-	}
 	linter, err := lint.NewLinter(c.Authority.Certificate())
 	if err != nil {
 		return nil, err
 	}
 	p := &Publisher{
 		PublisherConfig: c,
-		rootCRL:         root,
 		issuer:          issuer{c.Authority},
 		linter:          linter,
 		wake:            make(chan struct{}, 1),
@@ -180,38 +170,18 @@ func (p *Publisher) reuse(der []byte, now time.Time) (fullList, bool) {
 	return fullList{doc: doc, shards: shards{}, kept: list.Entries().Len()}, true
 }
 
-// openRootCRL checks the root's list. An old one is served all the same: only the
-// root's key can make a new one, and Health says so.
-func openRootCRL(der []byte, root *x509.Certificate) (*Document, error) {
-	list, err := crl.Open(der, root)
-	if err == nil && (list.IsDelta() || list.Scope() != nil) {
-		err = errors.New("it is not complete")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the root's CRL: %w", err)
-	}
-	return newDocument(der, list.Number(), 0, list.ThisUpdate(), list.NextUpdate()), nil
-}
-
 // Health returns why lists are not being renewed, or nil.
 func (p *Publisher) Health() error {
 	if err := p.failed.why(); err != nil {
 		return err
 	}
-	now, err := p.Clock.Now()
-	if err != nil {
-		return err
-	}
-	if now.After(p.rootCRL.NextUpdate) {
-		return fmt.Errorf("the root's CRL ended at %s: sign a new one with betonicad root sign-crl", p.rootCRL.NextUpdate.Format(time.RFC3339))
-	}
-	return nil
+	_, err := p.Clock.Now()
+	return err
 }
 
-// Full returns the newest full list, Delta the newest delta, RootCRL the root's.
-func (p *Publisher) Full() *Document    { return p.full.Load() }
-func (p *Publisher) Delta() *Document   { return p.delta.Load() }
-func (p *Publisher) RootCRL() *Document { return p.rootCRL }
+// Full returns the newest full list, Delta the newest delta.
+func (p *Publisher) Full() *Document  { return p.full.Load() }
+func (p *Publisher) Delta() *Document { return p.delta.Load() }
 
 // issuer makes CRL signatures as a crypto.Signer.
 type issuer struct{ *ca.Authority }

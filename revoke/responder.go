@@ -2,15 +2,14 @@ package revoke
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/ca"
-	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/revoke/ocsp"
 	"github.com/betonica/betonica/store"
 )
@@ -24,15 +23,15 @@ const (
 
 // ResponderConfig is what a [Responder] is made of.
 type ResponderConfig struct {
-	Store     *store.DB
-	Authority *ca.Authority
-	Clock     *Clock
+	Store *store.DB
+	Clock *Clock
 
-	// RootResponder and RootKey answer for the intermediate, in the root's name;
-	// RootCRL is what they know. The root signed all of it in its last ceremony.
-	RootResponder *x509.Certificate
-	RootKey       crypto.Signer
-	RootCRL       *Document
+	// Issuers are whose certificates are asked about. After a change of them comes a
+	// [Responder.Refresh].
+	Issuers *ca.Issuers
+
+	// Root answers for the intermediates, in the root's name.
+	Root *Anchor
 
 	// Lifetime is from thisUpdate to nextUpdate of an answer: how long a copy may be
 	// believed. 60 s if 0.
@@ -52,17 +51,24 @@ type ResponderConfig struct {
 // answer before the call that made it returns. With a nonce each is signed live.
 type Responder struct {
 	ResponderConfig
-	issuer, root  *ocsp.Issuer
-	rootResponder *ocsp.Responder
-	rootRevoked   crl.Set
-	delegate      atomic.Pointer[delegate]
-	cache         *cache
-	live          chan struct{} // a token for each answer being signed
-	stop          func()
-	counts        counts
+	voices  atomic.Pointer[[]*voice]
+	mu      sync.Mutex    // of who changes voices
+	changed chan struct{} // holds a token when they were
+	cache   *cache
+	live    chan struct{} // a token for each answer being signed
+	stop    func()
+	counts  counts
 }
 
-// NewResponder has a responder certified for the intermediate, on record.
+// A voice answers for one issuer, by a delegate of its own: a signature cannot speak
+// for two (RFC 6960, Section 4.2.2.2).
+type voice struct {
+	authority *ca.Authority
+	issuer    *ocsp.Issuer
+	delegate  atomic.Pointer[delegate]
+}
+
+// NewResponder has a responder certified for each issuer, on record.
 func NewResponder(ctx context.Context, c ResponderConfig) (*Responder, error) {
 	if c.Lifetime == 0 {
 		c.Lifetime = time.Minute
@@ -70,133 +76,110 @@ func NewResponder(ctx context.Context, c ResponderConfig) (*Responder, error) {
 	if c.Cache == 0 {
 		c.Cache = cacheBytes
 	}
-	r := &Responder{ResponderConfig: c, cache: newCache(c.Cache), live: make(chan struct{}, maxLive)}
-	var err error
-	if r.issuer, err = ocsp.NewIssuer(c.Authority.Certificate()); err != nil {
+	r := &Responder{
+		ResponderConfig: c, changed: make(chan struct{}, 1),
+		cache: newCache(c.Cache), live: make(chan struct{}, maxLive),
+	}
+	if err := r.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	if r.root, err = ocsp.NewIssuer(c.Authority.Root()); err != nil {
-		return nil, err
-	}
-	if r.rootResponder, err = ocsp.NewResponder(c.RootResponder, c.RootKey); err != nil {
-		return nil, fmt.Errorf("the root's OCSP responder: %w", err)
-	}
-	list, err := crl.Open(c.RootCRL.DER, c.Authority.Root())
-	if err != nil {
-		return nil, fmt.Errorf("the root's CRL: %w", err)
-	}
-	r.rootRevoked = list.Entries()
-	first, err := newDelegate(ctx, c.Store, c.Authority)
-	if err != nil {
-		return nil, fmt.Errorf("certifying the OCSP responder: %w", err)
-	}
-	r.delegate.Store(first)
 	r.stop = c.Store.OnRevoked(r.cache.drop)
 	return r, nil
 }
 
-// Run renews the responder's key at half its certificate's life, until ctx ends;
-// it returns nil.
+// Refresh answers for the issuers as they are now: it has a responder certified for
+// each that is new, and falls silent for those that are gone.
+func (s *Responder) Refresh(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := map[*ca.Authority]*voice{}
+	if old := s.voices.Load(); old != nil {
+		for _, v := range *old {
+			known[v.authority] = v
+		}
+	}
+	var voices []*voice
+	for _, authority := range s.Issuers.All() {
+		v := known[authority]
+		if v == nil {
+			var err error
+			if v, err = newVoice(ctx, s.Store, authority); err != nil {
+				return fmt.Errorf("certifying the OCSP responder: %w", err)
+			}
+		}
+		voices = append(voices, v)
+	}
+	s.voices.Store(&voices)
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func newVoice(ctx context.Context, db *store.DB, authority *ca.Authority) (*voice, error) {
+	issuer, err := ocsp.NewIssuer(authority.Certificate())
+	if err != nil {
+		return nil, err
+	}
+	first, err := newDelegate(ctx, db, authority)
+	if err != nil {
+		return nil, err
+	}
+	v := &voice{authority: authority, issuer: issuer}
+	v.delegate.Store(first)
+	return v, nil
+}
+
+// Run renews each responder's key at half its certificate's life, until ctx ends; it
+// returns nil.
 func (s *Responder) Run(ctx context.Context) error {
 	defer s.stop()
-	wait := time.NewTimer(time.Until(s.delegate.Load().renewAt()))
+	wait := time.NewTimer(0)
 	defer wait.Stop()
 	for {
+		next := time.Now().Add(time.Hour)
+		for _, v := range *s.voices.Load() {
+			if at := v.delegate.Load().renewAt(); at.Before(next) {
+				next = at
+			}
+		}
+		wait.Reset(max(time.Minute, time.Until(next))) // the issuer's end may be near
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.changed:
 		case <-wait.C:
-		}
-		next, err := newDelegate(ctx, s.Store, s.Authority)
-		if err != nil {
-			if ctx.Err() == nil {
+			if err := s.renew(ctx); err != nil && ctx.Err() == nil {
 				s.Log.ErrorContext(ctx, "renewing the OCSP responder's key", "error", err)
 			}
-			wait.Reset(time.Minute)
+		}
+	}
+}
+
+// renew replaces the keys that are due.
+func (s *Responder) renew(ctx context.Context) error {
+	var failed error
+	for _, v := range *s.voices.Load() {
+		if time.Now().Before(v.delegate.Load().renewAt()) {
 			continue
 		}
-		s.delegate.Store(next)
-		wait.Reset(max(time.Minute, time.Until(next.renewAt()))) // the issuer's end may be near
+		next, err := newDelegate(ctx, s.Store, v.authority)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		v.delegate.Store(next)
 	}
+	return failed
 }
 
-// answer answers a request that was parsed: from the cache if it can.
-func (s *Responder) answer(ctx context.Context, req *ocsp.Request) (*answer, ocsp.ErrorStatus) {
-	now, err := s.Clock.Now()
-	if err != nil {
-		return nil, ocsp.TryLater
-	}
-	if len(req.IDs) != 1 || req.Nonce != nil || !s.issuer.Issued(req.IDs[0]) {
-		s.counts.live.Add(1)
-		return s.sign(ctx, req, now)
-	}
-	for range 3 { // a revocation of another certificate may come between
-		kept, epoch := s.cache.get(req.IDs[0], now)
-		if kept != nil {
-			s.counts.hits.Add(1)
-			return kept, 0
-		}
-		s.counts.misses.Add(1)
-		made, status := s.sign(ctx, req, now)
-		if made == nil {
-			return nil, status
-		}
-		if s.cache.put(made, epoch) {
-			return made, 0
+// voice returns who answers for a certificate, or nil if none of ours issued it.
+func (s *Responder) voice(id ocsp.CertID) *voice {
+	for _, v := range *s.voices.Load() {
+		if v.issuer.Issued(id) {
+			return v
 		}
 	}
-	return nil, ocsp.TryLater
-}
-
-// sign makes an answer, in the name of the intermediate, or of the root if all
-// that is asked is the root's. The number of those being made is bounded.
-func (s *Responder) sign(ctx context.Context, req *ocsp.Request, now time.Time) (*answer, ocsp.ErrorStatus) {
-	turn := time.NewTimer(liveWait)
-	defer turn.Stop()
-	select {
-	case s.live <- struct{}{}:
-		defer func() { <-s.live }()
-	case <-turn.C:
-		s.counts.refused.Add(1)
-		return nil, ocsp.TryLater
-	case <-ctx.Done():
-		return nil, ocsp.TryLater
-	}
-	this := now.Truncate(time.Second)
-	out := ocsp.Response{ProducedAt: this, Nonce: req.Nonce}
-	ours, roots := 0, 0
-	for _, id := range req.IDs {
-		single := ocsp.SingleResponse{ID: id, Status: ocsp.Unknown, ThisUpdate: this, NextUpdate: this.Add(s.Lifetime)}
-		switch {
-		case s.issuer.Issued(id):
-			ours++
-			if err := s.status(ctx, &single); err != nil {
-				s.Log.WarnContext(ctx, "OCSP: the store does not answer", "error", err)
-				return nil, ocsp.TryLater
-			}
-		case s.root.Issued(id):
-			roots++
-			s.rootStatus(&single)
-		}
-		out.Responses = append(out.Responses, single)
-	}
-	signer := s.delegate.Load().Responder
-	switch {
-	case ours == 0 && roots == 0:
-		return nil, ocsp.Unauthorized
-	case ours == 0:
-		signer = s.rootResponder
-	case roots > 0: // one signature cannot speak for both
-		for i, id := range req.IDs {
-			if s.root.Issued(id) {
-				out.Responses[i].Status = ocsp.Unknown
-			}
-		}
-	}
-	body, err := signer.Sign(out)
-	if err != nil {
-		s.Log.ErrorContext(ctx, "signing an OCSP answer", "error", err)
-		return nil, ocsp.InternalError
-	}
-	return newAnswer(req.IDs[0], body, this, this.Add(s.Lifetime)), 0
+	return nil
 }

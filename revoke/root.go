@@ -30,8 +30,9 @@ type RootStatement struct {
 }
 
 // SignRoot has the root sign a statement. last is its list so far, nil the first
-// time: the new number is the next, and what it revoked stays revoked.
-func SignRoot(root *ca.Root, last []byte, now time.Time) (*RootStatement, error) {
+// time: the new number is the next, and what it revoked stays revoked, for the
+// first reason. revoke are intermediates that it revokes now.
+func SignRoot(root *ca.Root, last []byte, now time.Time, revoke ...crl.Entry) (*RootStatement, error) {
 	number, revoked := int64(1), crl.Set{}
 	if last != nil {
 		list, err := crl.Open(last, root.Certificate())
@@ -42,6 +43,10 @@ func SignRoot(root *ca.Root, last []byte, now time.Time) (*RootStatement, error)
 			return nil, errors.New("the root's last CRL is a delta")
 		}
 		number, revoked = list.Number()+1, list.Entries()
+	}
+	var err error
+	if revoked, err = add(revoked, revoke); err != nil {
+		return nil, err
 	}
 	this := now.UTC().Truncate(time.Second)
 	var der bytes.Buffer
@@ -61,6 +66,22 @@ func SignRoot(root *ca.Root, last []byte, now time.Time) (*RootStatement, error)
 		return nil, err
 	}
 	return &RootStatement{CRL: der.Bytes(), Responder: cert, Key: key}, nil
+}
+
+// add returns the set with the entries that it does not have.
+func add(set crl.Set, entries []crl.Entry) (crl.Set, error) {
+	return crl.Collect(set.Len()+len(entries), func(yield func(crl.Entry, error) bool) {
+		for e := range set.All() {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		for _, e := range entries {
+			if _, known := set.Lookup(e.Serial); !known && !yield(e, nil) {
+				return
+			}
+		}
+	})
 }
 
 // rootSigner makes CRL signatures as a crypto.Signer.

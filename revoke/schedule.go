@@ -3,6 +3,7 @@ package revoke
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,12 @@ import (
 // Run signs lists when they are due, until ctx ends; it returns nil. A list that
 // cannot be signed is tried again, and [Publisher.Health] says why.
 func (p *Publisher) Run(ctx context.Context) error {
-	stop := p.Store.OnRevoked(func([]store.Revocation) { p.poke() })
+	issuer := p.Authority.IssuerID()
+	stop := p.Store.OnRevoked(func(all []store.Revocation) {
+		if slices.ContainsFunc(all, func(r store.Revocation) bool { return r.Issuer == issuer }) {
+			p.poke()
+		}
+	})
 	defer stop()
 	defer p.stream.Close()
 	p.poke() // for what was revoked since NewPublisher

@@ -65,6 +65,7 @@ func (p *Publisher) useFull(list fullList) {
 	p.shards.Store(&list.shards)
 	p.published = list.doc.ThisUpdate
 	p.count, p.took, p.fullAt = list.kept, list.took, time.Now()
+	p.changed()
 	oversize := p.delta.Load() != nil && len(p.delta.Load().DER) > p.maxEvent
 	if p.base == nil || oversize || p.entries >= baseEntries || time.Since(p.baseSince) >= baseAge {
 		p.base, p.baseSince = list.doc, time.Now()
@@ -118,8 +119,16 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	}
 	p.entries = set.Len()
 	p.delta.Store(doc)
+	p.changed()
 	p.stream.Publish(stream.NewDelta(doc.Number, doc.Base, doc.DER, p.maxEvent))
 	return nil
+}
+
+// changed tells whoever wants to know, once there is a list of each kind.
+func (p *Publisher) changed() {
+	if p.Changed != nil && p.delta.Load() != nil {
+		p.Changed()
+	}
 }
 
 func (p *Publisher) template(number int64, now time.Time) crl.Template {

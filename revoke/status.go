@@ -15,13 +15,13 @@ import (
 )
 
 // status says what the store knows. Only its word makes a serial "never issued".
-func (s *Responder) status(ctx context.Context, out *ocsp.SingleResponse) error {
+func (s *Responder) status(ctx context.Context, v *voice, out *ocsp.SingleResponse) error {
 	serial, ok := serialOf(out.ID)
 	if !ok { // none of ours has another length
 		out.Status = ocsp.NeverIssued
 		return nil
 	}
-	issued, revocation, err := s.Store.Status(ctx, s.Authority.IssuerID(), serial)
+	issued, revocation, err := s.Store.Status(ctx, v.authority.IssuerID(), serial)
 	switch {
 	case err != nil:
 		return err
@@ -35,22 +35,22 @@ func (s *Responder) status(ctx context.Context, out *ocsp.SingleResponse) error 
 	return nil
 }
 
-// rootStatus says what the root's own list says of an intermediate.
+// rootStatus says what the root's own list says of an intermediate, be it one that
+// issues or not.
 func (s *Responder) rootStatus(out *ocsp.SingleResponse) {
+	out.Status = ocsp.NeverIssued
 	serial, err := crl.SerialOf(out.ID.Serial())
 	if err != nil {
-		out.Status = ocsp.NeverIssued
 		return
 	}
-	ours, err := crl.SerialOf(s.Authority.Certificate().SerialNumber.Bytes())
-	entry, revoked := s.rootRevoked.Lookup(serial)
-	switch {
-	case revoked:
+	if entry, revoked := s.Root.newest.Load().revoked.Lookup(serial); revoked {
 		out.Status, out.RevokedAt, out.Reason = ocsp.Revoked, entry.RevokedAt, int(entry.Reason)
-	case err == nil && serial == ours:
-		out.Status = ocsp.Good
-	default:
-		out.Status = ocsp.NeverIssued
+		return
+	}
+	for _, cert := range s.Issuers.Certificates() {
+		if ours, err := crl.SerialOf(cert.SerialNumber.Bytes()); err == nil && serial == ours {
+			out.Status = ocsp.Good
+		}
 	}
 }
 

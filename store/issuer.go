@@ -38,17 +38,16 @@ func (d *DB) knowsIssuer(ctx context.Context, keyID string) (bool, error) {
 	return err == nil, err
 }
 
-// IssuerCount is how much of an issuer's is on record.
+// IssuerCount is how much of an issuer's ends after some time.
 type IssuerCount struct {
-	Live    int64     // certificates that are in time, revoked or not
-	Revoked int64     // certificates that are in time and revoked
-	Last    time.Time // when its last certificate ends; zero if none is in time
+	Live    int64     // certificates, revoked or not
+	Revoked int64     // certificates that are revoked
+	Last    time.Time // when its last certificate ends
 }
 
-// CountByIssuer counts what is in time, by issuer. Issuers that have nothing are
-// absent. Like [DB.Counts], it reads an index entry for each certificate.
-func (d *DB) CountByIssuer(ctx context.Context) (map[string]IssuerCount, error) {
-	now := d.cfg.Now().UnixMilli()
+// CountByIssuer counts what ends after a time, by issuer. Issuers that have nothing
+// are absent. Like [DB.Counts], it reads an index entry for each certificate.
+func (d *DB) CountByIssuer(ctx context.Context, after time.Time) (map[string]IssuerCount, error) {
 	counts := map[string]IssuerCount{}
 	for _, read := range []struct {
 		query string
@@ -65,7 +64,7 @@ func (d *DB) CountByIssuer(ctx context.Context) (map[string]IssuerCount, error) 
 			) n ON n.issuer = s.id`,
 			func(c *IssuerCount, n, _ int64) { c.Revoked = n }},
 	} {
-		rows, err := d.reads.query(ctx, read.query, now)
+		rows, err := d.reads.query(ctx, read.query, after.UnixMilli())
 		if err != nil {
 			return nil, fmt.Errorf("counting by issuer: %w", err)
 		}

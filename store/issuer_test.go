@@ -60,7 +60,7 @@ func TestIssuersAreApart(t *testing.T) {
 				require.False(t, issued, "the other one never issued it")
 			}
 		}
-		counts, err := d.CountByIssuer(t.Context())
+		counts, err := d.CountByIssuer(t.Context(), time.Now())
 		require.NoError(t, err)
 		require.Len(t, counts, 2)
 		require.EqualValues(t, 3, counts[second].Live)

@@ -58,6 +58,7 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		{"https", s.URLs.HTTPS}, {"http", s.URLs.HTTP}, {"ops", s.URLs.Ops}, {"socket", s.URLs.Socket},
 		{"root", s.Root.Subject}, {"root SHA-256", s.Root.SHA256}, {"root ends", stamp(s.Root.NotAfter, now)},
 		{"issuer", s.Issuer.Subject}, {"issuer ends", stamp(s.Issuer.NotAfter, now)},
+		{"intermediates", issuersText(s.Issuers, now)}, {"rotation", rotationText(s.Rotation, now)},
 		{"policy", fmt.Sprintf("version %d", s.Policy)},
 		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects},
 		{"certificates", fmt.Sprintf("%d live", s.Certificates)}, {"tokens", fmt.Sprintf("%d open", s.Tokens)},

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/cmd/internal/admin"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
@@ -32,6 +31,7 @@ type daemon struct {
 	layout    layout
 	store     *store.DB
 	registrar *enroll.Registrar
+	issuance  *issuance
 	server    *server.Server
 	acme      *acme.Handler // nil: there is none
 	listeners *server.Listeners
@@ -44,16 +44,13 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if url == "" {
 		url = server.DefaultURL(c.Server.Names, l.HTTPPort()).String()
 	}
-	authority, err := ca.New(ca.Config{Certificate: s.intermediate, Root: s.root, Signer: s.signer, URL: url})
+	issuance, err := newIssuance(d, c, url, s, logger)
 	if err != nil {
 		return nil, err
 	}
-	issuers, err := ca.NewIssuers(authority)
-	if err != nil {
-		return nil, err
-	}
+	issuers := issuance.issuers
 	db, err := store.Open(ctx, store.Config{
-		DSN: c.Store.DSN, Keys: s.log, Origin: origin(authority.TrustDomain()), Evidence: c.Audit.Evidence, BackupDir: string(d), Log: logger,
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(issuers.TrustDomain()), Evidence: c.Audit.Evidence, BackupDir: string(d), Log: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -63,6 +60,11 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 			err = errors.Join(err, db.Close())
 		}
 	}()
+	for _, one := range s.intermediates { // in the order of their making: what is on record is the first one's
+		if err := db.AddIssuer(ctx, one.id); err != nil {
+			return nil, err
+		}
+	}
 	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Issuers: issuers, Sealer: s.sealer, Log: logger})
 	if err != nil {
 		return nil, err
@@ -83,31 +85,38 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		Issue: func(ctx context.Context) (tls.Certificate, error) { return registrar.Self(ctx, selfName, dns, ips) },
 		Now:   time.Now, Log: logger,
 	}
-	if err := certificate.Renew(ctx); err != nil {
+	va, err := openValidation(ctx, c, s, db, issuers, logger)
+	if err != nil {
 		return nil, err
 	}
-	va, err := openValidation(ctx, c, s, db, authority, logger)
-	if err != nil {
+	issuance.store, issuance.registrar, issuance.validation, issuance.switched = db, registrar, va, certificate.Renew
+	if err := issuance.take(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := certificate.Renew(ctx); err != nil {
 		return nil, err
 	}
 	acmeHandler, err := openACME(c, db, registrar, issuers, va.revoker, logger)
 	if err != nil {
 		return nil, err
 	}
-	ready := func() error { return errors.Join(db.Health(), certificate.Valid(), va.publisher.Health()) }
+	ready := func() error {
+		return errors.Join(db.Health(), certificate.Valid(), va.publishers.Health(), issuance.Health())
+	}
 	metrics := server.NewMetrics()
-	metrics.Collect(db, s.intermediate, ready)
-	metrics.CollectRevocation(va.publisher, va.responder)
+	metrics.Collect(db, issuers, ready)
+	metrics.CollectIssuers(issuance.Status)
+	metrics.CollectRevocation(va.publishers, va.responder)
 	metrics.CollectEnforcement(va.enforcement)
 	admin := admin.New(admin.Config{
-		Registrar: registrar, Store: db, Authority: authority, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
+		Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	opened := &daemon{
-		layout: d, store: db, registrar: registrar, acme: acmeHandler, listeners: l, log: logger,
+		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
-			Registrar: registrar, Authority: authority, Publisher: va.publisher, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
+			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
 			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
 		},
 	}
@@ -130,7 +139,8 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside := beside(context.WithoutCancel(ctx), stop)
 	beside.run("store", d.store.Run)
 	beside.run("refusals", d.registrar.Run)
-	beside.run("revocation lists", d.server.Publisher.Run)
+	beside.run("revocation lists", d.server.Publishers.Run)
+	beside.run("intermediates", d.issuance.Run)
 	beside.run("enforcement", d.server.Enforcement.Run)
 	beside.run("OCSP responder", d.server.Responder.Run)
 	if d.acme != nil {

@@ -17,6 +17,7 @@ var callers = map[string]string{
 	"(*" + module + "ca.Authority).IssueResponder": "revoke",
 	"(*" + module + "ca.Root).SignCRL":             "revoke",
 	"(*" + module + "ca.Root).IssueResponder":      "revoke",
+	"(*" + module + "ca.Root).NextIntermediate":    "cmd/betonicad",
 }
 
 // A certificate is issued only by the funnel, and a statement about one only by

@@ -28,12 +28,20 @@ func (d layout) key() string             { return filepath.Join(string(d), "keys
 // logKey is the audit log's master secret, sealed under the intermediate's key.
 func (d layout) logKey() string { return filepath.Join(string(d), "keys", "log.key") }
 
+// roster is which intermediates there are, once there is more than one; a lock keeps
+// those apart who write it.
+func (d layout) roster() string     { return filepath.Join(string(d), "keys", "issuers.json") }
+func (d layout) rosterLock() string { return filepath.Join(string(d), "keys", "issuers.lock") }
+
 // What the root said in its last ceremony: its own revocation list, and a
-// responder that answers in its name, whose key is sealed under the
-// intermediate's.
+// responder that answers in its name, with its key, sealed under the first
+// intermediate's. CAs of before have that key in a file of its own.
 func (d layout) rootCRL() string       { return filepath.Join(string(d), "keys", "root.crl") }
 func (d layout) rootResponder() string { return filepath.Join(string(d), "keys", "root-ocsp.pem") }
 func (d layout) rootOCSPKey() string   { return filepath.Join(string(d), "keys", "root-ocsp.key") }
+
+// inKeys is a file in keys/.
+func (d layout) inKeys(name string) string { return filepath.Join(string(d), "keys", name) }
 
 // layoutOf returns the layout of the folder that --dir names.
 func layoutOf(dir string) (layout, error) {
@@ -71,15 +79,24 @@ func readCertificate(path string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, rest := pem.Decode(text)
-	if block == nil || block.Type != "CERTIFICATE" || len(rest) > 0 {
-		return nil, fmt.Errorf("%s does not hold exactly one certificate", path)
+	cert, rest, err := decodeCertificate(text)
+	if err == nil && len(rest) > 0 {
+		err = errors.New("something follows the certificate")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return cert, nil
+}
+
+// decodeCertificate decodes the certificate that the text begins with.
+func decodeCertificate(text []byte) (cert *x509.Certificate, rest []byte, err error) {
+	block, rest := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, nil, errors.New("it does not hold a certificate")
+	}
+	cert, err = x509.ParseCertificate(block.Bytes)
+	return cert, rest, err
 }
 
 // fingerprint is the SHA-256 of a certificate, in hex.

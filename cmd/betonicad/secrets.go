@@ -3,11 +3,13 @@ package main
 import (
 	"crypto"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"os"
 
 	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/store/audit"
 )
 
@@ -16,60 +18,99 @@ const logKeyName = "audit log"
 
 // secrets are what the passphrase opens.
 type secrets struct {
-	root, intermediate *x509.Certificate
-	signer             crypto.Signer // of the intermediate
-	sealer             *keys.Sealer
-	statement          *statement // the root's
-	log                *audit.Keys
+	root          *x509.Certificate
+	roster        *roster
+	intermediates []intermediate // in the order of their making
+	sealer        *keys.Sealer
+	statement     *revoke.RootStatement
+	log           *audit.Keys
 }
 
-// openSecrets opens the keys of the CA in d. It takes a tenth of a second, on
-// purpose: the passphrase is stretched.
+// An intermediate is a certificate with its key.
+type intermediate struct {
+	id          string // subject key identifier, in hex
+	certificate *x509.Certificate
+	signer      crypto.Signer
+}
+
+// openSecrets opens the keys of the CA in d. It takes a tenth of a second for each
+// intermediate, on purpose: the passphrase is stretched.
 func openSecrets(d layout, c *server.Config) (*secrets, error) {
 	var s secrets
 	var err error
 	if s.root, err = readCertificate(d.rootCertificate()); err != nil {
 		return nil, err
 	}
-	if s.intermediate, err = readCertificate(d.intermediate()); err != nil {
+	if s.roster, err = readRoster(d); err != nil {
 		return nil, err
 	}
 	passphrase, err := keys.ReadPassphrase(c.CA.PassphraseFile)
 	if err != nil {
 		return nil, err
 	}
-	if s.signer, err = keys.Open(c.CA.Key, passphrase); err != nil {
-		return nil, err
+	for _, m := range s.roster.Intermediates {
+		ref := c.CA.Key
+		if m.Key != "" {
+			ref = "file:" + d.inKeys(m.Key)
+		}
+		one, err := openIntermediate(d.inKeys(m.Certificate), ref, passphrase)
+		if err != nil {
+			return nil, err
+		}
+		if one.id != m.ID {
+			return nil, fmt.Errorf("%s is not the intermediate %s", d.inKeys(m.Certificate), m.ID)
+		}
+		s.intermediates = append(s.intermediates, one)
 	}
-	public, ok := s.intermediate.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !public.Equal(s.signer.Public()) {
-		return nil, fmt.Errorf("the key %s is not the one of the certificate %s", c.CA.Key, d.intermediate())
-	}
-	sealer, err := keys.NewSealer(s.signer)
-	if err != nil {
+	if s.sealer, err = keys.NewSealer(s.intermediates[0].signer); err != nil {
 		return nil, err
 	}
 	sealed, err := os.ReadFile(d.logKey())
 	if err != nil {
 		return nil, err
 	}
-	master, err := sealer.Open(logKeyName, sealed)
+	master, err := s.sealer.Open(logKeyName, sealed)
 	if err != nil || len(master) != 32 {
 		return nil, fmt.Errorf("opening the log's key %s: %w", d.logKey(), keys.ErrSealed)
 	}
 	s.log = audit.NewKeys([32]byte(master))
-	s.sealer = sealer
-	s.statement, err = readStatement(d, sealer)
+	s.statement, err = readStatement(d, s.sealer)
 	return &s, err
+}
+
+func openIntermediate(file, ref string, passphrase []byte) (intermediate, error) {
+	cert, err := readCertificate(file)
+	if err != nil {
+		return intermediate{}, err
+	}
+	signer, err := keys.Open(ref, passphrase)
+	if err != nil {
+		return intermediate{}, err
+	}
+	public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(signer.Public()) {
+		return intermediate{}, fmt.Errorf("the key %s is not the one of the certificate %s", ref, file)
+	}
+	return intermediate{hex.EncodeToString(cert.SubjectKeyId), cert, signer}, nil
+}
+
+// intermediate returns the one with this id. The roster has it.
+func (s *secrets) intermediate(id string) *x509.Certificate {
+	for _, one := range s.intermediates {
+		if one.id == id {
+			return one.certificate
+		}
+	}
+	return nil
 }
 
 // origin is the name of the log of a trust domain.
 func origin(trustDomain string) string { return trustDomain + "/log" }
 
-// trustDomain is the one that the intermediate may name: package ca has checked
+// trustDomain is the one that the intermediates may name: package ca has checked
 // that there is exactly one, or will.
 func (s *secrets) trustDomain() string {
-	if domains := s.intermediate.PermittedURIDomains; len(domains) == 1 {
+	if domains := s.intermediates[0].certificate.PermittedURIDomains; len(domains) == 1 {
 		return domains[0]
 	}
 	return ""

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
 	"log/slog"
 
 	"github.com/betonica/betonica/ca"
@@ -12,37 +15,74 @@ import (
 
 // A validation is the daemon's side of revocation.
 type validation struct {
-	revoker   *revoke.Revoker
-	publisher *revoke.Publisher
-	responder *revoke.Responder
+	revoker    *revoke.Revoker
+	root       *revoke.Anchor
+	publishers *revoke.Publishers
+	responder  *revoke.Responder
 
 	enforcement *revoke.Enforcement
+
+	lists revoke.PublisherConfig // of every issuer
 }
 
-// openValidation signs the first lists, and has the OCSP responder certified.
-func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store.DB, authority *ca.Authority, logger *slog.Logger) (*validation, error) {
+// openValidation signs the first lists, and has the OCSP responders certified.
+func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store.DB, issuers *ca.Issuers, logger *slog.Logger) (*validation, error) {
 	clock := revoke.NewClock()
-	publisher, err := revoke.NewPublisher(ctx, revoke.PublisherConfig{
-		Store: db, Authority: authority, Clock: clock, RootCRL: s.statement.crl,
-		Lifetime: c.CRL.Lifetime.Duration, Heartbeat: c.CRL.Heartbeat.Duration, Log: logger,
-	})
-	if err != nil {
+	v := &validation{
+		revoker: &revoke.Revoker{Store: db, Log: logger},
+		lists: revoke.PublisherConfig{
+			Store: db, Clock: clock,
+			Lifetime: c.CRL.Lifetime.Duration, Heartbeat: c.CRL.Heartbeat.Duration, Log: logger,
+		},
+	}
+	var err error
+	if v.root, err = revoke.NewAnchor(s.root, s.statement); err != nil {
 		return nil, err
 	}
-	responder, err := revoke.NewResponder(ctx, revoke.ResponderConfig{
-		Store: db, Authority: authority, Clock: clock,
-		RootResponder: s.statement.responder, RootKey: s.statement.key, RootCRL: publisher.RootCRL(),
+	v.publishers = revoke.NewPublishers(v.root)
+	v.responder, err = revoke.NewResponder(ctx, revoke.ResponderConfig{
+		Store: db, Issuers: issuers, Clock: clock, Root: v.root,
 		Lifetime: c.OCSP.Lifetime.Duration, Cache: int(c.OCSP.Cache), Log: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	enforcement, err := revoke.NewEnforcement(ctx, revoke.EnforcementConfig{
-		Store: db, Signed: func() []revoke.Signed { return []revoke.Signed{publisher.Signed()} },
-		Heartbeat: c.CRL.Heartbeat.Duration, Log: logger,
+	v.enforcement, err = revoke.NewEnforcement(ctx, revoke.EnforcementConfig{
+		Store: db, Signed: v.publishers.Signed, Heartbeat: c.CRL.Heartbeat.Duration, Log: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &validation{&revoke.Revoker{Store: db, Log: logger}, publisher, responder, enforcement}, nil
+	return v, v.follow(ctx, issuers, nil)
+}
+
+// follow publishes for the issuers as they are now, and answers OCSP for them. Of
+// those that rest the last list stays.
+func (v *validation) follow(ctx context.Context, issuers *ca.Issuers, resting []*x509.Certificate) error {
+	var all []*revoke.Publisher
+	for _, authority := range issuers.All() {
+		p := v.publishers.Of(authority.IssuerID())
+		if p == nil {
+			config := v.lists
+			config.Authority = authority
+			var err error
+			if p, err = revoke.NewPublisher(ctx, config); err != nil {
+				return err
+			}
+		}
+		all = append(all, p)
+	}
+	last := map[string]*revoke.Document{}
+	for _, cert := range resting {
+		kept, err := v.revoker.Store.LatestCRL(ctx, hex.EncodeToString(cert.SubjectKeyId), "full")
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		last[kept.Issuer] = revoke.NewDocument(kept)
+	}
+	v.publishers.Set(all, last)
+	return v.responder.Refresh(ctx)
 }

@@ -34,7 +34,8 @@ var (
 type World struct {
 	*enrolltest.CA
 	Revoker     *revoke.Revoker
-	Publisher   *revoke.Publisher
+	Publisher   *revoke.Publisher // of Authority
+	Publishers  *revoke.Publishers
 	Responder   *revoke.Responder
 	Enforcement *revoke.Enforcement
 	URL         string // of the HTTP listener
@@ -51,32 +52,32 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 	w := &World{CA: c, t: t}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	clock := revoke.NewClock()
-	said := w.signRoot()
+	anchor, err := revoke.NewAnchor(c.Authority.Root(), w.signRoot())
+	require.NoError(t, err)
 	pc := revoke.PublisherConfig{
-		Store: c.Store, Authority: c.Authority, Clock: clock, RootCRL: said.CRL, Heartbeat: time.Hour, Log: log,
+		Store: c.Store, Authority: c.Authority, Clock: clock, Heartbeat: time.Hour, Log: log,
 	}
 	rc := revoke.ResponderConfig{
-		Store: c.Store, Authority: c.Authority, Clock: clock, RootResponder: said.Responder, RootKey: said.Key, Log: log,
+		Store: c.Store, Issuers: c.Issuers, Clock: clock, Root: anchor, Log: log,
 	}
 	for _, f := range change {
 		f(&pc, &rc)
 	}
-	var err error
 	w.Revoker = &revoke.Revoker{Store: c.Store, Log: log}
 	w.Publisher, err = revoke.NewPublisher(t.Context(), pc)
 	require.NoError(t, err)
-	rc.RootCRL = w.Publisher.RootCRL()
+	w.Publishers = revoke.NewPublishers(anchor, w.Publisher)
 	w.Responder, err = revoke.NewResponder(t.Context(), rc)
 	require.NoError(t, err)
 
 	w.Enforcement, err = revoke.NewEnforcement(t.Context(), revoke.EnforcementConfig{
-		Store: c.Store, Signed: func() []revoke.Signed { return []revoke.Signed{w.Publisher.Signed()} }, Heartbeat: pc.Heartbeat, Log: log, Now: c.Now,
+		Store: c.Store, Signed: w.Publishers.Signed, Heartbeat: pc.Heartbeat, Log: log, Now: c.Now,
 	})
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 3)
-	go func() { done <- w.Publisher.Run(ctx) }()
+	go func() { done <- w.Publishers.Run(ctx) }()
 	go func() { done <- w.Responder.Run(ctx) }()
 	go func() { done <- w.Enforcement.Run(ctx) }()
 	w.server = httptest.NewServer(w.Handler())
@@ -99,14 +100,9 @@ func (w *World) Stop() { w.stop() }
 // Handler routes as the daemon does.
 func (w *World) Handler() http.Handler {
 	mux := http.NewServeMux()
-	issuing := "/crl/" + w.Authority.IssuerID() + "/"
-	mux.HandleFunc(issuing+"full.crl", w.Publisher.ServeFull)
-	mux.HandleFunc(issuing+"delta.crl", w.Publisher.ServeDelta)
-	mux.HandleFunc(issuing+"{n}/{shard}", w.Publisher.ServeShard)
-	mux.HandleFunc(issuing+"stream", w.Publisher.ServeStream)
-	mux.HandleFunc(issuing+"poll", w.Publisher.ServePoll)
-	mux.HandleFunc("/crl/"+w.Authority.RootID()+"/full.crl", w.Publisher.ServeRoot)
-	mux.HandleFunc("/chain.crl.pem", w.Publisher.ServeChain)
+	for pattern, serve := range w.Publishers.Routes() {
+		mux.HandleFunc(pattern, serve)
+	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/ocsp") {
 			w.Responder.ServeHTTP(rw, r)

@@ -24,8 +24,11 @@ import (
 type Config struct {
 	Registrar *enroll.Registrar
 	Store     *store.DB
-	Authority *ca.Authority
+	Issuers   *ca.Issuers
 	Revoker   *revoke.Revoker
+
+	// Issuance tells of the intermediates, and of the change to the next one.
+	Issuance func(context.Context) ([]adminapi.Intermediate, *adminapi.Rotation, error)
 
 	// Enforcement knows what relying parties enforce.
 	Enforcement *revoke.Enforcement

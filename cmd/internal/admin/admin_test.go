@@ -55,12 +55,12 @@ func serve(t *testing.T, uid int) *fixture {
 	w := revoketest.New(t, f.CA)
 	f.enforcement = w.Enforcement
 	a := admin.New(admin.Config{
-		Registrar: f.Registrar, Store: f.Store, Authority: f.Authority, Revoker: w.Revoker, Enforcement: w.Enforcement, UID: uint32(uid),
+		Registrar: f.Registrar, Store: f.Store, Issuers: f.Issuers, Issuance: noRotation, Revoker: w.Revoker, Enforcement: w.Enforcement, UID: uint32(uid),
 		Version: "test", Started: f.Now(), URLs: f.urls, Ready: f.Store.Health, Log: log,
 	})
 	s := &server.Server{
 		Join: &join.Handler{Registrar: f.Registrar}, Renew: &renew.Handler{Registrar: f.Registrar},
-		Registrar: f.Registrar, Authority: f.Authority, Publisher: w.Publisher, Responder: w.Responder, Enforcement: w.Enforcement, Admin: a.MTLS(), AdminSocket: a.Socket(),
+		Registrar: f.Registrar, Issuers: f.Issuers, Publishers: w.Publishers, Responder: w.Responder, Enforcement: w.Enforcement, Admin: a.MTLS(), AdminSocket: a.Socket(),
 		Certificate: &server.Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {
 				dns, ips := server.SplitNames(c.Server.Names)
@@ -385,4 +385,9 @@ func TestTokenForACME(t *testing.T) {
 	for _, item := range list.Items {
 		require.Equal(t, item.ID == made.ID, item.EAB)
 	}
+}
+
+// noRotation is a CA with one intermediate.
+func noRotation(context.Context) ([]adminapi.Intermediate, *adminapi.Rotation, error) {
+	return []adminapi.Intermediate{{State: "issues"}}, nil, nil
 }

@@ -27,9 +27,13 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 	if err != nil {
 		return err
 	}
+	issuers, rotation, err := a.Issuance(r.Context())
+	if err != nil {
+		return err
+	}
 	out := adminapi.Status{
-		Version: a.Version, Started: a.Started, TrustDomain: a.Authority.TrustDomain(), URLs: a.URLs, Ready: true,
-		Root: issuerOf(a.Authority.Root()), Issuer: issuerOf(a.Authority.Certificate()),
+		Version: a.Version, Started: a.Started, TrustDomain: a.Issuers.TrustDomain(), URLs: a.URLs, Ready: true,
+		Root: issuerOf(a.Issuers.Root()), Issuer: issuerOf(a.Issuers.Current().Certificate()), Issuers: issuers, Rotation: rotation,
 		Policy: a.Registrar.Policies.Current().Version(), Identities: map[string]int64{}, Suspects: counts.Suspects,
 		Certificates: counts.Live - counts.Revoked, Tokens: counts.OpenTokens,
 		RelyingParties: relyingPartiesOf(parties),

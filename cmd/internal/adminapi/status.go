@@ -11,8 +11,13 @@ type Status struct {
 	Reason      string    `json:"reason,omitempty"` // why not ready
 	URLs        URLs      `json:"urls"`
 	Root        Issuer    `json:"root"`
-	Issuer      Issuer    `json:"issuer"`
-	Policy      int64     `json:"policy_version"`
+	Issuer      Issuer    `json:"issuer"` // that issues now
+	// Issuers are all intermediates, in the order of their making, Rotation is the
+	// change to the newest of them; absent before the first.
+	Issuers  []Intermediate `json:"issuers"`
+	Rotation *Rotation      `json:"rotation,omitempty"`
+
+	Policy int64 `json:"policy_version"`
 	// Identities counts the identities in each state.
 	Identities map[string]int64 `json:"identities"`
 	// Suspects is how many of them are marked: look at the audit log.

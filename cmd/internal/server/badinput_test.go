@@ -161,7 +161,7 @@ func TestBadHolders(t *testing.T) {
 	requireProblem(t, resp, body, 401, api.ProblemUnauthenticated)
 
 	key := enrolltest.NewKey(t)
-	self := &x509.Certificate{SerialNumber: f.Authority.Certificate().SerialNumber, NotAfter: time.Now().Add(time.Hour)}
+	self := &x509.Certificate{SerialNumber: f.Issuers.Current().Certificate().SerialNumber, NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, self, self, key.Public(), key)
 	require.NoError(t, err)
 	resp, body = renewal(f.client(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}), enrolltest.CSR(t, enrolltest.NewKey(t)))
@@ -190,7 +190,7 @@ func TestBadHolders(t *testing.T) {
 func TestBrokenBody(t *testing.T) {
 	f := newServer(t, nil)
 	roots := x509.NewCertPool()
-	roots.AddCert(f.Authority.Root())
+	roots.AddCert(f.Issuers.Root())
 	for _, tail := range []string{
 		"Content-Length: 100\r\n\r\nonly this",
 		"Transfer-Encoding: chunked\r\n\r\nzz\r\n",

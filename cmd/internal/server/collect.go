@@ -2,27 +2,27 @@ package server
 
 import (
 	"context"
-	"crypto/x509"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
 )
 
-// Collect adds what the store knows to the metrics, and until when the issuer's
-// certificate lasts.
-func (m *Metrics) Collect(db *store.DB, issuer *x509.Certificate, ready func() error) {
-	m.registry.MustRegister(&collector{db: db, issuer: issuer, ready: ready, now: time.Now})
+// Collect adds what the store knows to the metrics, and until when the certificate
+// of whoever issues lasts.
+func (m *Metrics) Collect(db *store.DB, issuers *ca.Issuers, ready func() error) {
+	m.registry.MustRegister(&collector{db: db, issuers: issuers, ready: ready, now: time.Now})
 }
 
 // collector reads the store at each scrape.
 type collector struct {
-	db     *store.DB
-	issuer *x509.Certificate
-	ready  func() error
-	now    func() time.Time
+	db      *store.DB
+	issuers *ca.Issuers
+	ready   func() error
+	now     func() time.Time
 
 	mu      sync.Mutex
 	counted time.Time
@@ -67,7 +67,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		ready = 0
 	}
 	gauge(readyDesc, ready)
-	gauge(issuerDesc, float64(c.issuer.NotAfter.Unix()))
+	gauge(issuerDesc, float64(c.issuers.Current().Certificate().NotAfter.Unix()))
 	stats := c.db.Stats()
 	gauge(entriesDesc, float64(stats.Entries))
 	gauge(waitingDesc, float64(stats.Waiting))

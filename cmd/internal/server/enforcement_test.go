@@ -37,7 +37,7 @@ func (f *fixture) enrolled(path string) *tls.Certificate {
 // report is the body of a good report.
 func (f *fixture) report() string {
 	return fmt.Sprintf(`{"issuer":%q,"number":%d,"enforced_at":%q,"connections":4}`,
-		f.Authority.IssuerID(), f.Publisher.Signed().Number, f.ca.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
+		f.Issuers.Current().IssuerID(), f.Publishers.All()[0].Signed().Number, f.ca.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
 func (f *fixture) send(c *http.Client, body string) (*http.Response, []byte) {
@@ -64,7 +64,7 @@ func TestEnforcement(t *testing.T) {
 	s := f.known()
 	require.Len(t, s.Parties, 1)
 	p := s.Parties[0]
-	require.Equal(t, []any{"gateway/icu", "127.0.0.1", f.Publisher.Signed().Number, int64(4), true},
+	require.Equal(t, []any{"gateway/icu", "127.0.0.1", f.Publishers.All()[0].Signed().Number, int64(4), true},
 		[]any{p.Identity, p.Address, p.Number, p.Connections, p.Connected})
 
 	_, text := f.get(f.urls.ops + "/metrics")
@@ -83,13 +83,13 @@ func TestBadReports(t *testing.T) {
 	f := newServer(t, nil)
 	c := f.client(*f.enrolled("gateway/icu"))
 	good := f.report()
-	number := fmt.Sprintf(`"number":%d`, f.Publisher.Signed().Number)
+	number := fmt.Sprintf(`"number":%d`, f.Publishers.All()[0].Signed().Number)
 	change := func(old, new string) string {
 		require.Contains(t, good, old)
 		return strings.Replace(good, old, new, 1)
 	}
 	future := func(d time.Duration) string {
-		return fmt.Sprintf(`{"issuer":%q,%s,"enforced_at":%q}`, f.Authority.IssuerID(), number, f.ca.Now().Add(d).Format(time.RFC3339))
+		return fmt.Sprintf(`{"issuer":%q,%s,"enforced_at":%q}`, f.Issuers.Current().IssuerID(), number, f.ca.Now().Add(d).Format(time.RFC3339))
 	}
 	for name, tt := range map[string]struct {
 		body   string
@@ -106,9 +106,9 @@ func TestBadReports(t *testing.T) {
 		"huge":                 {`{"issuer":"` + strings.Repeat("a", api.MaxBody) + `"}`, 413, api.ProblemMalformed},
 		"an unknown member":    {change(`{`, `{"identity":"gateway/other",`), 400, api.ProblemMalformed},
 		"a member twice":       {change(`{`, `{"number":1,`), 400, api.ProblemMalformed},
-		"no issuer":            {change(f.Authority.IssuerID(), ""), 400, api.ProblemMalformed},
-		"an unknown issuer":    {change(f.Authority.IssuerID(), strings.Repeat("00", 20)), 404, api.ProblemNotFound},
-		"the root":             {change(f.Authority.IssuerID(), f.Authority.RootID()), 404, api.ProblemNotFound},
+		"no issuer":            {change(f.Issuers.Current().IssuerID(), ""), 400, api.ProblemMalformed},
+		"an unknown issuer":    {change(f.Issuers.Current().IssuerID(), strings.Repeat("00", 20)), 404, api.ProblemNotFound},
+		"the root":             {change(f.Issuers.Current().IssuerID(), f.Issuers.Current().RootID()), 404, api.ProblemNotFound},
 		"no number":            {change(number, `"number":0`), 400, api.ProblemMalformed},
 		"a negative number":    {change(number, `"number":-1`), 400, api.ProblemMalformed},
 		"a fraction":           {change(number, `"number":1.5`), 400, api.ProblemMalformed},
@@ -116,7 +116,7 @@ func TestBadReports(t *testing.T) {
 		"a number in text":     {change(number, `"number":"1"`), 400, api.ProblemMalformed},
 		"a number not signed":  {change(number, `"number":9223372036854775807`), 409, api.ProblemConflict},
 		"negative connections": {change(`"connections":4`, `"connections":-4`), 400, api.ProblemMalformed},
-		"no time":              {fmt.Sprintf(`{"issuer":%q,%s}`, f.Authority.IssuerID(), number), 400, api.ProblemMalformed},
+		"no time":              {fmt.Sprintf(`{"issuer":%q,%s}`, f.Issuers.Current().IssuerID(), number), 400, api.ProblemMalformed},
 		"no time at all":       {change(`"enforced_at":"`, `"enforced_at":"x`), 400, api.ProblemMalformed},
 		"a time in the future": {future(time.Hour), 400, api.ProblemMalformed},
 	} {
@@ -168,7 +168,7 @@ func FuzzReport(f *testing.F) {
 	f.Add([]byte(`{"issuer":"","number":-1,"enforced_at":"0000-00-00T00:00:00Z"}`))
 	f.Add([]byte(`{"number":1e30}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := httptest.NewRequest(http.MethodPost, pathEnforcement, bytes.NewReader(bytes.ReplaceAll(body, []byte("ISSUER"), []byte(s.Authority.IssuerID()))))
+		r := httptest.NewRequest(http.MethodPost, pathEnforcement, bytes.NewReader(bytes.ReplaceAll(body, []byte("ISSUER"), []byte(s.Issuers.Current().IssuerID()))))
 		r.Header.Set("Content-Type", api.MediaJSON)
 		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
 		if err := s.enforcement(httptest.NewRecorder(), r); err != nil {
@@ -177,7 +177,7 @@ func FuzzReport(f *testing.F) {
 		known, err := s.Enforcement.Summary(t.Context(), 1)
 		require.NoError(t, err)
 		for _, p := range known.Parties {
-			require.LessOrEqual(t, p.Number, s.Publisher.Signed().Number)
+			require.LessOrEqual(t, p.Number, s.Publishers.All()[0].Signed().Number)
 		}
 	})
 }

@@ -19,12 +19,12 @@ import (
 func TestRevocationURLs(t *testing.T) {
 	f := newServer(t, nil)
 	for path, media := range map[string]string{
-		"/crl/" + f.Authority.IssuerID() + "/full.crl":  "application/pkix-crl",
-		"/crl/" + f.Authority.IssuerID() + "/delta.crl": "application/pkix-crl",
-		"/crl/" + f.Authority.IssuerID() + "/poll":      "application/pkix-crl",
-		"/crl/" + f.Authority.RootID() + "/full.crl":    "application/pkix-crl",
-		"/chain.crl.pem":                         "application/x-pem-file",
-		"/ca/" + f.Authority.IssuerID() + ".cer": "application/pkix-cert",
+		"/crl/" + f.Issuers.Current().IssuerID() + "/full.crl":  "application/pkix-crl",
+		"/crl/" + f.Issuers.Current().IssuerID() + "/delta.crl": "application/pkix-crl",
+		"/crl/" + f.Issuers.Current().IssuerID() + "/poll":      "application/pkix-crl",
+		"/crl/" + f.Issuers.RootID() + "/full.crl":              "application/pkix-crl",
+		"/chain.crl.pem": "application/x-pem-file",
+		"/ca/" + f.Issuers.Current().IssuerID() + ".cer": "application/pkix-cert",
 	} {
 		resp, body := f.get(f.urls.http + path)
 		require.Equal(t, http.StatusOK, resp.StatusCode, path)
@@ -44,7 +44,7 @@ func TestRevocationURLs(t *testing.T) {
 // Stopping does not wait for streams, which never end by themselves.
 func TestStopEndsStreams(t *testing.T) {
 	f := newServer(t, nil)
-	resp, err := http.Get(f.urls.http + "/crl/" + f.Authority.IssuerID() + "/stream")
+	resp, err := http.Get(f.urls.http + "/crl/" + f.Issuers.Current().IssuerID() + "/stream")
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	f.stop()

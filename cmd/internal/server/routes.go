@@ -30,14 +30,9 @@ func (s *Server) https() http.Handler {
 // cost more than the answer.
 func (s *Server) http() http.Handler {
 	mux := http.NewServeMux()
-	issuing, root := "/crl/"+s.Authority.IssuerID()+"/", "/crl/"+s.Authority.RootID()+"/"
-	mux.HandleFunc(issuing+"full.crl", s.Publisher.ServeFull)
-	mux.HandleFunc(issuing+"delta.crl", s.Publisher.ServeDelta)
-	mux.HandleFunc(issuing+"{n}/{shard}", s.Publisher.ServeShard)
-	mux.HandleFunc(issuing+"stream", s.Publisher.ServeStream)
-	mux.HandleFunc(issuing+"poll", s.Publisher.ServePoll)
-	mux.HandleFunc(root+"full.crl", s.Publisher.ServeRoot)
-	mux.HandleFunc("/chain.crl.pem", s.Publisher.ServeChain)
+	for pattern, serve := range s.Publishers.Routes() {
+		mux.HandleFunc(pattern, serve)
+	}
 	s.route(mux, "GET /ca/{file}", s.certificate)
 	rest := s.observed("http", s.orProblem(mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -27,7 +27,7 @@ func (s *Server) Run(ctx context.Context, l *Listeners) error {
 		{"socket", l.Socket, s.serverOf(s.socket())},
 	}
 	fronts[0].server.TLSConfig = s.tlsConfig()
-	fronts[1].server.RegisterOnShutdown(s.Publisher.EndStreams) // they would never end by themselves
+	fronts[1].server.RegisterOnShutdown(s.Publishers.EndStreams) // they would never end by themselves
 
 	ended := make(chan error, len(fronts))
 	for _, f := range fronts {

@@ -18,7 +18,7 @@ type Server struct {
 	Join      *join.Handler
 	Renew     *renew.Handler
 	Registrar *enroll.Registrar
-	Authority *ca.Authority
+	Issuers   *ca.Issuers
 
 	// ACME answers what is below /acme/, in its own way; nil: there is none.
 	ACME http.Handler
@@ -28,9 +28,9 @@ type Server struct {
 	// whose RemoteAddr is "uid:N".
 	Admin, AdminSocket map[string]Page
 
-	// Publisher serves the revocation lists, Responder answers OCSP.
-	Publisher *revoke.Publisher
-	Responder *revoke.Responder
+	// Publishers serve the revocation lists, Responder answers OCSP.
+	Publishers *revoke.Publishers
+	Responder  *revoke.Responder
 
 	// Enforcement hears what relying parties enforce.
 	Enforcement *revoke.Enforcement

@@ -41,7 +41,7 @@ func newServer(t testing.TB, pages map[string]Page) *fixture {
 	w := revoketest.New(t, f.ca)
 	f.Server = &Server{
 		Join: &join.Handler{Registrar: f.ca.Registrar}, Renew: &renew.Handler{Registrar: f.ca.Registrar},
-		Registrar: f.ca.Registrar, Authority: f.ca.Authority, Publisher: w.Publisher, Responder: w.Responder, Enforcement: w.Enforcement, Admin: pages,
+		Registrar: f.ca.Registrar, Issuers: f.ca.Issuers, Publishers: w.Publishers, Responder: w.Responder, Enforcement: w.Enforcement, Admin: pages,
 		Certificate: &Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {
 				dns, ips := SplitNames(WithLoopback(nil))
@@ -51,7 +51,7 @@ func newServer(t testing.TB, pages map[string]Page) *fixture {
 		},
 		Ready: f.ca.Store.Health, Metrics: NewMetrics(), Log: logger,
 	}
-	f.Metrics.Collect(f.ca.Store, f.Authority.Certificate(), func() error { return f.Ready() })
+	f.Metrics.Collect(f.ca.Store, f.Issuers, func() error { return f.Ready() })
 	require.NoError(t, f.Certificate.Renew(t.Context()))
 	l, err := Listen(testConfig(t))
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func (f *fixture) ended() error {
 // client trusts the CA, and shows own if there is one.
 func (f *fixture) client(own ...tls.Certificate) *http.Client {
 	roots := x509.NewCertPool()
-	roots.AddCert(f.Authority.Root())
+	roots.AddCert(f.Issuers.Root())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: own}}
 	f.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}

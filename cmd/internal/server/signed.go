@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"net/http"
@@ -17,7 +16,7 @@ import (
 // its hash. A machine asks before it trusts anybody, and compares the hash with
 // the one in its token: so it needs no trust in who answers.
 func (s *Server) root(w http.ResponseWriter, r *http.Request) error {
-	root := s.Authority.Root()
+	root := s.Issuers.Root()
 	sum := sha256.Sum256(root.Raw)
 	if !strings.EqualFold(r.PathValue("sha256"), hex.EncodeToString(sum[:])) {
 		return errNoRoute
@@ -32,7 +31,7 @@ func (s *Server) certificate(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errNoRoute
 	}
-	for _, cert := range []*x509.Certificate{s.Authority.Certificate(), s.Authority.Root()} {
+	for _, cert := range append(s.Issuers.Certificates(), s.Issuers.Root()) {
 		if issuer == hex.EncodeToString(cert.SubjectKeyId) {
 			return write(w, r, "application/pkix-cert", cert.Raw)
 		}

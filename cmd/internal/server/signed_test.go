@@ -22,13 +22,13 @@ import (
 // The root is found by its hash, and by no other.
 func TestRoot(t *testing.T) {
 	f := newServer(t, nil)
-	sum := sha256.Sum256(f.Authority.Root().Raw)
+	sum := sha256.Sum256(f.Issuers.Root().Raw)
 	name := hex.EncodeToString(sum[:])
 	for _, name := range []string{name, strings.ToUpper(name)} {
 		resp, body := f.get(f.urls.https + api.PathRoots + name)
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 		block, rest := pem.Decode(body)
-		require.Equal(t, f.Authority.Root().Raw, block.Bytes)
+		require.Equal(t, f.Issuers.Root().Raw, block.Bytes)
 		require.Empty(t, rest)
 		resp, _ = f.do(f.client(), http.MethodGet, f.urls.https+api.PathRoots+name, http.Header{"If-None-Match": {resp.Header.Get("ETag")}}, nil)
 		require.Equal(t, http.StatusNotModified, resp.StatusCode)
@@ -53,8 +53,8 @@ func TestIssuerCertificate(t *testing.T) {
 
 	resp, body = f.get(f.urls.http + "/ca/" + hex.EncodeToString(issuer.AuthorityKeyId) + ".cer")
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Equal(t, f.Authority.Root().Raw, body)
-	for _, path := range []string{"/ca/00.cer", "/ca/" + f.Authority.IssuerID(), "/ca/.cer"} {
+	require.Equal(t, f.Issuers.Root().Raw, body)
+	for _, path := range []string{"/ca/00.cer", "/ca/" + f.Issuers.Current().IssuerID(), "/ca/.cer"} {
 		resp, body = f.get(f.urls.http + path)
 		requireProblem(t, resp, body, http.StatusNotFound, api.ProblemNotFound)
 	}

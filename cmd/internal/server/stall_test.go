@@ -52,11 +52,11 @@ func TestThousandSubscribers(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		require.NoError(t, conn.SetDeadline(time.Now().Add(testPatience)))
-		_, err = fmt.Fprintf(conn, "GET /crl/%s/stream HTTP/1.1\r\nHost: ca\r\n\r\n", f.Authority.IssuerID())
+		_, err = fmt.Fprintf(conn, "GET /crl/%s/stream HTTP/1.1\r\nHost: ca\r\n\r\n", f.Issuers.Current().IssuerID())
 		require.NoError(t, err)
 		conns[i] = conn
 	}
-	require.Eventually(t, func() bool { return f.Publisher.Subscribers() == subscribers }, testPatience, testTick)
+	require.Eventually(t, func() bool { return f.Publishers.All()[0].Subscribers() == subscribers }, testPatience, testTick)
 	cost := (inUse() - before) / subscribers
 	require.Less(t, cost, int64(64<<10))
 	t.Logf("%d bytes for each subscriber", cost)
@@ -74,7 +74,7 @@ func TestThousandSubscribers(t *testing.T) {
 	for _, conn := range conns {
 		conn.Close()
 	}
-	require.Eventually(t, func() bool { return f.Publisher.Subscribers() == 0 && runtime.NumGoroutine() <= goroutines+5 }, testPatience, testTick)
+	require.Eventually(t, func() bool { return f.Publishers.All()[0].Subscribers() == 0 && runtime.NumGoroutine() <= goroutines+5 }, testPatience, testTick)
 }
 
 // inUse is the memory that this process holds for what it has not dropped.

@@ -16,7 +16,7 @@ import (
 func TestTLS(t *testing.T) {
 	f := newServer(t, nil)
 	roots := x509.NewCertPool()
-	roots.AddCert(f.Authority.Root())
+	roots.AddCert(f.Issuers.Root())
 	address := f.urls.https[len("https://"):]
 	conf := &tls.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(4)}
 	for range 2 {

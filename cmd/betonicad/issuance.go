@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/store"
+)
+
+const (
+	restCheck  = time.Hour   // between two looks at who may rest
+	rosterWait = time.Minute // before a roster that could not be taken over is tried again
+)
+
+// An issuance is which intermediate issues, and what answers for the others: as the
+// roster says, from the start on and after each SIGHUP.
+//
+// An intermediate that does not issue any more goes on signing its lists and OCSP
+// answers until nothing of its is in time, and no list of before can be either. Then
+// it rests: its last list is served.
+type issuance struct {
+	layout layout
+	config *server.Config
+	url    string
+	store  *store.DB
+	log    *slog.Logger
+
+	issuers    *ca.Issuers
+	registrar  *enroll.Registrar
+	validation *validation
+
+	// switched is called when another intermediate issues, after that.
+	switched func(context.Context) error
+
+	mu          sync.Mutex // of take, and of what follows
+	secrets     *secrets
+	authorities map[string]*ca.Authority // those that could be opened, by id
+}
+
+// newIssuance opens the authorities: of the roster's intermediates those that have
+// not ended.
+func newIssuance(d layout, c *server.Config, url string, s *secrets, logger *slog.Logger) (*issuance, error) {
+	i := &issuance{layout: d, config: c, url: url, log: logger, secrets: s, authorities: map[string]*ca.Authority{}}
+	if err := i.openAuthorities(s); err != nil {
+		return nil, err
+	}
+	current, others, resting := i.sorted(s, time.Now(), nil)
+	if current == nil {
+		return nil, fmt.Errorf("the intermediate %s: %w", s.roster.issuing(time.Now()), ca.ErrExpired)
+	}
+	var err error
+	if i.issuers, err = ca.NewIssuers(current); err != nil {
+		return nil, err
+	}
+	return i, i.issuers.Set(current, others, resting)
+}
+
+func (i *issuance) openAuthorities(s *secrets) error {
+	for _, one := range s.intermediates {
+		if i.authorities[one.id] != nil {
+			continue
+		}
+		a, err := ca.New(ca.Config{Certificate: one.certificate, Root: s.root, Signer: one.signer, URL: i.url})
+		if errors.Is(err, ca.ErrExpired) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		i.authorities[one.id] = a
+	}
+	return nil
+}
+
+// sorted says who issues, who answers beside it, and who rests. live are the issuers
+// of which something is in time, or was lately; nil: all.
+func (i *issuance) sorted(s *secrets, now time.Time, live map[string]store.IssuerCount) (current *ca.Authority, others []*ca.Authority, resting []*x509.Certificate) {
+	issuing := s.roster.issuing(now)
+	for _, one := range s.intermediates {
+		a := i.authorities[one.id]
+		_, lives := live[one.id]
+		next := s.roster.Move != nil && s.roster.Move.To == one.id
+		switch {
+		case a == nil || now.After(one.certificate.NotAfter):
+			resting = append(resting, one.certificate)
+		case one.id == issuing:
+			current = a
+		case next || lives || live == nil:
+			others = append(others, a)
+		default:
+			resting = append(resting, one.certificate)
+		}
+	}
+	return current, others, resting
+}
+
+// take puts a roster and the root's statement in force: first everything that
+// answers for the intermediates, then who issues. What it could not do it does when
+// it is called again.
+func (i *issuance) take(ctx context.Context, s *secrets) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err := i.validation.root.Replace(s.statement); err != nil {
+		return err
+	}
+	if err := i.openAuthorities(s); err != nil {
+		return err
+	}
+	for _, one := range s.intermediates { // in the order of their making
+		if err := i.store.AddIssuer(ctx, one.id); err != nil {
+			return err
+		}
+	}
+	if err := i.record(ctx, s.roster.Orders); err != nil {
+		return err
+	}
+	now := time.Now()
+	live, err := i.store.CountByIssuer(ctx, now.Add(-i.config.CRL.Lifetime.Duration))
+	if err != nil {
+		return err
+	}
+	before := i.issuers.Current()
+	current, others, resting := i.sorted(s, now, live)
+	if current == nil {
+		return fmt.Errorf("the intermediate that is to issue: %w", ca.ErrExpired)
+	}
+	if current != before { // it answers before it issues
+		answering := slices.DeleteFunc(append([]*ca.Authority{current}, others...), func(a *ca.Authority) bool { return a == before })
+		if err := i.issuers.Set(before, answering, resting); err != nil {
+			return err
+		}
+		if err := i.validation.follow(ctx, i.issuers, resting); err != nil {
+			return err
+		}
+	}
+	if err := i.issuers.Set(current, others, resting); err != nil {
+		return err
+	}
+	if err := i.validation.follow(ctx, i.issuers, resting); err != nil {
+		return err
+	}
+	if next, is := moveOf(s.roster, now), i.registrar.Move(); is == nil || next == nil || *is != *next {
+		i.registrar.SetMove(next)
+	}
+	i.secrets = s
+	if current == before {
+		return nil
+	}
+	i.log.InfoContext(ctx, "another intermediate issues", "issuer", current.IssuerID(), "subject", current.Certificate().Subject.String(), "before", before.IssuerID())
+	return i.switched(ctx)
+}
+
+// moveOf returns what the registrar is to know of the roster's move; nil if nobody is
+// asked to renew early.
+func moveOf(r *roster, now time.Time) *enroll.Move {
+	m := r.Move
+	if m == nil || m.State != moveOn || m.Pace == 0 || now.Before(m.Begins) {
+		return nil
+	}
+	return &enroll.Move{To: m.To, Since: m.Since, Pace: time.Duration(m.Pace)}
+}
+
+// Run takes over what is ordered, until ctx ends; it returns nil. After SIGHUP it
+// reads the roster and the root's statement; if they are not good, all stays as it
+// is.
+func (i *issuance) Run(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	timer := time.NewTimer(i.next(restCheck))
+	defer timer.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			err = i.reload(ctx)
+		case <-timer.C:
+			err = i.take(ctx, i.known())
+		}
+		wait := restCheck
+		if err != nil && ctx.Err() == nil {
+			i.log.ErrorContext(ctx, "taking over the intermediates", "error", err)
+			wait = rosterWait
+		}
+		timer.Reset(i.next(wait))
+	}
+}
+
+func (i *issuance) reload(ctx context.Context) error {
+	s, err := openSecrets(i.layout, i.config)
+	if err != nil {
+		return err
+	}
+	return i.take(ctx, s)
+}
+
+// known returns the secrets that are in force.
+func (i *issuance) known() *secrets {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.secrets
+}
+
+// next is how long nothing is to be done, wait at most.
+func (i *issuance) next(wait time.Duration) time.Duration {
+	if m := i.known().roster.Move; m != nil && m.State == moveOn {
+		if left := time.Until(m.Begins); left > 0 {
+			return min(wait, left)
+		}
+	}
+	return wait
+}
+
+// Health says why what is issued is of no use, or nil.
+func (i *issuance) Health() error {
+	current := i.issuers.Current().Certificate()
+	if _, revoked := i.validation.root.Revoked(current); revoked {
+		return fmt.Errorf("the root revoked %q, which issues: make the next intermediate with betonicad rotate", current.Subject)
+	}
+	return nil
+}
