@@ -51,29 +51,49 @@ func (s *Responder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusOK, status)
 		return
 	}
-	s.write(w, r, a, req.Nonce != nil)
+	now, err := s.Clock.Now()
+	if err != nil {
+		refuse(w, http.StatusOK, ocsp.TryLater)
+		return
+	}
+	write(w, r, a, now)
 }
 
-// write sends an answer with the headers of RFC 9919, Section 7.2. max-age ends
-// with nextUpdate. One with a nonce is for one caller only.
-func (s *Responder) write(w http.ResponseWriter, r *http.Request, a *answer, private bool) {
+// write sends an answer with the headers of RFC 9919, Section 7.2, which forbids
+// no-store and no-cache for all that is signed: an answer with a nonce, too, is only
+// found again by who asks with that nonce.
+func write(w http.ResponseWriter, r *http.Request, a *answer, now time.Time) {
 	h := w.Header()
 	h["Content-Type"] = responseType
-	if private {
-		h["Cache-Control"] = noStore
-	} else {
-		age := max(0, int(time.Until(a.until).Seconds()))
-		h["Cache-Control"] = []string{"max-age=" + strconv.Itoa(age) + ", public, no-transform, must-revalidate"}
-		h["Etag"], h["Last-Modified"], h["Expires"] = a.etag, a.modified, a.expires
-		if r.Method != http.MethodPost && r.Header.Get("If-None-Match") == a.etag[0] {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
+	h["Cache-Control"] = []string{"max-age=" + strconv.Itoa(maxAge(now, a.until)) + ", public, no-transform, must-revalidate"}
+	h["Etag"], h["Last-Modified"], h["Expires"] = a.etag, a.modified, a.expires
+	if r.Method != http.MethodPost && matches(r.Header["If-None-Match"], a.etag[0]) {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
 	h["Content-Length"] = a.length
 	if r.Method != http.MethodHead {
 		w.Write(a.body) // a caller that went away needs no answer
 	}
+}
+
+// maxAge is for how many seconds an answer may be kept: it is over before nextUpdate
+// is there.
+func maxAge(now, nextUpdate time.Time) int {
+	return max(0, int((nextUpdate.Sub(now)-1)/time.Second))
+}
+
+// matches reports whether an If-None-Match names the ETag (RFC 9110, Section 13.1.2,
+// by the weak comparison).
+func matches(fields []string, etag string) bool {
+	for _, field := range fields {
+		for one := range strings.SplitSeq(field, ",") {
+			if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // refuse sends one of the answers of five bytes, which nobody signs (RFC 6960,
@@ -107,9 +127,10 @@ func readRequest(r *http.Request) ([]byte, error) {
 }
 
 // fromPath decodes the request in a path. Clients differ in what they escape: the
-// base64 may have raw '/', '+' (or the blank that a proxy made of it), even "//".
+// base64 may have raw '/', '+' (or the blank that a proxy made of it), even "//". It
+// never begins with '/', which is there if the responder's URL was taken to end in one.
 func fromPath(u *url.URL) ([]byte, error) {
-	text, err := url.PathUnescape(strings.TrimPrefix(u.EscapedPath(), "/ocsp/"))
+	text, err := url.PathUnescape(strings.TrimLeft(strings.TrimPrefix(u.EscapedPath(), "/ocsp"), "/"))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,21 @@
+package revoke
+
+import (
+	"context"
+	"time"
+)
+
+// Rotate gives each issuer's responder a new key now.
+func (s *Responder) Rotate(ctx context.Context) error {
+	for _, v := range *s.voices.Load() {
+		next, err := newDelegate(ctx, s.Store, v.authority)
+		if err != nil {
+			return err
+		}
+		v.delegate.Store(next)
+	}
+	return nil
+}
+
+// RenewAt is when the first issuer's responder gets its next key.
+func (s *Responder) RenewAt() time.Time { return (*s.voices.Load())[0].delegate.Load().renewAt() }
