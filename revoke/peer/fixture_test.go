@@ -38,18 +38,18 @@ type machine struct {
 	*peer.Peer
 	source source
 	who    *peertest.Identity // nil: of a real CA
-	events *log
+	events *journal
 }
 
-// A log keeps events.
-type log struct {
+// A journal keeps events.
+type journal struct {
 	mu  sync.Mutex
 	all []peer.Event
 }
 
-func (l *log) add(e peer.Event) { l.mu.Lock(); l.all = append(l.all, e); l.mu.Unlock() }
+func (l *journal) add(e peer.Event) { l.mu.Lock(); l.all = append(l.all, e); l.mu.Unlock() }
 
-func (l *log) has(kind peer.Kind) bool {
+func (l *journal) has(kind peer.Kind) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.all {
@@ -60,7 +60,7 @@ func (l *log) has(kind peer.Kind) bool {
 	return false
 }
 
-func (l *log) count(kind peer.Kind) (n int) {
+func (l *journal) count(kind peer.Kind) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.all {
@@ -96,7 +96,7 @@ func openAt(t *testing.T, who *peertest.Identity, change ...func(*peer.Config)) 
 
 func (m *machine) open(t *testing.T, c peer.Config, change []func(*peer.Config)) {
 	t.Helper()
-	m.events = &log{}
+	m.events = &journal{}
 	c.State, c.Heartbeat, c.Events, c.Log = t.TempDir(), time.Hour, m.events.add, slog.New(slog.NewTextHandler(t.Output(), nil))
 	for _, f := range change {
 		f(&c)
