@@ -41,7 +41,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return exitCancelled
-	case errors.Is(err, agent.ErrNotEnrolled):
+	case errors.Is(err, agent.ErrNotEnrolled), errors.Is(err, errNotOnRecord):
 		return exitNotFound
 	case errors.Is(err, client.ErrNotCA): // it is also the reason why adminapi had no answer
 		return exitFailed

@@ -75,7 +75,7 @@ func (w *waiting) follow(ctx context.Context, env environment, daemon *adminapi.
 
 // watch shows how far a revocation comes, and returns how far it came.
 func (w *waiting) watch(ctx context.Context, env environment, daemon *adminapi.Client, number int64) (*adminapi.Enforcement, error) {
-	line := &progressLine{to: env.stderr, terminal: watched(env.stderr)}
+	line := newProgressLine(env.stderr)
 	var last *adminapi.Enforcement
 	for e, err := range daemon.WaitEnforced(ctx, number, w.timeout) {
 		if err != nil {
@@ -143,15 +143,25 @@ func writeMissing(w io.Writer, e adminapi.Enforcement, now time.Time) {
 }
 
 // A progressLine is one line of a terminal that is written again and again; where
-// there is no terminal it is nothing.
+// there is no terminal it is nothing. Only texts of our own may be shown.
 type progressLine struct {
-	to       io.Writer
-	terminal bool
-	shown    string
+	to    io.Writer // nil: no terminal
+	shown string
+}
+
+// newProgressLine returns a line of w, past what keeps control characters from it.
+func newProgressLine(w io.Writer) *progressLine {
+	if clean, ok := w.(*cleanWriter); ok {
+		w = clean.to
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &progressLine{to: f}
+	}
+	return &progressLine{}
 }
 
 func (l *progressLine) show(text string) {
-	if l.terminal && text != l.shown {
+	if l.to != nil && text != l.shown {
 		fmt.Fprint(l.to, "\r"+text+strings.Repeat(" ", max(0, len(l.shown)-len(text))))
 		l.shown = text
 	}
@@ -162,10 +172,4 @@ func (l *progressLine) clear() {
 		fmt.Fprint(l.to, "\r"+strings.Repeat(" ", len(l.shown))+"\r")
 		l.shown = ""
 	}
-}
-
-// watched says whether w is a terminal.
-func watched(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -124,7 +124,7 @@ func TestRevokeWaitNobody(t *testing.T) {
 // On a terminal one line is written again and again, and is gone in the end.
 func TestProgressLine(t *testing.T) {
 	var out strings.Builder
-	line := &progressLine{to: &out, terminal: true}
+	line := &progressLine{to: &out}
 	for _, text := range []string{"enforcing 10 of 12", "enforcing 10 of 12", "enforcing 9 of 12"} {
 		line.show(text)
 	}
