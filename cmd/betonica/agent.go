@@ -11,6 +11,7 @@ import (
 func agentCommand(env environment) *cobra.Command {
 	var conf agent.Config
 	var lists listsFlags
+	var relay relayFlags
 	cmd := &cobra.Command{
 		Use:   "agent --dir DIR [--exec COMMAND]",
 		Short: "Keep a machine's certificate fresh until told to stop",
@@ -23,6 +24,10 @@ file, for servers such as nginx, HAProxy and PostgreSQL. COMMAND runs after each
 change of it, too, as of the certificate, and finds in $BETONICA_CHANGED which it
 was: certificate or revocations. The file follows a revocation within a second or
 two, and COMMAND is never run twice at a time. --lists=false leaves it out.
+
+With --relay it serves the revocation lists to other machines of the site, as the
+CA does and with the CA's signatures, so that one machine listens to the CA for
+many: they name http://HOST:PORT of it where they would name the CA's.
 
 A DIR that is empty is enrolled first, with --url and --token-file. A machine
 whose certificate ran out is never enrolled anew: that takes a new token.`,
@@ -42,9 +47,14 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 			}
 			c := a.Credential()
 			conf.Log.InfoContext(ctx, "watching", "identity", c.ID(), "serial", c.Serial(), "not_after", c.NotAfter(), "renew_after", c.RenewAfter)
+			relayed, err := relay.start(ctx, a, conf, lists.url)
+			if err != nil {
+				return err
+			}
 			done := lists.keep(ctx, a, conf)
 			a.Wait()
 			<-done
+			<-relayed
 			return nil
 		},
 	}
@@ -54,5 +64,6 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 	cmd.Flags().StringVar(&conf.Request.Identity, "identity", "", "`ROLE/NAME` to be called, if the token leaves it open")
 	hookFlags(cmd)
 	lists.register(cmd)
+	relay.register(cmd)
 	return cmd
 }
