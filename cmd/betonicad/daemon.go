@@ -17,6 +17,7 @@ import (
 	"github.com/betonica/betonica/enroll/acme"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
 )
@@ -33,7 +34,8 @@ type daemon struct {
 	registrar *enroll.Registrar
 	issuance  *issuance
 	server    *server.Server
-	acme      *acme.Handler // nil: there is none
+	acme      *acme.Handler  // nil: there is none
+	mirror    *revoke.Mirror // nil: there is none
 	listeners *server.Listeners
 	log       *slog.Logger
 }
@@ -101,7 +103,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		return nil, err
 	}
 	ready := func() error {
-		return errors.Join(db.Health(), certificate.Valid(), va.publishers.Health(), issuance.Health())
+		return errors.Join(db.Health(), certificate.Valid(), va.Health(), issuance.Health())
 	}
 	metrics := server.NewMetrics()
 	metrics.Collect(db, issuers, ready)
@@ -113,7 +115,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	opened := &daemon{
-		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, listeners: l, log: logger,
+		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
 			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
@@ -143,6 +145,9 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("intermediates", d.issuance.Run)
 	beside.run("enforcement", d.server.Enforcement.Run)
 	beside.run("OCSP responder", d.server.Responder.Run)
+	if d.mirror != nil {
+		beside.run("published files", d.mirror.Run)
+	}
 	if d.acme != nil {
 		beside.run("ACME validation", d.acme.Run)
 	}

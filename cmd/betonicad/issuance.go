@@ -72,7 +72,7 @@ func (i *issuance) openAuthorities(s *secrets) error {
 		if i.authorities[one.id] != nil {
 			continue
 		}
-		a, err := ca.New(ca.Config{Certificate: one.certificate, Root: s.root, Signer: one.signer, URL: i.url})
+		a, err := ca.New(ca.Config{Certificate: one.certificate, Root: s.root, Signer: one.signer, URL: i.url, Freshest: i.config.CRL.FreshestInCertificates})
 		if errors.Is(err, ca.ErrExpired) {
 			continue
 		}

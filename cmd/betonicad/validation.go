@@ -19,6 +19,7 @@ type validation struct {
 	root       *revoke.Anchor
 	publishers *revoke.Publishers
 	responder  *revoke.Responder
+	mirror     *revoke.Mirror // nil: there is none
 
 	enforcement *revoke.Enforcement
 
@@ -32,7 +33,7 @@ func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store
 		revoker: &revoke.Revoker{Store: db, Log: logger},
 		lists: revoke.PublisherConfig{
 			Store: db, Clock: clock,
-			Lifetime: c.CRL.Lifetime.Duration, Heartbeat: c.CRL.Heartbeat.Duration, Log: logger,
+			Lifetime: c.CRL.Lifetime.Duration, Heartbeat: c.CRL.Heartbeat.Duration, MaxBytes: c.CRL.MaxBytes.N, Log: logger,
 		},
 	}
 	var err error
@@ -40,6 +41,13 @@ func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store
 		return nil, err
 	}
 	v.publishers = revoke.NewPublishers(v.root)
+	if c.CRL.PublishDir != "" {
+		v.mirror = revoke.NewMirror(revoke.MirrorConfig{
+			Dir: c.CRL.PublishDir, Publishers: v.publishers.All, Root: v.root.CRL,
+			Certificates: func() []*x509.Certificate { return append(issuers.Certificates(), s.root) }, Log: logger,
+		})
+		v.lists.Changed = v.mirror.Poke
+	}
 	v.responder, err = revoke.NewResponder(ctx, revoke.ResponderConfig{
 		Store: db, Issuers: issuers, Clock: clock, Root: v.root,
 		Lifetime: c.OCSP.Lifetime.Duration, Cache: int(c.OCSP.Cache), Log: logger,
@@ -54,6 +62,15 @@ func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store
 		return nil, err
 	}
 	return v, v.follow(ctx, issuers, nil)
+}
+
+// Health returns why lists, or their files, are not being renewed, or nil.
+func (v *validation) Health() error {
+	err := v.publishers.Health()
+	if v.mirror != nil {
+		err = errors.Join(err, v.mirror.Health())
+	}
+	return err
 }
 
 // follow publishes for the issuers as they are now, and answers OCSP for them. Of

@@ -58,14 +58,7 @@ type Config struct {
 		PassphraseFile string `toml:"passphrase_file"`
 	} `toml:"ca"`
 
-	CRL struct {
-		// Lifetime is how long a revocation list is good: how long relying parties go
-		// on without us at most. From 1m to 720h; default "24h".
-		Lifetime Duration `toml:"lifetime"`
-		// Heartbeat is how often a delta is signed and pushed when nothing happens.
-		// From 100ms to 1h; default "10s". Relying parties expect it.
-		Heartbeat Duration `toml:"heartbeat"`
-	} `toml:"crl"`
+	CRL CRLConfig `toml:"crl"`
 
 	OCSP struct {
 		// Lifetime is how long an OCSP answer may be believed: what a revocation
@@ -109,6 +102,9 @@ func ReadConfig(dir string) (*Config, error) {
 	c.resolve(dir)
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := c.CRL.check(file, text, dir); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -159,6 +155,7 @@ func (c *Config) resolve(dir string) {
 	}
 	orPath(&c.Server.Socket, dir, "admin.sock")
 	orPath(&c.Audit.Evidence, dir, "evidence.log")
+	c.CRL.resolve(dir)
 	orText(&c.Store.DSN, "sqlite:betonica.db")
 	orText(&c.CA.Key, "file:keys/intermediate.key")
 	c.Store.DSN = below(dir, "sqlite:", c.Store.DSN)
@@ -171,8 +168,6 @@ func (c *Config) resolve(dir string) {
 // check bounds what has a unit.
 func (c *Config) check() error {
 	return errors.Join(
-		c.CRL.Lifetime.within("crl.lifetime", 24*time.Hour, time.Minute, 720*time.Hour),
-		c.CRL.Heartbeat.within("crl.heartbeat", 10*time.Second, 100*time.Millisecond, time.Hour),
 		c.OCSP.Lifetime.within("ocsp.lifetime", time.Minute, 5*time.Second, 24*time.Hour),
 		c.OCSP.Cache.within("ocsp.cache", 32<<20, 64<<10, 64<<30),
 		c.ACME.resolve(),
