@@ -2,8 +2,24 @@ package revoke
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/betonica/betonica/revoke/ocsp"
 )
+
+// ReadOCSP reads a request as ServeHTTP does.
+func ReadOCSP(r *http.Request) (*ocsp.Request, error) {
+	read := readRequest
+	if r.Method == http.MethodGet {
+		read = func(r *http.Request) ([]byte, error) { return fromPath(r.URL) }
+	}
+	der, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	return ocsp.ParseRequest(der, maxAsked)
+}
 
 // Rotate gives each issuer's responder a new key now.
 func (s *Responder) Rotate(ctx context.Context) error {

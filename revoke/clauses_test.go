@@ -121,16 +121,7 @@ func meetSignedRequest(t *testing.T, c *clauses) {
 
 func meetHashes(t *testing.T, c *clauses) {
 	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
-		plain := c.id(hash, c.good)
-		var id struct {
-			Hash      struct{ OID asn1.ObjectIdentifier }
-			Name, Key []byte
-			Serial    asn1.RawValue
-		}
-		_, err := asn1.Unmarshal(plain, &id)
-		require.NoError(t, err)
-		withNull := tlv(0x30, tlv(0x30, oid(id.Hash.OID), []byte{5, 0}), tlv(4, id.Name), tlv(4, id.Key), id.Serial.FullBytes)
-		for _, asked := range [][]byte{plain, withNull} {
+		for _, asked := range [][]byte{c.id(hash, c.good), c.id(hash, c.good, 5, 0)} { // NULL
 			single := c.ask(t, request([][]byte{asked}, nil)).tbs.Responses[0]
 			require.Equal(t, asked, single.ID.FullBytes)
 			require.Equal(t, tagGood, single.Status.Tag)
@@ -156,11 +147,8 @@ func meetNoExtendedRevoke(t *testing.T, c *clauses) {
 }
 
 func meetForeign(t *testing.T, c *clauses) {
-	stranger, err := ocsp.NewIssuer(newWorld(t, enrolltest.New(t)).issuing)
-	require.NoError(t, err)
-	id, err := stranger.CertID(crypto.SHA1, c.good)
-	require.NoError(t, err)
-	require.Equal(t, ocsp.Unauthorized.Response(), c.send(t, request([][]byte{id.DER()}, nil)))
+	stranger := newWorld(t, enrolltest.New(t)).issuing
+	require.Equal(t, ocsp.Unauthorized.Response(), c.send(t, request([][]byte{certID(stranger, crypto.SHA1, c.good)}, nil)))
 	// Half a name is none.
 	mine := c.id(crypto.SHA1, c.good)
 	half := bytes.Clone(mine)
@@ -183,9 +171,8 @@ func meetExpired(t *testing.T, c *clauses) {
 }
 
 func meetIntermediate(t *testing.T, c *clauses) {
-	id, err := c.root.CertID(crypto.SHA1, c.w.issuing.SerialNumber.Bytes())
-	require.NoError(t, err)
-	a := c.ask(t, request([][]byte{id.DER()}, nil))
+	id := certID(c.w.root, crypto.SHA1, c.w.issuing.SerialNumber.Bytes())
+	a := c.ask(t, request([][]byte{id}, nil))
 	require.Equal(t, tagGood, a.tbs.Responses[0].Status.Tag)
 	require.NoError(t, a.delegate(t).CheckSignatureFrom(c.w.root))
 
@@ -194,9 +181,8 @@ func meetIntermediate(t *testing.T, c *clauses) {
 }
 
 func meetTwoIssuers(t *testing.T, c *clauses) {
-	id, err := c.root.CertID(crypto.SHA1, c.w.issuing.SerialNumber.Bytes())
-	require.NoError(t, err)
-	a := c.ask(t, request([][]byte{id.DER(), c.one()[0]}, nil))
+	id := certID(c.w.root, crypto.SHA1, c.w.issuing.SerialNumber.Bytes())
+	a := c.ask(t, request([][]byte{id, c.one()[0]}, nil))
 	require.NoError(t, a.delegate(t).CheckSignatureFrom(c.w.issuing))
 	require.Equal(t, tagUnknown, a.tbs.Responses[0].Status.Tag)
 	require.Equal(t, tagGood, a.tbs.Responses[1].Status.Tag)
@@ -213,13 +199,7 @@ func meetPlain(t *testing.T, c *clauses) {
 
 func meetByKey(t *testing.T, c *clauses) {
 	a := c.ask(t, request(c.one(), nil))
-	var spki struct {
-		Algorithm asn1.RawValue
-		Key       asn1.BitString
-	}
-	_, err := asn1.Unmarshal(a.delegate(t).RawSubjectPublicKeyInfo, &spki)
-	require.NoError(t, err)
-	sum := sha1.Sum(spki.Key.Bytes)
+	sum := sha1.Sum(keyBits(a.delegate(t)))
 	require.Equal(t, tlv(0xa2, tlv(4, sum[:])), a.tbs.ResponderID.FullBytes)
 }
 

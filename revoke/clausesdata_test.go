@@ -14,7 +14,6 @@ import (
 
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
-	"github.com/betonica/betonica/revoke/ocsp"
 )
 
 // What follows builds requests and reads answers without package ocsp, which is what
@@ -79,7 +78,6 @@ func never(n byte) []byte { return bytes.Repeat([]byte{0x7e, n}, 8) }
 // clauses is a CA that knows a good and a revoked certificate.
 type clauses struct {
 	w             *world
-	issuer, root  *ocsp.Issuer
 	good, revoked []byte // serial numbers
 }
 
@@ -91,17 +89,44 @@ func newClauses(t *testing.T, change ...func(*revoke.PublisherConfig, *revoke.Re
 	_, err := w.Revoker.Identity(t.Context(), root, "device/gone", orders)
 	require.NoError(t, err)
 	c := &clauses{w: w, good: good.SerialNumber.Bytes(), revoked: gone.SerialNumber.Bytes()}
-	c.issuer, err = ocsp.NewIssuer(w.issuing)
-	require.NoError(t, err)
-	c.root, err = ocsp.NewIssuer(w.root)
-	require.NoError(t, err)
 	return c
 }
 
-func (c *clauses) id(hash crypto.Hash, serial []byte) []byte {
-	id, err := c.issuer.CertID(hash, serial)
-	require.NoError(c.w.t, err)
-	return id.DER()
+var hashOIDs = map[crypto.Hash]asn1.ObjectIdentifier{
+	crypto.SHA1:   {1, 3, 14, 3, 2, 26},
+	crypto.SHA256: {2, 16, 840, 1, 101, 3, 4, 2, 1},
+	crypto.SHA384: {2, 16, 840, 1, 101, 3, 4, 2, 2},
+	crypto.SHA512: {2, 16, 840, 1, 101, 3, 4, 2, 3},
+}
+
+// id is the CertID of one of the intermediate's certificates, with the parameters of
+// the hash as given, mostly none.
+func (c *clauses) id(hash crypto.Hash, serial []byte, parameters ...byte) []byte {
+	return certID(c.w.issuing, hash, serial, parameters...)
+}
+
+func certID(issuer *x509.Certificate, hash crypto.Hash, serial []byte, parameters ...byte) []byte {
+	sum := func(data []byte) []byte {
+		h := hash.New()
+		h.Write(data)
+		return h.Sum(nil)
+	}
+	if serial[0]&0x80 != 0 {
+		serial = append([]byte{0}, serial...)
+	}
+	return tlv(0x30, tlv(0x30, oid(hashOIDs[hash]), parameters), tlv(4, sum(issuer.RawSubject)), tlv(4, sum(keyBits(issuer))), tlv(2, serial))
+}
+
+// keyBits is the key in the BIT STRING subjectPublicKey.
+func keyBits(cert *x509.Certificate) []byte {
+	var spki struct {
+		Algorithm asn1.RawValue
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(cert.RawSubjectPublicKeyInfo, &spki); err != nil {
+		panic(err)
+	}
+	return spki.Key.Bytes
 }
 
 // one asks about the good one only.

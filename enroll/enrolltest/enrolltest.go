@@ -65,14 +65,24 @@ func New(t testing.TB) *CA {
 	return Open(t, storetest.SQLite(t))
 }
 
+// NewAt is New for a CA whose certificates say that its lists and its responder are
+// at url.
+func NewAt(t testing.TB, url string) *CA {
+	return open(t, storetest.SQLite(t), url)
+}
+
 // Open returns a CA on the empty store at dsn.
 func Open(t testing.TB, dsn string) *CA {
+	return open(t, dsn, "http://ca.hospital.example")
+}
+
+func open(t testing.TB, dsn, url string) *CA {
 	c := &CA{t: t}
 	h, err := ca.Create(ca.CreateConfig{TrustDomain: TrustDomain})
 	require.NoError(t, err)
 	c.RootKey, c.IssuingKey = h.RootKey, h.IntermediateKey
 	c.Authority, err = ca.New(ca.Config{
-		Certificate: h.Intermediate, Root: h.Root, Signer: &signer{h.IntermediateKey, c}, URL: "http://ca.hospital.example", Now: c.Now,
+		Certificate: h.Intermediate, Root: h.Root, Signer: &signer{h.IntermediateKey, c}, URL: url, Now: c.Now,
 	})
 	require.NoError(t, err)
 	c.Issuers, err = ca.NewIssuers(c.Authority)
