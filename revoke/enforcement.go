@@ -38,6 +38,8 @@ type EnforcementConfig struct {
 
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
+
+	keepEvery time.Duration // 0: as the constant
 }
 
 // Signed is the newest CRL number of an issuer, by its key identifier in hex.
@@ -85,6 +87,9 @@ func NewEnforcement(ctx context.Context, c EnforcementConfig) (*Enforcement, err
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
 	}
+	if c.keepEvery == 0 {
+		c.keepEvery = keepEvery
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -102,7 +107,7 @@ func NewEnforcement(ctx context.Context, c EnforcementConfig) (*Enforcement, err
 // writes the rest, and returns nil.
 func (e *Enforcement) Run(ctx context.Context) error {
 	defer e.deaf()
-	keep, beat, forget := time.NewTicker(keepEvery), time.NewTicker(e.Heartbeat), time.NewTicker(forgetEvery)
+	keep, beat, forget := time.NewTicker(e.keepEvery), time.NewTicker(e.Heartbeat), time.NewTicker(forgetEvery)
 	defer keep.Stop()
 	defer beat.Stop()
 	defer forget.Stop()

@@ -1,6 +1,15 @@
 package revoke
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// KeepEvery sets how often reports are written that nobody waits for.
+func (c *EnforcementConfig) KeepEvery(d time.Duration) { c.keepEvery = d }
+
+// Revoked is the greatest number of a revocation that is known here.
+func (e *Enforcement) Revoked() int64 { return e.revoked.Load() }
 
 // Sample, Keep and Forget are what Run does from time to time.
 func (e *Enforcement) Sample() { e.sample(e.Now()) }

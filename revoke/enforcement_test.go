@@ -46,7 +46,9 @@ func newFleetOn(t *testing.T, c *enrolltest.CA, db *store.DB) *fleet {
 	require.NoError(t, err)
 	f.signed = []revoke.Signed{{Issuer: c.Authority.IssuerID(), Number: number}}
 	f.revoker = &revoke.Revoker{Store: db, Log: slog.New(slog.DiscardHandler)}
-	f.Enforcement, err = revoke.NewEnforcement(t.Context(), revoke.EnforcementConfig{Store: db, Signed: f.allSigned, Log: log, Now: c.Now})
+	conf := revoke.EnforcementConfig{Store: db, Signed: f.allSigned, Log: log, Now: c.Now}
+	conf.KeepEvery(time.Hour)
+	f.Enforcement, err = revoke.NewEnforcement(t.Context(), conf)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -105,6 +107,12 @@ func (f *fleet) revoke() int64 {
 	f.t.Helper()
 	path := "device/" + strings.ToLower(rand.Text())
 	f.certify(path)
+	return f.end(path)
+}
+
+// end revokes an identity, and returns the number that it took; it is signed.
+func (f *fleet) end(path string) int64 {
+	f.t.Helper()
 	fell, err := f.revoker.Identity(f.t.Context(), root, path, orders)
 	require.NoError(f.t, err)
 	require.NotZero(f.t, fell.Number)
@@ -167,6 +175,25 @@ func (l *lines) count(what string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Count(l.text.String(), what)
+}
+
+// certifyBy puts a certificate of another issuer on record.
+func (f *fleet) certifyBy(issuer, path string) {
+	f.t.Helper()
+	require.NoError(f.t, f.Store.AddIssuer(f.t.Context(), issuer))
+	id := f.CA.Identity(path)
+	policy, err := f.Store.CurrentPolicy(f.t.Context())
+	require.NoError(f.t, err)
+	c := store.Certificate{
+		Issuer: issuer, Identity: path, NotBefore: f.Now(), NotAfter: f.Now().Add(time.Hour), Method: "token",
+		Revision: id.Revision, Policy: policy.Version, DER: []byte("other"),
+	}
+	rand.Read(c.Serial[:])
+	rand.Read(c.SPKI[:])
+	require.NoError(f.t, f.Store.Update(f.t.Context(), func(tx *store.Tx) audit.Event {
+		tx.InsertCertificate(c)
+		return audit.Event{Action: "test.write", Actor: "uid:0", Outcome: "ok"}
+	}))
 }
 
 func eachFleet(t *testing.T, test func(t *testing.T, f *fleet)) {
@@ -303,12 +330,23 @@ func TestWatchIssuers(t *testing.T) {
 		old := f.newest()
 		f.said("a", old)
 		require.NoError(t, f.sayOf("a", other, old))
-		number := f.revoke()
+		f.certify("gateway/first")
+		f.certify("gateway/both")
+		f.certifyBy(other, "gateway/both")
+
+		number := f.end("gateway/first")
 		next := f.watch(t.Context(), number)
 		require.Equal(t, 1, next().Waiting)
-		require.NoError(t, f.sayOf("a", other, number))
-		f.Advance(time.Second)
 		f.said("a", number)
+		require.Equal(t, 1, until(next, revoke.Progress.Done).Enforcing)
+
+		number = f.end("gateway/both")
+		next = f.watch(t.Context(), number)
+		require.Equal(t, 1, next().Waiting)
+		f.said("a", number)
+		require.Equal(t, 1, next().Waiting)
+		f.Advance(time.Second)
+		require.NoError(t, f.sayOf("a", other, number))
 		p := until(next, revoke.Progress.Done)
 		require.Equal(t, 1, p.Enforcing)
 		require.GreaterOrEqual(t, p.Slowest, time.Second)
@@ -500,6 +538,8 @@ func TestEnforcementReplicas(t *testing.T) {
 	there.sign(number)
 	next := here.watch(t.Context(), number)
 	require.Equal(t, 3, next().Waiting)
+	eventually(t, func() bool { return there.Revoked() == number }, "the revocation's way to the other replica")
+	there.Keep()
 	here.said("a", number)
 	there.said("b", number)
 	there.said("c", number)

@@ -9,8 +9,8 @@ import (
 // ServeSSE pushes each delta as a server-sent event (WHATWG HTML, Section 9.2):
 // "delta" with the base64 of its DER, or "pointer" with a [Pointer]. The id is the
 // CRL number; a client that comes back with it in Last-Event-ID gets the newest
-// delta at once unless it has that one. An id above the newest is none of ours, and
-// counts for nothing. Who does not take an event within ten seconds is cut.
+// delta at once unless it has that one; an id above the newest, from before a
+// restore, changes nothing. Who does not take an event within ten seconds is cut.
 func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
 	if !onlyGet(w, r) {
 		return
@@ -22,9 +22,6 @@ func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	sent, _ := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64)
-	if newest := h.Newest(); newest != nil && sent > newest.number {
-		sent = 0
-	}
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
