@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -129,6 +130,18 @@ func TestFollow(t *testing.T) {
 	info, err := os.Stat(m.path)
 	require.NoError(t, err)
 	require.EqualValues(t, 0o644, info.Mode()) // servers read it as users of their own
+
+	// Who has it open reads on in the old one: it is replaced, not written over.
+	first, err := os.Open(m.path)
+	require.NoError(t, err)
+	defer first.Close()
+	before, err := os.ReadFile(m.path)
+	require.NoError(t, err)
+	defer func() {
+		after, err := io.ReadAll(first)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	}()
 
 	for _, name := range []string{"device/a", "device/b", "device/c"} {
 		cert, _ := w.Enrol(name)
