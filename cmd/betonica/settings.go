@@ -22,12 +22,14 @@ type settings struct {
 	TokenFile   string `toml:"token-file"`
 	Exec        string `toml:"exec"`
 	ExecTimeout string `toml:"exec-timeout"`
+	ListsURL    string `toml:"lists-url"`
 }
 
 func (s settings) byFlag() map[string]string {
 	return map[string]string{
 		"url": s.URL, "dir": s.Dir, "out": s.Out, "socket": s.Socket, "output": s.Output,
 		"token-file": s.TokenFile, "exec": s.Exec, "exec-timeout": s.ExecTimeout,
+		"lists-url": s.ListsURL,
 	}
 }
 
