@@ -36,12 +36,13 @@
 // three heartbeats, 30 s by default. Whoever blocks all ways to the CA gains MaxAge
 // from the last list, 4 h by default, and raises an alarm ([Silent]) within three
 // heartbeats: then connections are refused, and those that are open are cut within
-// 16 s.
+// 20 s.
 //
 // A revoked intermediate is another matter, for the root's list has no stream: it is
-// fetched from all addresses hourly, and within a second of the moment when any
-// issuer's stream ends or is silent, at most every 10 s. So a root's list is enforced
-// within the hour, and at once where the CA ends the fallen issuer's streams.
+// fetched from all addresses hourly, and as soon as any issuer's stream ends or is
+// silent for three heartbeats, and again when it is back, at most every 10 s. So a
+// root's list is enforced within the hour, and at once where the CA ends the fallen
+// issuer's streams.
 //
 // # Several issuers
 //
@@ -50,7 +51,8 @@
 // which takes one fetch. It follows the streams of at most 16 issuers, roots
 // included, and knows them again after a restart. Where there are more, the one that
 // nobody needed for longest is forgotten; while all were needed within a minute, OCSP
-// decides about the others, and looks at their open connections every 10 s. When the
+// decides about the others, and looks at their open connections every 10 s. One that
+// nobody needed for an hour and whose list is too old is forgotten, too. When the
 // machine's own certificate is renewed under another intermediate, that one is
 // followed within a second.
 //

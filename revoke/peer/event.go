@@ -29,7 +29,7 @@ const (
 	BadList    Kind = "bad list"         // a list could not be had, or was not taken: Err
 	Persisting Kind = "persisting"       // what must survive a restart could not be written: Err
 	Met        Kind = "issuer met"       // somebody came with a certificate of an issuer that was not known
-	Forgotten  Kind = "issuer forgotten" // an issuer made room for another
+	Forgotten  Kind = "issuer forgotten" // an issuer made room for another, or nobody needs it and it signs no more
 )
 
 // This machine's own doings.

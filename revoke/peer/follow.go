@@ -14,14 +14,16 @@ const (
 	missed      = 3                      // heartbeats, before it is an alarm
 	jitterMost  = 2 * time.Second        // before everybody fetches the same full list
 	soon        = 500 * time.Millisecond // before everybody fetches the same delta
-	preferred   = 10 * time.Minute       // until the first address, and the stream, are tried again
+	preferred   = 10 * time.Minute       // until the stream of the first address is tried again; doubled while that is in vain
+	preferredTo = 24 * time.Hour
 	rootEvery   = time.Hour
 	rootRetry   = 10 * time.Second // until there is a root's list, and between looks for a newer one
 )
 
 var (
-	errPreferred = errors.New("time to try the first address again")
+	errPreferred = errors.New("time to try the stream of the first address again")
 	errEnded     = errors.New("the stream ended")
+	errHeldBack  = errors.New("the stream is held back")
 )
 
 // run keeps the issuer's list fresh until ctx ends.
@@ -50,6 +52,7 @@ func (k *keeper) run(ctx context.Context) {
 // fetching in between.
 func (k *keeper) follow(ctx context.Context) {
 	wait := backoffFrom
+	k.patience = preferred
 	for ctx.Err() == nil {
 		began, before := time.Now(), k.number()
 		err := k.listen(ctx)
@@ -57,12 +60,15 @@ func (k *keeper) follow(ctx context.Context) {
 			k.prefer()
 			continue
 		}
+		if k.first() && k.number() > before && time.Since(began) > preferred {
+			k.patience = preferred
+		}
 		if !k.silent(ctx, err, &wait, began) {
 			return
 		}
-		heard := k.number()
+		held, heard := errors.Is(err, errHeldBack), k.number()
 		err = k.catchUp(ctx, "delta.crl")
-		if err == nil && heard == before && k.number() > heard {
+		if err == nil && held && k.number() > heard {
 			k.event(Polling, k.base(), nil)
 			began = time.Now()
 			if err = k.poll(ctx); errors.Is(err, errPreferred) {
@@ -94,36 +100,41 @@ func (k *keeper) silent(ctx context.Context, err error, wait *time.Duration, beg
 		*wait = backoffFrom // it worked for a while
 	}
 	k.event(Silent, k.base(), err)
-	k.peer.wakeRoots()
+	if !k.quiet {
+		k.quiet = true
+		k.peer.wakeRoots()
+	}
 	ok := sleep(ctx, rand.N(*wait))
 	*wait = min(2**wait, backoffTo)
 	return ok
 }
 
-// prefer goes back to the first address.
+// first reports whether the first address is in use.
+func (k *keeper) first() bool { return k.turns.Load()%int64(len(k.peer.bases)) == 0 }
+
+// prefer goes back to the stream of the first address; the next time later, since
+// one that is held back makes us deaf for three heartbeats each time.
 func (k *keeper) prefer() {
-	n := int64(len(k.peer.bases))
-	turns := k.turns.Load()
-	if turns%n == 0 {
-		return
+	k.patience = min(2*k.patience, preferredTo)
+	if n := int64(len(k.peer.bases)); !k.first() {
+		k.turns.Store((k.turns.Load()/n + 1) * n)
+		k.event(Switched, k.base(), nil)
 	}
-	k.turns.Store((turns/n + 1) * n)
-	k.event(Switched, k.base(), nil)
 }
 
 // watch bounds listening: it ends ctx after three heartbeats without a reset, and
-// when it is time for the first address again.
+// when it is time to leave a fallback.
 func (k *keeper) watch(ctx context.Context, fallback bool) (_ context.Context, reset, stop func()) {
 	silence := missed * k.peer.conf.Heartbeat
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(silence, func() {
-		cancel(fmt.Errorf("nothing new for %d heartbeats of %s", missed, k.peer.conf.Heartbeat))
+		cancel(fmt.Errorf("%w: nothing new for %d heartbeats of %s", errHeldBack, missed, k.peer.conf.Heartbeat))
 	})
 	var back *time.Timer
-	if fallback || k.turns.Load()%int64(len(k.peer.bases)) != 0 {
-		back = time.AfterFunc(preferred, func() { cancel(errPreferred) })
+	if fallback {
+		back = time.AfterFunc(k.patience, func() { cancel(errPreferred) })
 	}
-	return ctx, func() { timer.Reset(silence) }, func() {
+	return ctx, func() { timer.Reset(silence); k.quiet = false }, func() {
 		timer.Stop()
 		if back != nil {
 			back.Stop()
@@ -132,13 +143,13 @@ func (k *keeper) watch(ctx context.Context, fallback bool) (_ context.Context, r
 	}
 }
 
-// refresh fetches a root's list hourly, and when it is woken. It changes once a
-// year, or on a bad day.
+// refresh fetches a root's list hourly, and when it is woken, until the CA has
+// answered. It changes once a year, or on a bad day.
 func (k *keeper) refresh(ctx context.Context) {
 	pause := min(rootRetry, k.peer.conf.MaxAge, missed*k.peer.conf.Heartbeat)
-	for {
+	for ok := true; ; {
 		wait := rootEvery
-		if k.fresh(k.peer.conf.Now()) != nil {
+		if !ok || k.fresh(k.peer.conf.Now()) != nil {
 			wait = pause
 		}
 		timer := time.NewTimer(wait)
@@ -151,7 +162,7 @@ func (k *keeper) refresh(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		k.fetchRoot(ctx)
+		ok = k.fetchRoot(ctx)
 		if !sleep(ctx, pause) {
 			return
 		}
@@ -159,8 +170,9 @@ func (k *keeper) refresh(ctx context.Context) {
 }
 
 // fetchRoot asks all addresses for a root's list: it has no heartbeats to show
-// that somebody holds a newer one back.
-func (k *keeper) fetchRoot(ctx context.Context) {
+// that somebody holds a newer one back. It reports whether the last one, the CA,
+// has answered.
+func (k *keeper) fetchRoot(ctx context.Context) (ok bool) {
 	bases := k.peer.bases
 	for i, base := range bases {
 		within, cancel := context.WithTimeout(ctx, catchUpWithin)
@@ -168,11 +180,14 @@ func (k *keeper) fetchRoot(ctx context.Context) {
 			cancel()
 			within, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(len(bases)-i))
 		}
-		if err := k.fetch(within, base+"/crl/"+k.id+"/full.crl"); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		err := k.fetch(within, base+"/crl/"+k.id+"/full.crl")
+		if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 			k.event(BadList, base, err)
 		}
 		cancel()
+		ok = err == nil
 	}
+	return ok
 }
 
 // wakeRoots has the lists of all roots fetched.

@@ -13,7 +13,8 @@ import (
 
 const (
 	maxIssuers = 16          // whose lists are held, roots included
-	settled    = time.Minute // an issuer that was needed this recently is not forgotten
+	settled    = time.Minute // an issuer that was needed this recently makes no room for another
+	idle       = time.Hour   // an issuer that nobody needed for this long is forgotten once its list is too old
 )
 
 // issuers are those whose lists are held. They are read without a lock, since each
@@ -109,6 +110,26 @@ func (p *Peer) leastNeeded(all []*keeper) int {
 		}
 	}
 	return least
+}
+
+// forgetIdle forgets the issuers that nobody needs and that sign no lists any more:
+// after a rotation there are such.
+func (p *Peer) forgetIdle(now time.Time) {
+	p.known.mu.Lock()
+	defer p.known.mu.Unlock()
+	chain, long := p.own.Load(), now.Add(-idle).UnixNano()
+	var left []*keeper
+	for _, k := range p.held() {
+		if k == chain.issuing || k == chain.root || k.needed.Load() > long || k.fresh(now) == nil {
+			left = append(left, k)
+			continue
+		}
+		k.forget()
+		k.event(Forgotten, "", nil)
+	}
+	if len(left) < len(p.held()) {
+		p.known.all.Store(&left)
+	}
 }
 
 // supervise runs each keeper from when it is met until it is forgotten, or ctx

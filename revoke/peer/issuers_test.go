@@ -205,6 +205,32 @@ func TestIssuersBounded(t *testing.T) {
 	require.Error(t, err)
 }
 
+// An issuer that has retired, and that nobody comes with any more, is not asked for
+// its list for ever; one whose machines still come is.
+func TestRetired(t *testing.T) {
+	ca := peertest.New(t)
+	var ahead atomic.Int64
+	pump := openAt(t, ca.Identity("device/pump-1"))
+	retired := ca.Intermediate().Subject.CommonName
+	ca.Rotate()
+	gateway := openAt(t, ca.Identity("device/gw"), func(c *peer.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	c, err := pump.connect(t, gateway.listen(t))
+	require.NoError(t, err)
+	await(t, "the list", func() bool { return issuerOf(gateway, retired).Err == nil })
+	ca.Shift(5 * time.Hour)
+	ahead.Store(int64(5 * time.Hour)) // the list is too old now; a connection needs it
+	await(t, "a look at connections", func() bool { return gateway.events.has(peer.Stale) })
+	require.NoError(t, call(c))
+	require.Len(t, gateway.Issuers(), 3)
+	require.NoError(t, c.Close())
+	await(t, "the end of the connection", func() bool { return gateway.Connections() == 0 })
+	ahead.Store(int64(7 * time.Hour))
+	await(t, "the end of the issuer", func() bool { return gateway.events.has(peer.Forgotten) })
+	require.Len(t, gateway.Issuers(), 2)
+}
+
 // A chain that ends in another root opens no list.
 func TestStrangersOpenNothing(t *testing.T) {
 	ca, other := peertest.New(t), peertest.New(t)

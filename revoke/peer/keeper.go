@@ -33,6 +33,8 @@ type keeper struct {
 	stale    atomic.Bool              // and that was said
 	loaded   bool                     // from disk, before run
 	begun    bool                     // fetching, before run
+	quiet    bool                     // follow's: nothing new since a silence, and the roots were woken
+	patience time.Duration            // follow's: until the first address is tried again
 	wake     chan struct{}            // of a root: fetch now
 	gone     chan struct{}            // closed when it is forgotten
 	hub      stream.Hub               // of neighbours that we relay to

@@ -24,7 +24,7 @@ const (
 // listen reads the stream until it breaks or lies, or says nothing new for three
 // heartbeats.
 func (k *keeper) listen(ctx context.Context) error {
-	ctx, reset, stop := k.watch(ctx, false)
+	ctx, reset, stop := k.watch(ctx, !k.first())
 	defer stop()
 	base := k.base()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url("stream"), nil)
@@ -41,9 +41,12 @@ func (k *keeper) listen(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", req.URL, resp.Status)
+		return fmt.Errorf("%w: %s: %s", errHeldBack, req.URL, resp.Status)
 	}
 	k.event(Connected, base, nil)
+	if k.quiet {
+		k.peer.wakeRoots() // the CA is back, perhaps with another
+	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	idle := 0

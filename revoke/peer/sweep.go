@@ -25,6 +25,7 @@ func (p *Peer) sweep(ctx context.Context) {
 		p.lookAtOwn()
 		now := p.conf.Now()
 		p.sayStale(now)
+		p.forgetIdle(now)
 		var unsure []*entry
 		for _, e := range p.live.all() {
 			if e.expired(now) {
