@@ -85,3 +85,46 @@ func (d *DB) CountByIssuer(ctx context.Context, after time.Time) (map[string]Iss
 	}
 	return counts, nil
 }
+
+// CountReplaced counts, by issuer, what ends after a time and is not revoked, yet
+// nobody's certificate any more: it was renewed, or is of an identity that gets a new
+// one at each start. It reads two index entries for each certificate.
+func (d *DB) CountReplaced(ctx context.Context, after time.Time, identity string) (map[string]int64, error) {
+	counts := map[string]int64{}
+	for _, read := range []struct {
+		query string
+		args  []any
+	}{
+		{`
+			SELECT s.key_id, n.replaced FROM issuers s JOIN (
+				SELECT c.issuer, COUNT(*) AS replaced FROM certificates c
+				WHERE c.not_after > $1 AND EXISTS (SELECT 1 FROM lineage l WHERE l.parent = c.serial)
+				AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial)
+				GROUP BY c.issuer
+			) n ON n.issuer = s.id`, []any{after.UnixMilli()}},
+		{`
+			SELECT s.key_id, n.own FROM issuers s JOIN (
+				SELECT c.issuer, COUNT(*) AS own FROM certificates c
+				WHERE c.identity = $1 AND c.not_after > $2 AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial)
+				GROUP BY c.issuer
+			) n ON n.issuer = s.id`, []any{identity, after.UnixMilli()}},
+	} {
+		rows, err := d.reads.query(ctx, read.query, read.args...)
+		if err != nil {
+			return nil, fmt.Errorf("counting what was replaced: %w", err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var key string
+			var n int64
+			if err := rows.Scan(&key, &n); err != nil {
+				return nil, fmt.Errorf("counting what was replaced: %w", err)
+			}
+			counts[key] += n
+		}
+		if err := rows.Err(); err != nil {
+			return nil, fmt.Errorf("counting what was replaced: %w", err)
+		}
+	}
+	return counts, nil
+}

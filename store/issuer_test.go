@@ -69,6 +69,30 @@ func TestIssuersAreApart(t *testing.T) {
 	})
 }
 
+// What was renewed is nobody's certificate any more, and so are those that the daemon
+// itself had; what is revoked is not counted.
+func TestCountReplaced(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		identity(t, d, "device/a")
+		identity(t, d, "ca/self")
+		first := issued(t, d, "device/a")
+		second := certificate("device/a")
+		second.Parent = &first.Serial
+		must(t, d, func(tx *Tx) {
+			tx.InsertCertificate(second)
+			tx.RecordChild(first.Serial, second.Serial, nil)
+		})
+		issued(t, d, "ca/self")
+		counts, err := d.CountReplaced(t.Context(), time.Now(), "ca/self")
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{issuer: 2}, counts)
+		require.NoError(t, revokeSerial(d, first.Serial))
+		counts, err = d.CountReplaced(t.Context(), time.Now(), "ca/self")
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{issuer: 1}, counts)
+	})
+}
+
 // Nothing is recorded of an issuer that is not on record; recording one twice, or
 // two at the same moment, is no error.
 func TestAddIssuer(t *testing.T) {

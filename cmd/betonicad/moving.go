@@ -13,6 +13,7 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/ca/keys"
+	"github.com/betonica/betonica/store"
 )
 
 // next makes an intermediate with a key of its own under the daemon's passphrase, in
@@ -71,7 +72,7 @@ func (c *ceremony) enter(next intermediate, now time.Time, overlap, over time.Du
 	r.Move = &move{From: from, To: next.id, Begins: begins, Since: begins, Pace: pace(over), State: moveOn}
 	c.secrets.intermediates = append(c.secrets.intermediates, next)
 	return r.write(c.layout, c.order(actionRotate, next.id, map[string]any{
-		"from": from, "to": next.id, "serial": next.certificate.SerialNumber.Text(16), "sha256": fingerprint(next.certificate),
+		"from": from, "to": next.id, "serial": store.SerialOf(next.certificate).String(), "sha256": fingerprint(next.certificate),
 		"begins": begins, "pace": over.String(),
 	}))
 }
@@ -119,27 +120,35 @@ func (c *ceremony) back() (string, error) {
 		c.secrets.roster.write(c.layout, c.order(actionBack, m.From, map[string]any{"to": m.From}))
 }
 
-// resume goes on with the move, at another pace if one is given.
-func (c *ceremony) resume(now time.Time, anew *time.Duration) (string, error) {
+// A change is what of a move is to be another from now on; nil: as before.
+type change struct{ pace, overlap *time.Duration }
+
+// resume goes on with the move.
+func (c *ceremony) resume(now time.Time, anew change) (string, error) {
 	m, err := c.moving()
 	if err != nil {
 		return "", err
 	}
-	if m.State == moveOn && anew == nil {
+	if m.State == moveOn && anew == (change{}) {
 		return "", errors.New("the fleet is being moved already")
 	}
 	if err := c.fit(m.To); err != nil {
 		return "", fmt.Errorf("the next intermediate cannot issue: %w", err)
 	}
 	m.State = moveOn
-	if now.After(m.Begins) {
+	if anew.overlap != nil {
+		m.Begins = now.Add(*anew.overlap)
+	}
+	if m.Since = m.Begins; now.After(m.Begins) {
 		m.Since = now
 	}
-	if anew != nil {
-		m.Pace = pace(*anew)
+	if anew.pace != nil {
+		m.Pace = pace(*anew.pace)
 	}
-	return fmt.Sprintf("resumed: %q issues", c.secrets.intermediate(m.To).Subject),
-		c.secrets.roster.write(c.layout, c.order(actionResume, m.To, map[string]any{"to": m.To, "pace": time.Duration(m.Pace).String()}))
+	return fmt.Sprintf("resumed: %q issues from %s on", c.secrets.intermediate(m.To).Subject, m.Begins.Format(time.RFC3339)),
+		c.secrets.roster.write(c.layout, c.order(actionResume, m.To, map[string]any{
+			"to": m.To, "begins": m.Begins, "pace": time.Duration(m.Pace).String(),
+		}))
 }
 
 // fall puts on the roster that the root revoked an intermediate, which is not moved
@@ -150,7 +159,7 @@ func (c *ceremony) fall(falls *intermediate, reason string) error {
 		m.State = moveBack
 	}
 	return r.write(c.layout, c.order(actionRevoke, falls.id, map[string]any{
-		"id": falls.id, "serial": falls.certificate.SerialNumber.Text(16), "reason": reason,
+		"id": falls.id, "serial": store.SerialOf(falls.certificate).String(), "reason": reason,
 	}))
 }
 

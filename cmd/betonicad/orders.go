@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
@@ -50,8 +52,11 @@ func (i *issuance) recorded(ctx context.Context) (newest int64, err error) {
 			return 0, err
 		}
 		for _, e := range entries {
-			revision, _ := e.Detail["revision"].(float64)
-			newest = max(newest, int64(revision))
+			revision, err := strconv.ParseInt(fmt.Sprint(e.Detail["revision"]), 10, 64)
+			if err != nil {
+				continue // its data key was destroyed: rather twice on record than not at all
+			}
+			newest = max(newest, revision)
 		}
 	}
 	return newest, nil

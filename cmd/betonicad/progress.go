@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/store"
 )
@@ -46,19 +47,23 @@ func (i *issuance) Status(ctx context.Context) ([]adminapi.Intermediate, *admina
 			State: state, Certificates: count.Live - count.Revoked, Revoked: count.Revoked, LastNotAfter: count.Last,
 		})
 	}
-	return all, progress(s.roster.Move, counts, now), nil
+	if s.roster.Move == nil {
+		return all, nil, nil
+	}
+	replaced, err := i.store.CountReplaced(ctx, now, ca.RoleCA+"/"+selfName)
+	if err != nil {
+		return nil, nil, err
+	}
+	return all, progress(s.roster.Move, counts, replaced, now), nil
 }
 
-// progress says how far a move is.
-func progress(m *move, counts map[string]store.IssuerCount, now time.Time) *adminapi.Rotation {
-	if m == nil {
-		return nil
-	}
+// progress says how far a move is. What was replaced does not have to be moved.
+func progress(m *move, counts map[string]store.IssuerCount, replaced map[string]int64, now time.Time) *adminapi.Rotation {
 	r := &adminapi.Rotation{
 		State: string(m.State), From: m.From, To: m.To, Begins: m.Begins, Since: m.Since, Seconds: int64(time.Duration(m.Pace).Seconds()),
 	}
 	for id, count := range counts {
-		live := count.Live - count.Revoked
+		live := count.Live - count.Revoked - replaced[id]
 		r.Total += live
 		switch {
 		case id == m.To:
@@ -70,7 +75,7 @@ func progress(m *move, counts map[string]store.IssuerCount, now time.Time) *admi
 	switch {
 	case m.State == moveOn && now.Before(m.Begins):
 		r.State = "known"
-	case m.State == moveOn && r.Done == r.Total && r.Total > 0:
+	case m.State == moveOn && r.Done == r.Total:
 		r.State = "done"
 	case m.State == moveOn:
 		r.State = "moving"

@@ -40,7 +40,7 @@ betonicad root sign-crl --revoke.
 
 	--stop     ask nobody any more; before the overlap is over, do not issue either
 	--back     the earlier intermediate issues again
-	--resume   go on after --stop or --back`,
+	--resume   go on after --stop or --back; with --pace or --overlap, at those from now`,
 		Example: `  betonicad rotate --dir ca --root-key /media/safe/ca.root/root.key --pace 168h
   betonicad rotate --dir ca --stop
   systemctl kill --signal HUP betonica`,
@@ -54,7 +54,7 @@ betonicad root sign-crl --revoke.
 					return err
 				}
 			}
-			return r.run(env, cmd.Flags().Changed("pace"))
+			return r.run(env, cmd.Flags())
 		},
 	}
 	f := cmd.Flags()
@@ -64,7 +64,7 @@ betonicad root sign-crl --revoke.
 	f.DurationVar(&r.pace, "pace", 0, "time over which the fleet is asked to renew; 0: everyone renews when due")
 	f.BoolVar(&r.stop, "stop", false, "stop moving the fleet")
 	f.BoolVar(&r.back, "back", false, "have the earlier intermediate issue again")
-	f.BoolVar(&r.resume, "resume", false, "go on moving the fleet")
+	f.BoolVar(&r.resume, "resume", false, "go on, also at another pace or overlap")
 	cmd.MarkFlagsMutuallyExclusive("stop", "back", "resume")
 	return cmd
 }
@@ -78,7 +78,7 @@ func rootKeyFlags(f *pflag.FlagSet, k *rootKey) {
 // bounds of what rotate takes.
 const maxOverlap, maxPace = 90 * 24 * time.Hour, 366 * 24 * time.Hour
 
-func (r rotation) run(env environment, paced bool) error {
+func (r rotation) run(env environment, flags *pflag.FlagSet) error {
 	if r.overlap < 0 || r.overlap > maxOverlap || r.pace < 0 || r.pace > maxPace {
 		return usagef("--overlap is from 0 to %s, and --pace from 0 to %s", maxOverlap, maxPace)
 	}
@@ -95,9 +95,12 @@ func (r rotation) run(env environment, paced bool) error {
 	case r.back:
 		text, err = c.back()
 	case r.resume:
-		var anew *time.Duration
-		if paced {
-			anew = &r.pace
+		var anew change
+		if flags.Changed("pace") {
+			anew.pace = &r.pace
+		}
+		if flags.Changed("overlap") {
+			anew.overlap = &r.overlap
 		}
 		text, err = c.resume(now, anew)
 	default:

@@ -29,7 +29,8 @@ type Rotation struct {
 	Begins  time.Time `json:"begins"`
 	Since   time.Time `json:"since"`
 	Seconds int64     `json:"pace_seconds"`
-	// Done is how many live certificates are of To, Total how many there are.
+	// Done is how many live certificates are of To, Total how many there are: without
+	// those that were renewed, and the daemon's own.
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
 	// Ends is when the last live certificate of another issuer ends, at the latest.
