@@ -10,7 +10,7 @@ BENCH ?= .
 # of a package that failed, and the name and reason of each test left out.
 VERDICT := awk -f .ci/verdict.awk
 
-.PHONY: help build test check demo bench fuzz clean
+.PHONY: help build test check demo bench soak fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ bench: ## the figures (BENCH picks some), and 200 kills under load
 	go test -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 3h -v ./cmd/betonicad
 	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
 	go test -run '^$$' -bench 'Update' ./store
+
+soak: ## ten minutes of revocations while the daemon, its peers and slow readers come and go
+	go test -run '^TestSoak$$' -soak 10m -timeout 20m -v ./cmd/betonicad
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@grep -rnoE --include='*_test.go' --exclude-dir=testdata '^func Fuzz[A-Za-z0-9_]+' . | sort | \

@@ -231,6 +231,7 @@ func (s *soak) settle() {
 	}
 	for _, g := range s.gateways {
 		require.Eventually(s.t, func() bool { return g.peer.Load().Number() >= last && g.peer.Load().Fresh() == nil }, patience, 10*time.Millisecond)
+		require.Eventually(s.t, func() bool { return g.peer.Load().Stats().Reports > 0 }, patience, 10*time.Millisecond, "the daemon takes no report")
 		for _, p := range s.fallen {
 			c, err := p.connect(g.address.Load().(string))
 			if err == nil {
