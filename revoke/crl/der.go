@@ -68,6 +68,26 @@ func (r *reader) nested(tag byte, field string) reader {
 	return reader{b: body, err: r.err}
 }
 
+// oid reads the contents of an OBJECT IDENTIFIER: whole arcs, each in its shortest
+// form (X.690, Section 8.19), and below 2^28 as RFC 5280, Appendix B has them.
+func (r *reader) oid(field string) []byte {
+	body := r.read(tagOID, field)
+	octets := 0 // of the arc so far
+	for _, c := range body {
+		if octets++; octets > 4 || octets == 1 && c == 0x80 {
+			r.fail(field + " has an arc that is too large or not in its shortest form")
+			return nil
+		}
+		if c < 0x80 {
+			octets = 0
+		}
+	}
+	if r.err == nil && (len(body) == 0 || octets > 0) {
+		r.fail(field + " ends within an arc")
+	}
+	return body
+}
+
 // end demands that nothing is left of what.
 func (r *reader) end(what string) {
 	if len(r.b) > 0 {

@@ -43,7 +43,7 @@ func parseBasic(der []byte) (*basic, error) {
 	r.end("OCSPResponse")
 	body := explicit.nested(tagSequence, "responseBytes")
 	explicit.end("responseBytes")
-	if oid := body.read(tagOID, "responseType"); body.err == nil && string(oid) != oidBasic {
+	if oid := body.oid("responseType"); body.err == nil && string(oid) != oidBasic {
 		body.fail("responseType is not id-pkix-ocsp-basic")
 	}
 	octets := body.nested(tagOctetString, "response")

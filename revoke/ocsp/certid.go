@@ -67,7 +67,7 @@ func (r *reader) certID() CertID {
 // absent or NULL (RFC 5754, Section 2); those of an unknown one are its own matter.
 func (r *reader) hashAlgorithm() crypto.Hash {
 	in := r.nested(tagSequence, "hashAlgorithm")
-	oid := in.read(tagOID, "hashAlgorithm's identifier")
+	oid := in.oid("hashAlgorithm's identifier")
 	hash := hashOf(oid)
 	if hash != 0 && len(in.b) > 0 {
 		if len(in.read(tagNull, "hashAlgorithm's parameters")) > 0 {

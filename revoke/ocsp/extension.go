@@ -60,7 +60,7 @@ func (r *reader) extensions(tag byte, field string, known func(*reader, extensio
 
 func (r *reader) extension(field string) extension {
 	in := r.nested(tagSequence, field)
-	e := extension{oid: in.read(tagOID, "extension's identifier")}
+	e := extension{oid: in.oid("extension's identifier")}
 	if in.next(tagBoolean) {
 		e.critical = true
 		if !bytes.Equal(in.read(tagBoolean, "critical"), []byte{0xff}) {
