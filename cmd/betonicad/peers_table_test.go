@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -85,16 +86,23 @@ func (p *peersTable) done(t *testing.T) {
 	require.Equal(t, text, string(stands))
 }
 
-// brief is the table's short form, for the main README: what a server learns by, and
-// how soon.
+// brief is the table's short form, for the main README: which server refuses how soon.
 func (p *peersTable) brief() string {
-	text := "| server | learns by | refuses after |\n|---|---|---|\n"
+	servers := map[string][]string{} // by how soon
 	for _, r := range recipes {
 		cells := strings.Split(p.rows[r.folder], " | ")
 		if len(cells) < 6 {
 			continue
 		}
-		text += fmt.Sprintf("| %s | %s | %s |\n", strings.TrimPrefix(cells[0], "| "), cells[2], cells[5])
+		by := ", by OCSP"
+		if r.hooked {
+			by = ", by lists and a hook of `betonica agent`"
+		}
+		servers[cells[5]+by] = append(servers[cells[5]+by], strings.TrimPrefix(cells[0], "| ")+" "+cells[1])
+	}
+	text := "| refuses whoever was revoked | seen with |\n|---|---|\n"
+	for _, soon := range slices.Sorted(maps.Keys(servers)) {
+		text += fmt.Sprintf("| %s | %s |\n", soon, strings.Join(servers[soon], ", "))
 	}
 	return text
 }
