@@ -132,7 +132,7 @@ func (f *fleet) certify(path string) {
 // watch follows a revocation, one word at each call.
 func (f *fleet) watch(ctx context.Context, number int64) (next func() revoke.Progress) {
 	f.t.Helper()
-	word, stop := iter.Pull2(f.Watch(ctx, number))
+	word, stop := iter.Pull2(f.Watch(ctx, number, number))
 	f.t.Cleanup(stop)
 	return func() revoke.Progress {
 		f.t.Helper()
@@ -263,7 +263,7 @@ func TestWatchTimeout(t *testing.T) {
 		p := next()
 		require.Equal(t, []string{"b"}, names(p.Missing))
 		require.Equal(t, 1, p.Waiting)
-		_, err, _ := pull(f.Watch(t.Context(), number+1))
+		_, err, _ := pull(f.Watch(t.Context(), number+1, number+100))
 		require.ErrorIs(t, err, store.ErrNotFound)
 	})
 }
@@ -351,6 +351,28 @@ func TestWatchIssuers(t *testing.T) {
 		require.Equal(t, 1, p.Enforcing)
 		require.GreaterOrEqual(t, p.Slowest, time.Second)
 		require.ErrorIs(t, f.sayOf("a", "stranger", 1), revoke.ErrOtherIssuer)
+
+		// Of many revocations each issuer's last one counts.
+		f.certify("gateway/second")
+		f.certify("gateway/third")
+		f.certifyBy(other, "gateway/third")
+		first := f.end("gateway/third")
+		last := f.end("gateway/second")
+		word, stop := iter.Pull2(f.Watch(t.Context(), first, last))
+		defer stop()
+		for _, tt := range []struct {
+			issuer string
+			number int64
+			done   bool
+		}{{f.Authority.IssuerID(), first, false}, {f.Authority.IssuerID(), last, false}, {other, first, true}} {
+			p, err, _ := word()
+			require.NoError(t, err)
+			require.False(t, p.Done())
+			require.NoError(t, f.sayOf("a", tt.issuer, tt.number))
+			if p, _, _ := pull(f.Watch(t.Context(), first, last)); true {
+				require.Equal(t, tt.done, p.Done(), tt)
+			}
+		}
 	})
 }
 

@@ -19,10 +19,10 @@ const (
 
 // Progress is how far a revocation has come.
 type Progress struct {
-	Number    int64
+	Number    int64     // of the last revocation
 	RevokedAt time.Time // when its transaction began: at most a commit before it was durable
 
-	Enforcing int // relying parties that have reported this number or a later one
+	Enforcing int // relying parties that have reported such numbers, or later ones
 	Waiting   int // connected ones that have not: they have reported something within 2.5 minutes
 	Away      int // others that have not
 
@@ -46,23 +46,24 @@ func (p Progress) Done() bool { return p.Waiting == 0 }
 // Expected is how many relying parties there are.
 func (p Progress) Expected() int { return p.Enforcing + p.Waiting + p.Away }
 
-// A watch follows one revocation.
+// A watch follows revocations.
 type watch struct {
-	number  int64
-	issuers []string // of what fell
+	number  int64            // the last
+	numbers map[string]int64 // by issuer: the last that took certificates of its own
 	at      time.Time
 	reached map[string]time.Time // by identity; zero: we do not know when
 	changed chan struct{}        // holds a token if something changed
 }
 
-// Watch follows the revocation with this CRL number: it yields how far it has come,
-// and again when that changes or a second has passed, and ends when every connected
-// relying party enforces it, or ctx is done; the last word is always how it was in
-// the end. An identity that was itself revoked is not waited for. The error wraps
-// [store.ErrNotFound] if no revocation took certificates under this number.
-func (e *Enforcement) Watch(ctx context.Context, number int64) iter.Seq2[Progress, error] {
+// Watch follows the revocations with CRL numbers from first to last, of which the
+// last counts for each issuer whose certificates fell: it yields how far they have
+// come, and again when that changes or a second has passed, and ends when every
+// connected relying party enforces them, or ctx is done; the last word is always how
+// it was in the end. An identity that was itself revoked is not waited for. The
+// error wraps [store.ErrNotFound] if no certificate fell under these numbers.
+func (e *Enforcement) Watch(ctx context.Context, first, last int64) iter.Seq2[Progress, error] {
 	return func(yield func(Progress, error) bool) {
-		w, err := e.watch(ctx, number)
+		w, err := e.watch(ctx, first, last)
 		if err != nil {
 			yield(Progress{}, err)
 			return
@@ -112,21 +113,23 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// watch begins to follow a revocation.
-func (e *Enforcement) watch(ctx context.Context, number int64) (*watch, error) {
-	w := &watch{number: number, reached: map[string]time.Time{}, changed: make(chan struct{}, 1)}
+// watch begins to follow revocations.
+func (e *Enforcement) watch(ctx context.Context, first, last int64) (*watch, error) {
+	w := &watch{number: last, numbers: map[string]int64{}, reached: map[string]time.Time{}, changed: make(chan struct{}, 1)}
 	for _, s := range e.Signed() {
-		at, err := e.Store.RevokedAt(ctx, s.Issuer, number)
+		number, at, err := e.Store.LastRevoked(ctx, s.Issuer, first, last)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		w.at, w.issuers = at, append(w.issuers, s.Issuer)
+		if w.numbers[s.Issuer] = number; at.After(w.at) {
+			w.at = at
+		}
 	}
-	if len(w.issuers) == 0 {
-		return nil, fmt.Errorf("revocation %d: %w", number, store.ErrNotFound)
+	if len(w.numbers) == 0 {
+		return nil, fmt.Errorf("revocations %d to %d: %w", first, last, store.ErrNotFound)
 	}
 	if err := errors.Join(e.settle(ctx), e.refresh(ctx)); err != nil {
 		return nil, err
@@ -153,13 +156,13 @@ func (w *watch) look(p *party) {
 	default:
 	}
 	at, known := w.at, true
-	for _, issuer := range w.issuers {
+	for issuer, number := range w.numbers {
 		s := p.about(issuer)
-		if s == nil || s.Number < w.number {
+		if s == nil || s.Number < number {
 			delete(w.reached, p.identity) // it may have been there, and gone back
 			return
 		}
-		known = known && s.before < w.number
+		known = known && s.before < number
 		if s.rose.After(at) {
 			at = s.rose
 		}

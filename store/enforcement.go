@@ -99,18 +99,19 @@ func (d *DB) PruneEnforcement(ctx context.Context, before time.Time) error {
 	}
 }
 
-// RevokedAt returns when the revocation with this CRL number was made, if it took
-// certificates of that issuer, and [ErrNotFound] if not.
-func (d *DB) RevokedAt(ctx context.Context, issuer string, number int64) (time.Time, error) {
-	var at int64
-	err := d.reads.row(ctx, `
-		SELECT r.revoked_at FROM revocations r
-		WHERE r.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $1) AND r.number = $2
-		ORDER BY r.serial LIMIT 1`, []any{issuer, number}, &at)
+// LastRevoked returns the greatest CRL number, of those from first to last, under
+// which certificates of that issuer were revoked, and when; [ErrNotFound] if there
+// is none.
+func (d *DB) LastRevoked(ctx context.Context, issuer string, first, last int64) (number int64, at time.Time, err error) {
+	var ms int64
+	err = d.reads.row(ctx, `
+		SELECT r.number, r.revoked_at FROM revocations r
+		WHERE r.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $1) AND r.number >= $2 AND r.number <= $3
+		ORDER BY r.number DESC, r.serial DESC LIMIT 1`, []any{issuer, first, last}, &number, &ms)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("reading revocation %d: %w", number, err)
+		return 0, time.Time{}, fmt.Errorf("reading revocations %d to %d: %w", first, last, err)
 	}
-	return fromMillis(at), nil
+	return number, fromMillis(ms), nil
 }
 
 // Shared says whether other processes may write to the store: on PostgreSQL.

@@ -81,20 +81,33 @@ func TestPruneEnforcement(t *testing.T) {
 	})
 }
 
-// A revocation's time is found by its number and by the issuer of what fell.
-func TestRevokedAt(t *testing.T) {
+// The last revocation of a range is found by its numbers and by the issuer of what
+// fell.
+func TestLastRevoked(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d *DB) {
 		identity(t, d, "guard/a")
-		c := issued(t, d, "guard/a")
-		must(t, d, func(tx *Tx) { tx.ReplaceCertificates("guard/a", 1) })
-		r, err := d.Revocation(t.Context(), c.Serial)
+		var numbers []int64
+		for i := range int64(3) {
+			c := certificate("guard/a")
+			c.Revision += i
+			must(t, d, func(tx *Tx) { tx.InsertCertificate(c) })
+			must(t, d, func(tx *Tx) { tx.ReplaceCertificates("guard/a", c.Revision) })
+			r, err := d.Revocation(t.Context(), c.Serial)
+			require.NoError(t, err)
+			numbers = append(numbers, r.Number)
+			for _, first := range numbers {
+				number, at, err := d.LastRevoked(t.Context(), issuer, first, r.Number)
+				require.NoError(t, err)
+				require.Equal(t, r.Number, number)
+				require.Equal(t, r.At, at)
+			}
+		}
+		number, _, err := d.LastRevoked(t.Context(), issuer, 0, numbers[1])
 		require.NoError(t, err)
-		at, err := d.RevokedAt(t.Context(), issuer, r.Number)
-		require.NoError(t, err)
-		require.Equal(t, r.At, at)
-		_, err = d.RevokedAt(t.Context(), issuer, r.Number+1)
+		require.Equal(t, numbers[1], number)
+		_, _, err = d.LastRevoked(t.Context(), issuer, numbers[2]+1, numbers[2]+100)
 		require.ErrorIs(t, err, ErrNotFound)
-		_, err = d.RevokedAt(t.Context(), "another", r.Number)
+		_, _, err = d.LastRevoked(t.Context(), "another", 0, numbers[2])
 		require.ErrorIs(t, err, ErrNotFound)
 	})
 }
@@ -106,7 +119,7 @@ func TestEnforcementUsesIndexes(t *testing.T) {
 		record(t, d, report("guard/a", 1, time.Now().Add(-time.Hour)))
 		_, err := d.EnforcementReports(t.Context(), time.Time{})
 		require.NoError(t, err)
-		_, err = d.RevokedAt(t.Context(), issuer, 1)
+		_, _, err = d.LastRevoked(t.Context(), issuer, 1, 1)
 		require.ErrorIs(t, err, ErrNotFound)
 		require.NoError(t, d.PruneEnforcement(t.Context(), time.Now()))
 		n := 0

@@ -26,6 +26,8 @@ type tally struct {
 	Number       int64                 `json:"number"`       // CRL number from which on the lists say so; 0: no certificate fell
 	Problems     []trouble             `json:"problems"`
 	Enforcement  *adminapi.Enforcement `json:"enforcement,omitempty"`
+
+	first int64 // CRL number of the first revocation; 0: no certificate fell
 }
 
 // A trouble is a line that was not carried out.
@@ -72,7 +74,7 @@ func revokeFile(ctx context.Context, env environment, daemon *adminapi.Client, f
 	t.say(env, file, dryRun)
 	if waits.wait && t.Number > 0 && failed == nil {
 		var late error
-		t.Enforcement, late = waits.watch(ctx, env, daemon, t.Number)
+		t.Enforcement, late = waits.watch(ctx, env, daemon, t.first, t.Number)
 		err = errors.Join(err, late)
 	}
 	return errors.Join(t.write(env, form), err)
@@ -105,6 +107,9 @@ func (t *tally) add(items []listed, results []adminapi.RevocationResult) {
 		t.Left--
 		t.Certificates += r.Certificates
 		t.Number = max(t.Number, r.Number)
+		if r.Number > 0 && (t.first == 0 || r.Number < t.first) {
+			t.first = r.Number
+		}
 		switch r.Status {
 		case adminapi.ItemRevoked:
 			t.Revoked++

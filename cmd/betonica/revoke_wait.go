@@ -65,7 +65,7 @@ func (w *waiting) follow(ctx context.Context, env environment, daemon *adminapi.
 	if fallen.Number == 0 {
 		fmt.Fprintln(env.stderr, "no certificate fell: there is nothing to enforce")
 	} else {
-		last, err = w.watch(ctx, env, daemon, fallen.Number)
+		last, err = w.watch(ctx, env, daemon, fallen.Number, fallen.Number)
 	}
 	if form != asTable {
 		err = errors.Join(writeOne(env, form, enforced{fallen, last}, nil), err)
@@ -73,11 +73,12 @@ func (w *waiting) follow(ctx context.Context, env environment, daemon *adminapi.
 	return err
 }
 
-// watch shows how far a revocation comes, and returns how far it came.
-func (w *waiting) watch(ctx context.Context, env environment, daemon *adminapi.Client, number int64) (*adminapi.Enforcement, error) {
+// watch shows how far the revocations with these CRL numbers come, and returns how
+// far they came.
+func (w *waiting) watch(ctx context.Context, env environment, daemon *adminapi.Client, from, number int64) (*adminapi.Enforcement, error) {
 	line := newProgressLine(env.stderr)
 	var last *adminapi.Enforcement
-	for e, err := range daemon.WaitEnforced(ctx, number, w.timeout) {
+	for e, err := range daemon.WaitEnforced(ctx, from, number, w.timeout) {
 		if err != nil {
 			line.clear()
 			return last, fmt.Errorf("it is revoked; waiting until it is enforced: %w", interrupted(ctx, err))

@@ -50,7 +50,7 @@ func (d *bench) wait(b *testing.B, peers int) {
 		fell, err := admin.Revoke(b.Context(), adminapi.RevokeRequest{Identity: "device/" + cert.Leaf.Subject.CommonName})
 		require.NoError(b, err)
 		var last adminapi.Enforcement
-		for last, err = range admin.WaitEnforced(b.Context(), fell.Number, time.Minute) {
+		for last, err = range admin.WaitEnforced(b.Context(), fell.Number, fell.Number, time.Minute) {
 			require.NoError(b, err)
 		}
 		took = append(took, time.Since(begin))

@@ -12,17 +12,24 @@ import (
 	"github.com/betonica/betonica/revoke"
 )
 
-// enforcement says how far a revocation has come; with wait it goes on saying so,
+// enforcement says how far a revocation has come, or with from several; with wait it goes on saying so,
 // one JSON object a line, until every connected relying party enforces it or the
 // time is over.
 func (a *Admin) enforcement(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
-	q, err := parameters(r, "number", "wait")
+	q, err := parameters(r, "from", "number", "wait")
 	if err != nil {
 		return err
 	}
 	n, err := number(q, "number")
 	if err != nil || n == 0 {
 		return malformed("number is the CRL number of a revocation")
+	}
+	first, err := number(q, "from")
+	if err != nil || first > n {
+		return malformed("from is the CRL number of the first revocation, up to number")
+	}
+	if first == 0 {
+		first = n
 	}
 	wait, err := duration(q, "wait")
 	if err != nil {
@@ -35,7 +42,7 @@ func (a *Admin) enforcement(w http.ResponseWriter, r *http.Request, _ enroll.Act
 		defer cancel()
 	}
 	var out *lines
-	for p, err := range a.Enforcement.Watch(ctx, n) {
+	for p, err := range a.Enforcement.Watch(ctx, first, n) {
 		switch {
 		case err != nil && out == nil:
 			return found(err, "a revocation with CRL number "+q.Get("number"))

@@ -58,7 +58,7 @@ func TestEnforcement(t *testing.T) {
 	require.Equal(t, int64(3), e.Missing[0].Connections)
 
 	words := 0
-	for e, err = range officer.WaitEnforced(t.Context(), number, time.Minute) {
+	for e, err = range officer.WaitEnforced(t.Context(), number, number, time.Minute) {
 		require.NoError(t, err)
 		if words++; words == 1 {
 			require.Equal(t, 1, e.Waiting)
@@ -84,7 +84,7 @@ func TestEnforcementTimeout(t *testing.T) {
 	f.says("gateway/one", f.signed())
 	number := f.revoked(f.root(), "device/thief")
 	var last adminapi.Enforcement
-	for e, err := range f.root().WaitEnforced(t.Context(), number, 100*time.Millisecond) {
+	for e, err := range f.root().WaitEnforced(t.Context(), number, number, 100*time.Millisecond) {
 		require.NoError(t, err)
 		last = e
 	}
@@ -97,14 +97,14 @@ func TestBadEnforcement(t *testing.T) {
 	_, err := f.root().Enforcement(t.Context(), 123456)
 	require.Equal(t, http.StatusNotFound, problem(t, err).Status)
 	require.Contains(t, problem(t, err).Detail, "123456")
-	for _, err := range f.root().WaitEnforced(t.Context(), 123456, time.Second) {
+	for _, err := range f.root().WaitEnforced(t.Context(), 123456, 123456, time.Second) {
 		require.Equal(t, http.StatusNotFound, problem(t, err).Status)
 	}
 	transport := &http.Transport{TLSClientConfig: f.tls(f.enrolled("auditor", "carol"))}
 	defer transport.CloseIdleConnections()
 	for _, query := range []string{
 		"", "?number=", "?number=0", "?number=-1", "?number=x", "?number=99999999999999999999", "?number=1&number=2", "?number=1&nummer=1",
-		"?number=1&wait=soon", "?number=1&wait=-1s", "?number=1&wait=0s", "?number=1&wait=2h", "?number=1&wait=30",
+		"?number=1&from=2", "?number=1&from=x", "?number=1&from=-1", "?number=1&wait=soon", "?number=1&wait=-1s", "?number=1&wait=0s", "?number=1&wait=2h", "?number=1&wait=30",
 	} {
 		resp, err := (&http.Client{Transport: transport}).Get("https://" + f.urls.HTTPS + adminapi.Prefix + "enforcement" + query)
 		require.NoError(t, err)

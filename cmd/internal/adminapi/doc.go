@@ -20,7 +20,7 @@
 //	GET    audit/export?from=&to=                        -> JSON lines, as package audit defines them
 //	POST   revocations                     RevokeRequest -> Fallen
 //	GET    enforcement?number=                           -> Enforcement
-//	GET    enforcement?number=&wait=                     -> one Enforcement a line, until all enforce it
+//	GET    enforcement?from=&number=&wait=               -> one Enforcement a line, until all enforce it
 //	GET    status                                        -> Status
 //	GET    policy                                        -> Policy
 //	PUT    policy                          PolicyRequest -> Policy

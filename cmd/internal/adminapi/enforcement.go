@@ -75,12 +75,16 @@ func (c *Client) Enforcement(ctx context.Context, number int64) (Enforcement, er
 	return call[Enforcement](ctx, c, http.MethodGet, "enforcement", url.Values{"number": {strconv.FormatInt(number, 10)}}, nil)
 }
 
-// WaitEnforced follows the revocation with this CRL number: it yields how far it has
-// come, and again when that changes, until every connected relying party enforces
-// it or wait is over, at most [MaxWait]. The last word is how it was then.
-func (c *Client) WaitEnforced(ctx context.Context, number int64, wait time.Duration) iter.Seq2[Enforcement, error] {
+// WaitEnforced follows the revocations with CRL numbers from first to last: it yields
+// how far they have come, and again when that changes, until every connected relying
+// party enforces them or wait is over, at most [MaxWait]. The last word is how it
+// was then.
+func (c *Client) WaitEnforced(ctx context.Context, first, last int64, wait time.Duration) iter.Seq2[Enforcement, error] {
 	return func(yield func(Enforcement, error) bool) {
-		q := url.Values{"number": {strconv.FormatInt(number, 10)}, "wait": {wait.String()}}
+		q := url.Values{"number": {strconv.FormatInt(last, 10)}, "wait": {wait.String()}}
+		if first != last {
+			q.Set("from", strconv.FormatInt(first, 10))
+		}
 		body, err := c.send(ctx, http.MethodGet, "enforcement", q, nil)
 		if err != nil {
 			yield(Enforcement{}, err)
