@@ -28,6 +28,11 @@ func TestListTooLong(t *testing.T) {
 		"more, in chunks":      func(w http.ResponseWriter, der []byte) { w.Write(der); w.(http.Flusher).Flush(); w.Write([]byte{0}) },
 		"less than it says":    func(w http.ResponseWriter, der []byte) { w.Write(der[:len(der)-1]) },
 		"says that it is huge": func(w http.ResponseWriter, der []byte) { w.Write([]byte("\x30\x84\x7f\xff\xff\xff\x30\x82")) },
+		"huge, in chunks": func(w http.ResponseWriter, der []byte) {
+			w.Write([]byte("\x30\x84\x7f\xff\xff\xff"))
+			w.(http.Flusher).Flush()
+			w.Write(der)
+		},
 		"header of 2 GB": func(w http.ResponseWriter, der []byte) {
 			w.Header().Set("Content-Length", strconv.Itoa(2<<30))
 			w.Write(der)
