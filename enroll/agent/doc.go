@@ -26,6 +26,8 @@
 //	next/                      a request on its way: its key and CSR
 //	log/                       the newest checkpoint of the CA's log, its key, and evidence
 //
+// What else is there is not touched: betonica agent keeps chain.crl.pem beside these.
+//
 // A crash, kill -9 or loss of power at any moment leaves a usable directory:
 // files are complete and on disk before the name that makes them count is, and
 // the next step finishes what was begun. Key and CSR are on disk before they are
