@@ -121,7 +121,7 @@ func TestBadListIsNotPublished(t *testing.T) {
 }
 
 // raw opens the store's database beside it.
-func raw(t *testing.T, dsn string) *sql.DB {
+func raw(t testing.TB, dsn string) *sql.DB {
 	driver := "pgx"
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
 		driver, dsn = "sqlite3", "file:"+path+"?_busy_timeout=10000"
