@@ -5,9 +5,10 @@
 // cmd/internal/admin for that. The other side, a peer that believes none but
 // these, is package revoke/peer.
 //
-//	[Revoker]    takes away, in one audited transaction
-//	[Publisher]  signs the lists, full and delta, and streams the deltas
-//	[Responder]  answers OCSP
+//	[Revoker]      takes away, in one audited transaction
+//	[Publisher]    signs the lists, full and delta, and streams the deltas
+//	[Responder]    answers OCSP
+//	[Enforcement]  hears which numbers relying parties enforce
 //
 // # The order of things
 //

@@ -23,12 +23,16 @@ type sample struct {
 }
 
 // sample notes the newest numbers. Of the samples that are three heartbeats old, the
-// newest is kept.
+// newest is kept. Where other processes sign, too, each from its own block of
+// numbers, only the number of a revocation says of all lists how old they are.
 func (e *Enforcement) sample(now time.Time) {
 	signed := e.Signed()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range signed {
+		if e.Store.Shared() {
+			s.Number = min(s.Number, e.revoked.Load())
+		}
 		past := append(e.past[s.Issuer], sample{now, s.Number})
 		for len(past) > 1 && now.Sub(past[1].at) >= lagBeats*e.Heartbeat {
 			past = past[1:]
