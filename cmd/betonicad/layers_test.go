@@ -38,6 +38,7 @@ var layers = map[string]string{
 
 	"enroll":                  "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
 	"enroll/agent":            "enroll/client enroll/api store/audit/checkpoint",
+	"revoke/static":           "",
 	"revoke/lint":             "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
 	"revoke":                  "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/static revoke/stream",
 	"revoke/peer":             "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
