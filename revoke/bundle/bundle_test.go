@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,6 +46,8 @@ func (s *said) Write(p []byte) (int, error) {
 	defer s.mu.Unlock()
 	return s.text.Write(p)
 }
+
+func contains(s *said, text string) bool { return strings.Contains(s.String(), text) }
 
 func (s *said) String() string {
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,8 +19,10 @@ type Config struct {
 	// anchors. It is called now and then, so that both may change. Required.
 	Machine func() (chain, roots []*x509.Certificate)
 
-	// URL is the base of the CA's HTTP listener, "http://ca.hospital.example:8080".
-	// Default: what the leaf's CRL distribution point says.
+	// URL is the base of the CA's HTTP listener, "http://ca.hospital.example:8080", or
+	// that of a relay. Default: what the leaf's CRL distribution point says, which is
+	// also asked when URL fails, or has no full list as new as the deltas: a relay
+	// fetches those seldom.
 	URL string
 
 	// Changed is called after the file was replaced, and once when it is first known
@@ -63,17 +66,21 @@ func (c Config) normal() (Config, error) {
 
 var errNoURL = errors.New("the machine's certificate names no CRL distribution point of a Betonica CA")
 
-// base returns where the lists are.
-func (c *Config) base() (string, error) {
+// base returns where the lists are, for the n-th time that is tried.
+func (c *Config) base(n int) (string, error) {
+	var all []string
 	if c.URL != "" {
-		return strings.TrimSuffix(c.URL, "/"), nil
+		all = append(all, strings.TrimSuffix(c.URL, "/"))
 	}
 	if chain, _ := c.Machine(); len(chain) > 0 {
 		for _, point := range chain[0].CRLDistributionPoints {
-			if base, _, ok := strings.Cut(point, "/crl/"); ok {
-				return base, nil
+			if base, _, ok := strings.Cut(point, "/crl/"); ok && !slices.Contains(all, base) {
+				all = append(all, base)
 			}
 		}
 	}
-	return "", errNoURL
+	if len(all) == 0 {
+		return "", errNoURL
+	}
+	return all[n%len(all)], nil
 }

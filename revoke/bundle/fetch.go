@@ -35,7 +35,14 @@ func (k *Keeper) refresh(ctx context.Context) error {
 		}
 		k.loaded = true
 	}
-	text, etag, err := k.get(ctx, "/chain.crl.pem", k.etag, maxBundle)
+	base, err := k.conf.base(k.tries)
+	if err != nil {
+		return err
+	}
+	if base != k.from {
+		k.etag, k.from = "", base
+	}
+	text, etag, err := k.get(ctx, base+"/chain.crl.pem", k.etag, maxBundle)
 	switch {
 	case err == nil:
 		k.etag = etag
@@ -69,14 +76,10 @@ func (k *Keeper) forget() {
 
 // get fetches a file of the CA's, of at most most bytes, and its ETag; errSame if it
 // still has the one given.
-func (k *Keeper) get(ctx context.Context, path, etag string, most int64) ([]byte, string, error) {
+func (k *Keeper) get(ctx context.Context, url, etag string, most int64) ([]byte, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchFor)
 	defer cancel()
-	base, err := k.conf.base()
-	if err != nil {
-		return nil, "", err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -93,14 +96,14 @@ func (k *Keeper) get(ctx context.Context, path, etag string, most int64) ([]byte
 	case etag != "" && resp.StatusCode == http.StatusNotModified:
 		return nil, "", errSame
 	case resp.StatusCode != http.StatusOK:
-		return nil, "", fmt.Errorf("GET %s%s: %s", base, path, resp.Status)
+		return nil, "", fmt.Errorf("GET %s: %s", url, resp.Status)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
-		return nil, "", fmt.Errorf("GET %s%s: %w", base, path, err)
+		return nil, "", fmt.Errorf("GET %s: %w", url, err)
 	}
 	if int64(len(body)) > most {
-		return nil, "", fmt.Errorf("GET %s%s: more than %d bytes", base, path, most)
+		return nil, "", fmt.Errorf("GET %s: more than %d bytes", url, most)
 	}
 	return body, resp.Header.Get("ETag"), nil
 }

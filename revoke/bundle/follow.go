@@ -38,15 +38,16 @@ func (k *Keeper) follow(ctx context.Context) {
 // have been a delta that nobody heard.
 func (k *Keeper) listen(ctx context.Context, id string, issuer *x509.Certificate) {
 	var after int64
-	wait := backFrom
+	wait, tries := backFrom, 0
 	for ctx.Err() == nil && k.conf.Now().Before(issuer.NotAfter) {
 		began := time.Now()
-		list, err := k.poll(ctx, id, issuer, after)
+		list, err := k.poll(ctx, id, issuer, after, tries)
 		if ctx.Err() != nil {
 			return
 		}
 		k.troubles.tell(ctx, "following "+issuer.Subject.CommonName, err)
 		if err != nil {
+			tries++
 			sleep(ctx, wait/2+rand.N(wait/2))
 			wait = min(2*wait, backTo)
 			select {
@@ -80,10 +81,10 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // poll waits for a delta other than the one with this number; nil if none came.
-func (k *Keeper) poll(ctx context.Context, id string, issuer *x509.Certificate, after int64) (*crl.List, error) {
+func (k *Keeper) poll(ctx context.Context, id string, issuer *x509.Certificate, after int64, tries int) (*crl.List, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollFor)
 	defer cancel()
-	base, err := k.conf.base()
+	base, err := k.conf.base(tries)
 	if err != nil {
 		return nil, err
 	}

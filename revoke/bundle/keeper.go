@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -17,7 +18,10 @@ const (
 	crowd        = 100 * time.Millisecond // in which all machines fetch what all heard of
 	retryFrom    = 100 * time.Millisecond
 	retryTo      = 10 * time.Second
+	patience     = 6 // tries, some seconds, before it is told that full lists lag
 )
+
+var errBehind = errors.New("no full list names all that was revoked: servers that read the file let some of them in")
 
 // A Keeper keeps one file. [Keeper.Run] is called once; only one Keeper may have
 // the file.
@@ -33,7 +37,9 @@ type Keeper struct {
 	follows map[string]bool   // likewise
 	loaded  bool              // the file of the last run was read
 	told    bool              // Changed was called
-	etag    string            // of the bundle that was taken last
+	tries   int               // since all was well
+	etag    string            // of the bundle that was taken last, from where
+	from    string            // it came
 
 	troubles troubles
 }
@@ -59,7 +65,7 @@ func New(conf Config) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conf.base(); err != nil {
+	if _, err := conf.base(0); err != nil {
 		return nil, err
 	}
 	return &Keeper{
@@ -97,14 +103,19 @@ func (k *Keeper) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		behind := k.behind() // the full list is signed after the delta
+		if err == nil && behind && k.tries >= patience {
+			err = errBehind
+		}
 		k.troubles.tell(ctx, "fetching the lists", err)
 		k.tellExpired(ctx)
-		if err != nil || k.behind() { // the full list is signed after the delta
+		if err != nil || behind {
+			k.tries++
 			timer.Reset(retry/2 + rand.N(retry/2))
 			retry = min(2*retry, retryTo)
 			continue
 		}
-		retry = retryFrom
+		retry, k.tries = retryFrom, 0
 		timer.Reset(k.pause())
 	}
 }

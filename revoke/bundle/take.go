@@ -85,9 +85,20 @@ func (k *Keeper) open(ctx context.Context, der []byte, known []*x509.Certificate
 // introduce fetches the certificate of a CA that is not in the machine's own chain,
 // such as the one before the last, and has the roots vouch for it.
 func (k *Keeper) introduce(ctx context.Context, id string) (*x509.Certificate, error) {
-	der, _, err := k.get(ctx, "/ca/"+id+".cer", "", maxCertificate)
-	if err != nil {
-		return nil, err
+	var der []byte
+	var wrong []error
+	for n := range 2 { // a relay has lists only
+		base, err := k.conf.base(n)
+		if err == nil {
+			der, _, err = k.get(ctx, base+"/ca/"+id+".cer", "", maxCertificate)
+		}
+		if err == nil {
+			break
+		}
+		wrong = append(wrong, err)
+	}
+	if der == nil {
+		return nil, errors.Join(wrong...)
 	}
 	issuer, err := x509.ParseCertificate(der)
 	if err != nil {
