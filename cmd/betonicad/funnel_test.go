@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"go/types"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// callers says which package alone may use what signs for others, outside the
+// callers says which packages alone may use what signs for others, outside the
 // package that declares it.
 var callers = map[string]string{
 	"(*" + module + "ca.Authority).Issue":          "enroll",
@@ -17,7 +18,7 @@ var callers = map[string]string{
 	"(*" + module + "ca.Authority).IssueResponder": "revoke",
 	"(*" + module + "ca.Root).SignCRL":             "revoke",
 	"(*" + module + "ca.Root).IssueResponder":      "revoke",
-	"(*" + module + "ca.Root).NextIntermediate":    "cmd/betonicad",
+	"(*" + module + "ca.Root).NextIntermediate":    "cmd/betonicad enroll/enrolltest",
 }
 
 // A certificate is issued only by the funnel, and a statement about one only by
@@ -42,7 +43,7 @@ func TestFunnel(t *testing.T) {
 				continue
 			}
 			used[f.FullName()] = true
-			if name != only {
+			if !slices.Contains(strings.Fields(only), name) {
 				t.Errorf("%s: only %s may use %s", p.Fset.Position(ident.Pos()), only, f.FullName())
 			}
 		}
