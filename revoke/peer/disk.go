@@ -38,6 +38,10 @@ func (k *keeper) load() error {
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
+		if errors.Is(err, errTooLong) {
+			k.event(BadList, "", err)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("peer: %w", err)
 		}
@@ -113,6 +117,8 @@ func etagOf(der []byte) string {
 	return `"` + hex.EncodeToString(sum[:]) + `"`
 }
 
+var errTooLong = errors.New("the file is longer")
+
 // readFile reads a file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
@@ -129,7 +135,7 @@ func readAll(f *os.File, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s is longer than %d bytes", f.Name(), limit)
+		return nil, fmt.Errorf("%s: %w than %d bytes", f.Name(), errTooLong, limit)
 	}
 	content := make([]byte, info.Size())
 	_, err = io.ReadFull(f, content)

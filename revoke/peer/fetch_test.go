@@ -61,6 +61,21 @@ func TestListTooLong(t *testing.T) {
 	}
 }
 
+// A list on disk that is longer than it may be by now is as if it were not there.
+func TestListOnDiskTooLong(t *testing.T) {
+	ca := peertest.New(t)
+	ca.RevokeMany(100)
+	id, dir := ca.Identity("device/gw"), t.TempDir()
+	here := func(c *peer.Config) { c.State = dir }
+	first := openAt(t, id, here)
+	require.NoError(t, first.Fresh())
+	require.NoError(t, first.Close())
+	ca.Stop()
+	second := openAt(t, id, here, func(c *peer.Config) { c.MaxList = 1000 })
+	require.Error(t, second.Fresh())
+	require.True(t, second.events.has(peer.BadList))
+}
+
 // 10,000 revoked certificates cost a peer less than 1 MB, the DER that they came in
 // included.
 func TestMemory(t *testing.T) {
