@@ -3,6 +3,7 @@ package peer_test
 import (
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -108,6 +109,20 @@ func TestReport(t *testing.T) {
 	require.Len(t, r.all, 3)
 	require.Len(t, r.callers, 1)
 	await(t, "the event", func() bool { return gateway.events.count(peer.Reported) == 3 })
+
+	ca.Rotate() // a list of another issuer is another report
+	other := openAt(t, ca.Identity("device/pump-3"))
+	c, err := other.connect(t, gateway.listen(t))
+	require.NoError(t, err)
+	issuer := fmt.Sprintf("%x", ca.Intermediate().SubjectKeyId)
+	await(t, "the new issuer's", func() bool { return r.last().Issuer == issuer })
+	await(t, "the stream", func() bool { return gateway.events.count(peer.Connected) == 2 })
+	ca.Beat()
+	number = ca.Revoke(other.who)
+	cut(t, c)
+	await(t, "the last report", func() bool { return r.last().Number == number })
+	require.Equal(t, issuer, r.last().Issuer)
+	require.Len(t, r.all, 5, "none of the issuer that had a heartbeat only")
 }
 
 // A CA that does not answer delays no revocation. One report is under way at a time,
