@@ -141,7 +141,7 @@ func replace(root *os.Root, name string, data []byte) error {
 		err = root.Rename(tempName, name)
 	}
 	if err != nil {
-		return errors.Join(err, root.Remove(tempName)) // room for the next one
+		return err // what there is of the file makes room for the next one
 	}
 	return syncDir(root.Open(path.Dir(name)))
 }
