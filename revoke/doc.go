@@ -6,7 +6,8 @@
 // these, is package revoke/peer.
 //
 //	[Revoker]      takes away, in one audited transaction
-//	[Publisher]    signs the lists, full and delta, and streams the deltas
+//	[Publisher]    signs the lists, full, delta and shards, and streams the deltas
+//	[Mirror]       keeps what is published as files, for a web server or a CDN
 //	[Responder]    answers OCSP
 //	[Enforcement]  hears which numbers relying parties enforce
 //
@@ -16,6 +17,14 @@
 // answers forget what they said of it; then the call returns. The delta CRL
 // follows within milliseconds, the full one when its turn comes. A failure to
 // sign a list never undoes a revocation: the next list carries it.
+//
+// # Lists
+//
+// No list is served that was not linted before it was signed, and read back after
+// it. Where one fails, the last good one stays, and Health says why. An entry leaves
+// after the list that was published past its certificate's notAfter (RFC 5280,
+// Section 3.3). Shards, where they are wanted, are signed together with the full
+// list, and have its number.
 //
 // # Numbers
 //
