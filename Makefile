@@ -41,6 +41,7 @@ demo: build ## the main job, with real binaries on this machine
 bench: ## the figures (BENCH picks some), and 200 kills under load
 	go test -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 3h -v ./cmd/betonicad
 	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
+	go test -run '^$$' -bench 'Batch' -benchtime 1x ./revoke
 	go test -run '^$$' -bench 'Update' ./store
 
 soak: ## ten minutes of revocations while the daemon, its peers and slow readers come and go
