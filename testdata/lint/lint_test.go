@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -77,9 +78,19 @@ func TestCertificates(t *testing.T) {
 			check(t, responder)
 		})
 		for _, kind := range tt.kinds {
-			for name, leaf := range leaves(t, h, tt.config.TrustDomain, kinds[kind]) {
+			for name, leaf := range leaves(t, newAuthority(t, h), tt.config.TrustDomain, kinds[kind]) {
 				t.Run(tt.name+" "+kind+" "+name, func(t *testing.T) { check(t, leaf) })
 			}
+		}
+	}
+	h, err := ca.Create(ca.CreateConfig{TrustDomain: trustDomain, URL: "http://ca.hospital.example:8080"})
+	require.NoError(t, err)
+	lists, err := ca.New(ca.Config{Certificate: h.Intermediate, Root: h.Root, Signer: h.IntermediateKey, URL: "http://ca.hospital.example:8080", Freshest: true})
+	require.NoError(t, err)
+	for _, shards := range []int{1, 8} {
+		lists.SetShards(shards)
+		for name, leaf := range leaves(t, lists, trustDomain, kinds["P-256"]) {
+			t.Run(fmt.Sprintf("on %d lists %s", shards, name), func(t *testing.T) { check(t, leaf) })
 		}
 	}
 	require.Empty(t, slices.Sorted(maps.Keys(unused)), "ignored for nothing")
@@ -126,9 +137,8 @@ func newAuthority(t *testing.T, h *ca.Hierarchy) *ca.Authority {
 func accept(*x509.Certificate) error { return nil }
 
 // leaves returns a certificate for the key in every shape of role.
-func leaves(t *testing.T, h *ca.Hierarchy, trustDomain string, key crypto.Signer) map[string]*x509.Certificate {
+func leaves(t *testing.T, authority *ca.Authority, trustDomain string, key crypto.Signer) map[string]*x509.Certificate {
 	t.Helper()
-	authority := newAuthority(t, h)
 	p, err := ca.ParsePolicy("policy.toml", []byte(policy))
 	require.NoError(t, err)
 	all := make(map[string]*x509.Certificate)
