@@ -86,6 +86,10 @@ func TestLies(t *testing.T) {
 	fall(t, w, "device/a")
 	eventually(t, func() bool { return !bytes.Equal(fetch(t, lists+"/full.crl"), old) }, "a newer list")
 	newest, delta := fetch(t, lists+"/full.crl"), fetch(t, lists+"/delta.crl")
+	w.Enrol("device/b")
+	fall(t, w, "device/b")
+	eventually(t, func() bool { return !bytes.Equal(fetch(t, lists+"/delta.crl"), delta) }, "a delta to the newest list")
+	delta = fetch(t, lists+"/delta.crl")
 	foreign := fetch(t, other.URL+"/chain.crl.pem")
 
 	lies := map[string][]byte{
