@@ -101,5 +101,8 @@ func (v *validation) follow(ctx context.Context, issuers *ca.Issuers, resting []
 		last[kept.Issuer] = revoke.NewDocument(kept)
 	}
 	v.publishers.Set(all, last)
+	if v.lists.Changed != nil { // there may be others, and another statement of the root
+		v.lists.Changed()
+	}
 	return v.responder.Refresh(ctx)
 }
