@@ -71,6 +71,17 @@ func (l *journal) count(kind peer.Kind) (n int) {
 	return n
 }
 
+func (l *journal) last(kind peer.Kind) (last peer.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.all {
+		if e.Kind == kind {
+			last = e
+		}
+	}
+	return last
+}
+
 func sourceOf(t *testing.T, w *revoketest.World, path string) source {
 	t.Helper()
 	cert, key := w.Enrol(path)

@@ -196,11 +196,13 @@ func TestIssuersBounded(t *testing.T) {
 	require.Len(t, held, 16)
 	require.True(t, held[0].Own && held[1].Own)
 	require.Equal(t, ca.Intermediate().Subject.CommonName, held[15].Name)
-	await(t, "the files of 16 issuers", func() bool {
-		files, err := filepath.Glob(filepath.Join(dir, "*.cer"))
-		require.NoError(t, err)
-		return len(files) == 16
+	await(t, "the new issuer's file", func() bool {
+		_, err := os.Stat(filepath.Join(dir, held[15].ID+".cer"))
+		return err == nil
 	})
+	files, err := filepath.Glob(filepath.Join(dir, "*.cer"))
+	require.NoError(t, err)
+	require.Len(t, files, 16)
 	_, err = last.connect(t, address)
 	require.Error(t, err)
 }

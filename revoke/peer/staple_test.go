@@ -113,6 +113,10 @@ func TestStapleIsNoExcuse(t *testing.T) {
 	ahead.Store(int64(25 * time.Second))
 	_, err = shows.connect(t, address)
 	require.Error(t, err, "older than MaxAge")
+	require.ErrorIs(t, gateway.events.last(peer.Refused).Err, peer.ErrUnknown)
+	_, err = fallen.connect(t, address)
+	require.Error(t, err)
+	require.ErrorIs(t, gateway.events.last(peer.Refused).Err, peer.ErrRevoked, "the list says so, however old it is")
 	ca.Shift(25 * time.Second)
 	fresh := openAt(t, ca.Identity("device/fresh"), stapling, func(c *peer.Config) {
 		c.Now = func() time.Time { return time.Now().Add(25 * time.Second) }
