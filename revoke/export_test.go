@@ -1,6 +1,10 @@
 package revoke
 
-import "time"
+import (
+	"time"
+
+	"github.com/betonica/betonica/revoke/crl"
+)
 
 // LimitEvents has deltas of more bytes than this announced by a pointer.
 func (c *PublisherConfig) LimitEvents(bytes int) { c.maxEvent = bytes }
@@ -10,6 +14,9 @@ func (c *PublisherConfig) SpreadAtOnce() { c.spreadEvery, c.spreadAfter = 10*tim
 
 // ShardsFor is shardsFor.
 func ShardsFor(limit, certificates int) int { return shardsFor(limit, certificates) }
+
+// Seal is seal.
+func (p *Publisher) Seal(t crl.Template, set crl.Set) (*Document, error) { return p.seal(t, set) }
 
 // ClockOf returns a clock that shows what now says, and never finds that wrong.
 func ClockOf(now func() time.Time) *Clock {

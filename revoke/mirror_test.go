@@ -106,6 +106,7 @@ func TestMirrorNeverGoesBack(t *testing.T) {
 	again := newMirrored(t, c, m.dir)
 	eventually(t, func() bool { return pemHolds(again.file("chain.crl.pem"), newer) }, "a chain of what lies there")
 	again.stop()
+	require.NoError(t, again.Mirror.Health(), "another daemon's newer list is no trouble")
 	require.Equal(t, newer, again.file(full))
 	require.Equal(t, newerDelta, again.file(delta))
 

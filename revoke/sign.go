@@ -133,7 +133,7 @@ func (p *Publisher) changed() {
 
 func (p *Publisher) template(number int64, now time.Time) crl.Template {
 	this := now.Truncate(time.Second)
-	return crl.Template{Number: number, ThisUpdate: this, NextUpdate: this.Add(p.Lifetime)}
+	return crl.Template{Number: number, ThisUpdate: this, NextUpdate: this.Add(p.Lifetime.Truncate(time.Second))}
 }
 
 // seal signs a list. Before that it is linted, and after it what came out is read

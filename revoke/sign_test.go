@@ -120,6 +120,25 @@ func TestBadListIsNotPublished(t *testing.T) {
 	})
 }
 
+// What was signed is read back: a list that does not say what it was to say, here of
+// half a second that DER cannot write, is given to nobody. Our own are of whole
+// seconds, whatever their lifetime.
+func TestSealReadsBack(t *testing.T) {
+	w := newWorld(t, enrolltest.New(t), func(p *revoke.PublisherConfig, _ *revoke.ResponderConfig) {
+		p.Lifetime = time.Hour + 500*time.Millisecond
+	})
+	require.NoError(t, w.Publisher.Health())
+	require.Equal(t, time.Hour, w.Publisher.Full().NextUpdate.Sub(w.Publisher.Full().ThisUpdate))
+	now := time.Now().Truncate(time.Second)
+	l := crl.Template{Number: 1, ThisUpdate: now, NextUpdate: now.Add(time.Hour)}
+	_, err := w.Publisher.Seal(l, crl.Set{})
+	require.NoError(t, err)
+	l.NextUpdate = l.NextUpdate.Add(500 * time.Millisecond)
+	doc, err := w.Publisher.Seal(l, crl.Set{})
+	require.ErrorContains(t, err, "reading back")
+	require.Nil(t, doc)
+}
+
 // raw opens the store's database beside it.
 func raw(t testing.TB, dsn string) *sql.DB {
 	driver := "pgx"
