@@ -187,6 +187,8 @@ func (p *place) run(as *syscall.Credential, name string, args ...string) {
 	exited := make(chan struct{})
 	go func() { cmd.Wait(); close(exited) }()
 	p.t.Cleanup(func() {
+		// A shell's children in the background do not hear SIGINT, and outlive it.
+		defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 			syscall.Kill(-cmd.Process.Pid, s)
 			select {
