@@ -123,11 +123,12 @@ func (p *Publishers) Health() error {
 // Root returns the root as the publishers have it.
 func (p *Publishers) Root() *Anchor { return p.root }
 
-// Signed returns the newest signed number of each issuer.
-func (p *Publishers) Signed() []Signed {
-	var signed []Signed
+// Signed returns the newest number that was signed for each issuer, by its key
+// identifier in hex.
+func (p *Publishers) Signed() map[string]int64 {
+	signed := map[string]int64{}
 	for _, one := range p.All() {
-		signed = append(signed, one.Signed())
+		signed[one.Authority.IssuerID()] = max(one.Delta().Number, one.Full().Number)
 	}
 	return signed
 }

@@ -43,6 +43,7 @@ var layers = map[string]string{
 	"revoke":                  "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/static revoke/stream",
 	"revoke/peer":             "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
 	"revoke/peer/peermetrics": "revoke/peer",                                       // apart, so that the peer links no more than the standard library
+	"revoke/enforcement":      "store store/audit revoke/crl",                                 // it decides nothing and signs nothing
 	"revoke/bundle":           "revoke/crl",
 
 	"enroll/join":  "ca store enroll enroll/api",
@@ -51,20 +52,20 @@ var layers = map[string]string{
 
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
-	"cmd/internal/server": "ca store store/audit enroll enroll/api enroll/join enroll/renew revoke cmd/internal/adminapi",
-	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke cmd/internal/adminapi",
+	"cmd/internal/server": "ca store store/audit enroll enroll/api enroll/join enroll/renew revoke revoke/enforcement cmd/internal/adminapi",
+	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi",
 
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "ca ca/keys store store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo",
+	"cmd/betonicad": "ca ca/keys store store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo",
 	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi",
 
 	// What tests stand on: nothing above may import it.
 	"store/storetest":      "",
 	"enroll/client/catest": "enroll/api",
 	"enroll/enrolltest":    "ca ca/keys store store/audit store/storetest enroll",
-	"revoke/revoketest":    "ca enroll enroll/enrolltest revoke",
+	"revoke/revoketest":    "ca enroll enroll/enrolltest revoke revoke/enforcement",
 	"revoke/peer/peertest": "revoke/crl revoke/ocsp revoke/stream",
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/store"
 )
 
@@ -21,7 +22,7 @@ type validation struct {
 	responder  *revoke.Responder
 	mirror     *revoke.Mirror // nil: there is none
 
-	enforcement *revoke.Enforcement
+	enforcement *enforcement.Registry
 
 	lists revoke.PublisherConfig // of every issuer
 }
@@ -55,7 +56,7 @@ func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store
 	if err != nil {
 		return nil, err
 	}
-	v.enforcement, err = revoke.NewEnforcement(ctx, revoke.EnforcementConfig{
+	v.enforcement, err = enforcement.New(ctx, enforcement.Config{
 		Store: db, Signed: v.publishers.Signed, Heartbeat: c.CRL.Heartbeat.Duration, Log: logger,
 	})
 	if err != nil {

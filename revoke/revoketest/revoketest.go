@@ -21,6 +21,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 )
 
 var (
@@ -37,7 +38,7 @@ type World struct {
 	Publisher   *revoke.Publisher // of Authority
 	Publishers  *revoke.Publishers
 	Responder   *revoke.Responder
-	Enforcement *revoke.Enforcement
+	Enforcement *enforcement.Registry
 	URL         string // of the HTTP listener
 
 	t      testing.TB
@@ -70,7 +71,7 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 	w.Responder, err = revoke.NewResponder(t.Context(), rc)
 	require.NoError(t, err)
 
-	w.Enforcement, err = revoke.NewEnforcement(t.Context(), revoke.EnforcementConfig{
+	w.Enforcement, err = enforcement.New(t.Context(), enforcement.Config{
 		Store: c.Store, Signed: w.Publishers.Signed, Heartbeat: pc.Heartbeat, Log: log, Now: c.Now,
 	})
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
 )
@@ -31,7 +32,7 @@ type Config struct {
 	Issuance func(context.Context) ([]adminapi.Intermediate, *adminapi.Rotation, error)
 
 	// Enforcement knows what relying parties enforce.
-	Enforcement *revoke.Enforcement
+	Enforcement *enforcement.Registry
 
 	// UID is the daemon's own user, who may use the socket beside root.
 	UID uint32

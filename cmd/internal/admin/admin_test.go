@@ -26,14 +26,14 @@ import (
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
-	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/revoke/revoketest"
 )
 
 // A fixture is a CA that answers its admin API on a socket and over mutual TLS.
 type fixture struct {
 	*enrolltest.CA
-	enforcement *revoke.Enforcement
+	enforcement *enforcement.Registry
 	urls        adminapi.URLs
 	t           *testing.T
 }

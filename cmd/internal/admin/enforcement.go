@@ -9,7 +9,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll"
-	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 )
 
 // enforcement says how far a revocation has come, or with from several; with wait it goes on saying so,
@@ -96,7 +96,7 @@ func duration(q url.Values, name string) (time.Duration, error) {
 	return d, nil
 }
 
-func enforcementOf(p revoke.Progress) adminapi.Enforcement {
+func enforcementOf(p enforcement.Progress) adminapi.Enforcement {
 	out := adminapi.Enforcement{
 		Number: p.Number, RevokedAt: p.RevokedAt, Enforcing: p.Enforcing, Expected: p.Expected(), Waiting: p.Waiting, Away: p.Away,
 		Missing: partiesOf(p.Missing),
@@ -111,7 +111,7 @@ func enforcementOf(p revoke.Progress) adminapi.Enforcement {
 	return out
 }
 
-func partiesOf(all []revoke.RelyingParty) []adminapi.RelyingParty {
+func partiesOf(all []enforcement.RelyingParty) []adminapi.RelyingParty {
 	out := make([]adminapi.RelyingParty, 0, len(all))
 	for _, p := range all {
 		out = append(out, adminapi.RelyingParty(p))
@@ -122,7 +122,7 @@ func partiesOf(all []revoke.RelyingParty) []adminapi.RelyingParty {
 // maxParties is how many relying parties the status names.
 const maxParties = 100
 
-func relyingPartiesOf(s revoke.Summary) adminapi.RelyingParties {
+func relyingPartiesOf(s enforcement.Summary) adminapi.RelyingParties {
 	return adminapi.RelyingParties{
 		Known: s.Known, Connected: s.Connected, Lagging: s.Lagging, Refused: s.Refused, Parties: partiesOf(s.Parties), More: s.More,
 	}

@@ -11,19 +11,19 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll/api"
-	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/revoke/revoketest"
 )
 
 // says has an identity report that it enforces a number.
 func (f *fixture) says(identity string, number int64) {
 	f.t.Helper()
-	require.NoError(f.t, f.enforcement.Report(f.t.Context(), revoke.Reporter{Identity: identity, Address: revoketest.Home},
-		revoke.Report{Issuer: f.Authority.IssuerID(), Number: number, EnforcedAt: f.Now(), Connections: 3}))
+	require.NoError(f.t, f.enforcement.Report(f.t.Context(), enforcement.Reporter{Identity: identity, Address: revoketest.Home},
+		enforcement.Report{Issuer: f.Authority.IssuerID(), Number: number, EnforcedAt: f.Now(), Connections: 3}))
 }
 
 // signed returns the newest number that peers could have.
-func (f *fixture) signed() int64 { return f.enforcement.Signed()[0].Number }
+func (f *fixture) signed() int64 { return f.enforcement.Signed()[f.Authority.IssuerID()] }
 
 // revoked revokes an identity, and returns the number when a list has it.
 func (f *fixture) revoked(c *adminapi.Client, identity string) int64 {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 )
 
 // maxPartyMetrics is how many relying parties have gauges of their own: those that
@@ -14,11 +14,11 @@ import (
 const maxPartyMetrics = 1000
 
 // CollectEnforcement adds what relying parties enforce to the metrics.
-func (m *Metrics) CollectEnforcement(e *revoke.Enforcement) {
+func (m *Metrics) CollectEnforcement(e *enforcement.Registry) {
 	m.registry.MustRegister(&enforcementCollector{e})
 }
 
-type enforcementCollector struct{ enforcement *revoke.Enforcement }
+type enforcementCollector struct{ enforcement *enforcement.Registry }
 
 var (
 	partiesDesc   = prometheus.NewDesc("betonica_relying_parties", "Relying parties that have reported: within 2.5 minutes, or in the last 30 days.", []string{"state"}, nil)

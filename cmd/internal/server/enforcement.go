@@ -8,7 +8,7 @@ import (
 
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
-	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 )
 
 // pathEnforcement is where relying parties say what they enforce.
@@ -42,8 +42,8 @@ func (s *Server) enforcement(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = s.Enforcement.Report(r.Context(),
-		revoke.Reporter{Identity: holder.Identity.Path, Address: from, RequestID: enroll.RequestID(r.Context())},
-		revoke.Report{Issuer: in.Issuer, Number: in.Number, EnforcedAt: in.EnforcedAt, Connections: in.Connections})
+		enforcement.Reporter{Identity: holder.Identity.Path, Address: from, RequestID: enroll.RequestID(r.Context())},
+		enforcement.Report{Issuer: in.Issuer, Number: in.Number, EnforcedAt: in.EnforcedAt, Connections: in.Connections})
 	if err != nil {
 		return err
 	}

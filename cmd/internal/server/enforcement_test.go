@@ -18,6 +18,7 @@ import (
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/revoke/revoketest"
 )
 
@@ -37,7 +38,7 @@ func (f *fixture) enrolled(path string) *tls.Certificate {
 // report is the body of a good report.
 func (f *fixture) report() string {
 	return fmt.Sprintf(`{"issuer":%q,"number":%d,"enforced_at":%q,"connections":4}`,
-		f.Issuers.Current().IssuerID(), f.Publishers.All()[0].Signed().Number, f.ca.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
+		f.Issuers.Current().IssuerID(), f.Publishers.Signed()[f.Issuers.Current().IssuerID()], f.ca.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
 func (f *fixture) send(c *http.Client, body string) (*http.Response, []byte) {
@@ -45,7 +46,7 @@ func (f *fixture) send(c *http.Client, body string) (*http.Response, []byte) {
 	return f.do(c, http.MethodPost, f.urls.https+pathEnforcement, asJSON.Clone(), []byte(body))
 }
 
-func (f *fixture) known() revoke.Summary {
+func (f *fixture) known() enforcement.Summary {
 	f.t.Helper()
 	s, err := f.Enforcement.Summary(f.t.Context(), 100)
 	require.NoError(f.t, err)
@@ -64,7 +65,7 @@ func TestEnforcement(t *testing.T) {
 	s := f.known()
 	require.Len(t, s.Parties, 1)
 	p := s.Parties[0]
-	require.Equal(t, []any{"gateway/icu", "127.0.0.1", f.Publishers.All()[0].Signed().Number, int64(4), true},
+	require.Equal(t, []any{"gateway/icu", "127.0.0.1", f.Publishers.Signed()[f.Issuers.Current().IssuerID()], int64(4), true},
 		[]any{p.Identity, p.Address, p.Number, p.Connections, p.Connected})
 
 	_, text := f.get(f.urls.ops + "/metrics")
@@ -83,7 +84,7 @@ func TestBadReports(t *testing.T) {
 	f := newServer(t, nil)
 	c := f.client(*f.enrolled("gateway/icu"))
 	good := f.report()
-	number := fmt.Sprintf(`"number":%d`, f.Publishers.All()[0].Signed().Number)
+	number := fmt.Sprintf(`"number":%d`, f.Publishers.Signed()[f.Issuers.Current().IssuerID()])
 	change := func(old, new string) string {
 		require.Contains(t, good, old)
 		return strings.Replace(good, old, new, 1)
@@ -177,7 +178,7 @@ func FuzzReport(f *testing.F) {
 		known, err := s.Enforcement.Summary(t.Context(), 1)
 		require.NoError(t, err)
 		for _, p := range known.Parties {
-			require.LessOrEqual(t, p.Number, s.Publishers.All()[0].Signed().Number)
+			require.LessOrEqual(t, p.Number, s.Publishers.Signed()[s.Issuers.Current().IssuerID()])
 		}
 	})
 }

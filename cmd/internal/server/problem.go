@@ -15,6 +15,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/store"
 )
 
@@ -54,10 +55,10 @@ func problemOf(err error) *api.Problem {
 	if e, ok := errors.AsType[*revoke.StateError](err); ok {
 		return api.NewProblem(http.StatusConflict, api.ProblemConflict, e.Error())
 	}
-	if e, ok := errors.AsType[*revoke.AheadError](err); ok {
+	if e, ok := errors.AsType[*enforcement.AheadError](err); ok {
 		return api.NewProblem(http.StatusConflict, api.ProblemConflict, e.Error())
 	}
-	if errors.Is(err, revoke.ErrReport) {
+	if errors.Is(err, enforcement.ErrReport) {
 		return api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, err.Error())
 	}
 	if e, ok := errors.AsType[*enroll.RateLimitError](err); ok {
@@ -90,8 +91,8 @@ var problems = []struct {
 	{enroll.ErrUnauthenticated, http.StatusUnauthorized, api.ProblemUnauthenticated, enroll.ErrUnauthenticated.Error(), 0},
 	{enroll.ErrReused, http.StatusConflict, api.ProblemReused, enroll.ErrReused.Error(), 0},
 	{store.ErrNotFound, http.StatusNotFound, api.ProblemNotFound, "not on record", 0},
-	{revoke.ErrOtherIssuer, http.StatusNotFound, api.ProblemNotFound, revoke.ErrOtherIssuer.Error(), 0},
-	{revoke.ErrTooMany, http.StatusServiceUnavailable, api.ProblemUnavailable, revoke.ErrTooMany.Error(), time.Minute},
+	{enforcement.ErrOtherIssuer, http.StatusNotFound, api.ProblemNotFound, enforcement.ErrOtherIssuer.Error(), 0},
+	{enforcement.ErrTooMany, http.StatusServiceUnavailable, api.ProblemUnavailable, enforcement.ErrTooMany.Error(), time.Minute},
 	{errNoRoute, http.StatusNotFound, api.ProblemNotFound, "there is nothing under this URL", 0},
 	{errNoCheckpoint, http.StatusNotFound, api.ProblemNotFound, errNoCheckpoint.Error(), 0},
 	{store.ErrBadCursor, http.StatusBadRequest, api.ProblemMalformed, "page_token is not one of ours", 0},

@@ -10,6 +10,7 @@ import (
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
 	"github.com/betonica/betonica/revoke"
+	"github.com/betonica/betonica/revoke/enforcement"
 )
 
 // A Server answers on the daemon's listeners. Every field but ACME is required,
@@ -33,7 +34,7 @@ type Server struct {
 	Responder  *revoke.Responder
 
 	// Enforcement hears what relying parties enforce.
-	Enforcement *revoke.Enforcement
+	Enforcement *enforcement.Registry
 
 	// Certificate is what the HTTPS listener shows.
 	Certificate *Certificate

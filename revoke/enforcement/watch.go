@@ -1,4 +1,4 @@
-package revoke
+package enforcement
 
 import (
 	"context"
@@ -61,7 +61,7 @@ type watch struct {
 // connected relying party enforces them, or ctx is done; the last word is always how
 // it was in the end. An identity that was itself revoked is not waited for. The
 // error wraps [store.ErrNotFound] if no certificate fell under these numbers.
-func (e *Enforcement) Watch(ctx context.Context, first, last int64) iter.Seq2[Progress, error] {
+func (e *Registry) Watch(ctx context.Context, first, last int64) iter.Seq2[Progress, error] {
 	return func(yield func(Progress, error) bool) {
 		w, err := e.watch(ctx, first, last)
 		if err != nil {
@@ -88,7 +88,7 @@ func (e *Enforcement) Watch(ctx context.Context, first, last int64) iter.Seq2[Pr
 
 // await returns when there may be something new to say. A reader that fails while
 // ctx ends is no error: the last word is said without it.
-func (e *Enforcement) await(ctx context.Context, w *watch, tick, read <-chan time.Time) error {
+func (e *Registry) await(ctx context.Context, w *watch, tick, read <-chan time.Time) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,17 +114,17 @@ func ignoreEnd(ctx context.Context, err error) error {
 }
 
 // watch begins to follow revocations.
-func (e *Enforcement) watch(ctx context.Context, first, last int64) (*watch, error) {
+func (e *Registry) watch(ctx context.Context, first, last int64) (*watch, error) {
 	w := &watch{number: last, numbers: map[string]int64{}, reached: map[string]time.Time{}, changed: make(chan struct{}, 1)}
-	for _, s := range e.Signed() {
-		number, at, err := e.Store.LastRevoked(ctx, s.Issuer, first, last)
+	for issuer := range e.Signed() {
+		number, at, err := e.Store.LastRevoked(ctx, issuer, first, last)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if w.numbers[s.Issuer] = number; at.After(w.at) {
+		if w.numbers[issuer] = number; at.After(w.at) {
 			w.at = at
 		}
 	}
@@ -143,7 +143,7 @@ func (e *Enforcement) watch(ctx context.Context, first, last int64) (*watch, err
 	return w, nil
 }
 
-func (e *Enforcement) unwatch(w *watch) {
+func (e *Registry) unwatch(w *watch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.watches, w)
@@ -177,7 +177,7 @@ func (w *watch) look(p *party) {
 }
 
 // progress says how far it has come.
-func (e *Enforcement) progress(w *watch) Progress {
+func (e *Registry) progress(w *watch) Progress {
 	now, signed := e.Now(), e.Signed()
 	out := Progress{Number: w.number, RevokedAt: w.at}
 	var missing []RelyingParty

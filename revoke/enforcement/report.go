@@ -1,4 +1,4 @@
-package revoke
+package enforcement
 
 import (
 	"context"
@@ -42,7 +42,7 @@ var (
 // above the newest that was signed changes nothing: it is refused with an
 // [*AheadError], and put on record. The other errors are [ErrReport],
 // [ErrOtherIssuer] and [ErrTooMany].
-func (e *Enforcement) Report(ctx context.Context, by Reporter, r Report) error {
+func (e *Registry) Report(ctx context.Context, by Reporter, r Report) error {
 	now := e.Now()
 	if err := r.check(now); err != nil {
 		return err
@@ -94,22 +94,15 @@ func (r Report) check(now time.Time) error {
 // newest returns the greatest number that a relying party can hold of an issuer.
 // Where other processes sign, too, it is the greatest that was taken or reserved:
 // no later revocation gets such a number, since it goes past what is reserved.
-func (e *Enforcement) newest(ctx context.Context, r Report) (int64, error) {
-	for _, s := range e.Signed() {
-		if s.Issuer != r.Issuer {
-			continue
-		}
-		if r.Number <= s.Number || !e.Store.Shared() {
-			return s.Number, nil
-		}
-		return e.Store.CRLNumber(ctx)
+func (e *Registry) newest(ctx context.Context, r Report) (int64, error) {
+	signed, ours := e.Signed()[r.Issuer]
+	switch {
+	case !ours:
+		return 0, ErrOtherIssuer
+	case r.Number <= signed || !e.Store.Shared():
+		return signed, nil
 	}
-	return 0, ErrOtherIssuer
-}
-
-// Signed returns the newest number that the publisher has signed.
-func (p *Publisher) Signed() Signed {
-	return Signed{p.Authority.IssuerID(), max(p.Delta().Number, p.Full().Number)}
+	return e.Store.CRLNumber(ctx)
 }
 
 func text(address netip.Addr) string {

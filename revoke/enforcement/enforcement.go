@@ -1,4 +1,4 @@
-package revoke
+package enforcement
 
 import (
 	"context"
@@ -22,13 +22,14 @@ const (
 	clocksDiffer = 10 * time.Second // those of replicas, at most
 )
 
-// EnforcementConfig is what an [Enforcement] is made of.
-type EnforcementConfig struct {
+// Config is what a [Registry] is made of.
+type Config struct {
 	Store *store.DB
 
 	// Signed returns the greatest CRL number that this process has signed for each
-	// issuer whose lists it serves. It is asked at each report.
-	Signed func() []Signed
+	// issuer whose lists it serves, by its key identifier in hex. It is asked at each
+	// report.
+	Signed func() map[string]int64
 
 	// Heartbeat is the publisher's: a relying party that is three of them behind
 	// lags. 10 s if 0.
@@ -42,15 +43,9 @@ type EnforcementConfig struct {
 	keepEvery time.Duration // 0: as the constant
 }
 
-// Signed is the newest CRL number of an issuer, by its key identifier in hex.
-type Signed struct {
-	Issuer string
-	Number int64
-}
-
-// An Enforcement knows which revocations the relying parties enforce, by what they
-// say themselves, each with its certificate: [Enforcement.Report] hears them,
-// [Enforcement.Watch] follows one revocation, [Enforcement.Summary] tells of all.
+// A Registry knows which revocations the relying parties enforce, by what they
+// say themselves, each with its certificate: [Registry.Report] hears them,
+// [Registry.Watch] follows one revocation, [Registry.Summary] tells of all.
 // Its methods may be called concurrently, Run once. Who may report is not its to
 // decide.
 //
@@ -64,8 +59,8 @@ type Signed struct {
 // second: what one replica has heard another one's Watch knows after some 100 ms
 // and the time of a commit. The clocks of replicas may differ by 10 seconds; if
 // they differ more, a Watch may not see a report, and says less than is true.
-type Enforcement struct {
-	EnforcementConfig
+type Registry struct {
+	Config
 	revoked atomic.Int64  // greatest number of a revocation since the start
 	refused atomic.Int64  // reports of numbers that do not exist
 	urgent  chan struct{} // holds a token if reports should be written at once
@@ -82,8 +77,8 @@ type Enforcement struct {
 	readAt  time.Time
 }
 
-// NewEnforcement returns an Enforcement that knows what the last run knew.
-func NewEnforcement(ctx context.Context, c EnforcementConfig) (*Enforcement, error) {
+// New returns a Registry that knows what the last run knew.
+func New(ctx context.Context, c Config) (*Registry, error) {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
 	}
@@ -93,10 +88,10 @@ func NewEnforcement(ctx context.Context, c EnforcementConfig) (*Enforcement, err
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	e := &Enforcement{
-		EnforcementConfig: c,
-		urgent:            make(chan struct{}, 1),
-		parties:           map[string]*party{}, unkept: map[string]bool{}, touched: map[string]bool{},
+	e := &Registry{
+		Config:  c,
+		urgent:  make(chan struct{}, 1),
+		parties: map[string]*party{}, unkept: map[string]bool{}, touched: map[string]bool{},
 		watches: map[*watch]bool{}, past: map[string][]sample{}, lies: map[string]time.Time{},
 	}
 	e.deaf = c.Store.OnRevoked(e.onRevoked)
@@ -105,7 +100,7 @@ func NewEnforcement(ctx context.Context, c EnforcementConfig) (*Enforcement, err
 
 // Run writes what was reported, and forgets who is silent, until ctx ends; then it
 // writes the rest, and returns nil.
-func (e *Enforcement) Run(ctx context.Context) error {
+func (e *Registry) Run(ctx context.Context) error {
 	defer e.deaf()
 	keep, beat, forget := time.NewTicker(e.keepEvery), time.NewTicker(e.Heartbeat), time.NewTicker(forgetEvery)
 	defer keep.Stop()
@@ -131,7 +126,7 @@ func (e *Enforcement) Run(ctx context.Context) error {
 }
 
 // onRevoked notes what was revoked, in the writer's goroutine.
-func (e *Enforcement) onRevoked(all []store.Revocation) {
+func (e *Registry) onRevoked(all []store.Revocation) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, r := range all {
@@ -144,7 +139,7 @@ func (e *Enforcement) onRevoked(all []store.Revocation) {
 }
 
 // hurry has the reports written at once, if other processes can read them.
-func (e *Enforcement) hurry() {
+func (e *Registry) hurry() {
 	if !e.Store.Shared() {
 		return
 	}
@@ -156,7 +151,7 @@ func (e *Enforcement) hurry() {
 
 // keep writes the reports that are not in the store. What cannot be written is
 // tried again; the log says so once.
-func (e *Enforcement) keep(ctx context.Context, failed *bool) {
+func (e *Registry) keep(ctx context.Context, failed *bool) {
 	for batch := range slices.Chunk(e.takeUnkept(), keepBatch) {
 		err := e.Store.Relaxed(ctx, func(tx *store.RelaxedTx) {
 			for _, r := range batch {
@@ -178,7 +173,7 @@ func (e *Enforcement) keep(ctx context.Context, failed *bool) {
 }
 
 // takeUnkept returns those reports, in the order in which all processes lock rows.
-func (e *Enforcement) takeUnkept() []store.EnforcementReport {
+func (e *Registry) takeUnkept() []store.EnforcementReport {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var all []store.EnforcementReport
@@ -199,7 +194,7 @@ func (e *Enforcement) takeUnkept() []store.EnforcementReport {
 }
 
 // forget drops who was silent for 30 days.
-func (e *Enforcement) forget(ctx context.Context) {
+func (e *Registry) forget(ctx context.Context) {
 	before := e.Now().Add(-forgetAfter)
 	e.mu.Lock()
 	for identity, p := range e.parties {

@@ -1,4 +1,4 @@
-package revoke
+package enforcement
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func (p *party) current(s said) bool { return p.seen().Sub(s.Reported) <= silent
 
 // hear replaces what a party said about an issuer, under the lock, unless what we
 // know is newer.
-func (e *Enforcement) hear(r store.EnforcementReport, lagging bool) (heard bool) {
+func (e *Registry) hear(r store.EnforcementReport, lagging bool) (heard bool) {
 	p := e.parties[r.Identity]
 	if p == nil {
 		p = &party{identity: r.Identity}
@@ -95,7 +95,7 @@ func (e *Enforcement) hear(r store.EnforcementReport, lagging bool) (heard bool)
 
 // refresh takes over what other processes have heard; the first time, what the last
 // run has.
-func (e *Enforcement) refresh(ctx context.Context) error {
+func (e *Registry) refresh(ctx context.Context) error {
 	e.mu.Lock()
 	since, first := e.read, e.readAt.IsZero()
 	e.mu.Unlock()
@@ -134,7 +134,7 @@ func (p *party) aboutOrNil(issuer string) *said {
 
 // settle forgets those that were revoked themselves: they report no more, and
 // nobody waits for them. Who lost one certificate and lives on stays.
-func (e *Enforcement) settle(ctx context.Context) error {
+func (e *Registry) settle(ctx context.Context) error {
 	e.mu.Lock()
 	touched := e.touched
 	e.touched = map[string]bool{}
@@ -150,7 +150,7 @@ func (e *Enforcement) settle(ctx context.Context) error {
 	return nil
 }
 
-func (e *Enforcement) settleOne(ctx context.Context, identity string) error {
+func (e *Registry) settleOne(ctx context.Context, identity string) error {
 	id, err := e.Store.Identity(ctx, identity)
 	if err != nil || id.State == store.Active {
 		return err
@@ -163,7 +163,7 @@ func (e *Enforcement) settleOne(ctx context.Context, identity string) error {
 
 // room makes room for one more party, under the lock: those that were silent
 // longest go, a tenth of all. It returns false if everyone is connected.
-func (e *Enforcement) room(now time.Time) bool {
+func (e *Registry) room(now time.Time) bool {
 	if len(e.parties) < store.MaxRelyingParties {
 		return true
 	}

@@ -1,4 +1,4 @@
-package revoke
+package enforcement
 
 import (
 	"cmp"
@@ -34,7 +34,7 @@ type Summary struct {
 
 // Summary tells of at most so many relying parties. What other replicas heard is
 // at most a second old, and what they wait to write.
-func (e *Enforcement) Summary(ctx context.Context, limit int) (Summary, error) {
+func (e *Registry) Summary(ctx context.Context, limit int) (Summary, error) {
 	now, signed := e.Now(), e.Signed()
 	e.mu.Lock()
 	old := now.Sub(e.readAt) >= time.Second
@@ -71,7 +71,7 @@ func (e *Enforcement) Summary(ctx context.Context, limit int) (Summary, error) {
 }
 
 // view is a party as it is told of, under the lock.
-func (p *party) view(signed []Signed, now time.Time) RelyingParty {
+func (p *party) view(signed map[string]int64, now time.Time) RelyingParty {
 	last := p.last()
 	out := RelyingParty{
 		Identity: p.identity, Address: last.Address, Number: last.Number, FirstSeen: last.FirstSeen, LastSeen: last.Reported,
@@ -86,10 +86,8 @@ func (p *party) view(signed []Signed, now time.Time) RelyingParty {
 			continue
 		}
 		out.Number = min(out.Number, s.Number)
-		for _, newest := range signed {
-			if newest.Issuer == s.Issuer {
-				out.Lag = max(out.Lag, newest.Number-s.Number)
-			}
+		if newest, ours := signed[s.Issuer]; ours {
+			out.Lag = max(out.Lag, newest-s.Number)
 		}
 	}
 	return out

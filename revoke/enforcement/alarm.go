@@ -1,4 +1,4 @@
-package revoke
+package enforcement
 
 import (
 	"context"
@@ -25,25 +25,25 @@ type sample struct {
 // sample notes the newest numbers. Of the samples that are three heartbeats old, the
 // newest is kept. Where other processes sign, too, each from its own block of
 // numbers, only the number of a revocation says of all lists how old they are.
-func (e *Enforcement) sample(now time.Time) {
+func (e *Registry) sample(now time.Time) {
 	signed := e.Signed()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, s := range signed {
+	for issuer, number := range signed {
 		if e.Store.Shared() {
-			s.Number = min(s.Number, e.revoked.Load())
+			number = min(number, e.revoked.Load())
 		}
-		past := append(e.past[s.Issuer], sample{now, s.Number})
+		past := append(e.past[issuer], sample{now, number})
 		for len(past) > 1 && now.Sub(past[1].at) >= lagBeats*e.Heartbeat {
 			past = past[1:]
 		}
-		e.past[s.Issuer] = past
+		e.past[issuer] = past
 	}
 }
 
 // lagging says, under the lock, whether a number is older than three heartbeats, or
 // lower than what the party said before; before may be nil.
-func (e *Enforcement) lagging(before *said, issuer string, number int64, now time.Time) bool {
+func (e *Registry) lagging(before *said, issuer string, number int64, now time.Time) bool {
 	if before != nil && number < before.Number {
 		return true
 	}
@@ -56,7 +56,7 @@ func (e *Enforcement) lagging(before *said, issuer string, number int64, now tim
 }
 
 // alarm logs, under the lock, that a party begins to lag, or has caught up.
-func (e *Enforcement) alarm(ctx context.Context, identity string, before *said, r Report, newest int64, lagging bool) {
+func (e *Registry) alarm(ctx context.Context, identity string, before *said, r Report, newest int64, lagging bool) {
 	was := before != nil && before.lagging
 	switch {
 	case lagging && !was:
@@ -75,7 +75,7 @@ func (e *AheadError) Error() string {
 
 // refuse alarms, and puts a false report on record, at most once a minute for each
 // identity. It returns why.
-func (e *Enforcement) refuse(ctx context.Context, by Reporter, r Report, why *AheadError) error {
+func (e *Registry) refuse(ctx context.Context, by Reporter, r Report, why *AheadError) error {
 	e.refused.Add(1)
 	if !e.newLie(by.Identity, e.Now()) {
 		return why
@@ -95,7 +95,7 @@ func (e *Enforcement) refuse(ctx context.Context, by Reporter, r Report, why *Ah
 }
 
 // newLie says whether the last one of an identity is a minute old.
-func (e *Enforcement) newLie(identity string, now time.Time) bool {
+func (e *Registry) newLie(identity string, now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if last, ok := e.lies[identity]; ok && now.Sub(last) < lieEvery {
