@@ -155,6 +155,9 @@ func (p *place) here(text string) string {
 	).Replace(text)
 	if os.Getuid() != 0 { // who cannot give files away keeps them
 		text = regexp.MustCompile(`-o \w+ -g \w+ `).ReplaceAllString(text, "")
+		for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} { // nginx has them in root's directories
+			text = strings.Replace(text, "\nhttp {", "\nhttp {\n    "+kind+"_temp_path "+p.scratch+"/"+kind+";", 1)
+		}
 	}
 	return text
 }
