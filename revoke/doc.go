@@ -5,11 +5,12 @@
 // cmd/internal/admin for that. The other side, a peer that believes none but
 // these, is package revoke/peer.
 //
-//	[Revoker]      takes away, in one audited transaction
-//	[Publisher]    signs the lists, full, delta and shards, and streams the deltas
-//	[Mirror]       keeps what is published as files, for a web server or a CDN
-//	[Responder]    answers OCSP
-//	[Enforcement]  hears which numbers relying parties enforce
+//	[Revoker]    takes away, in one audited transaction
+//	[Publisher]  signs the lists, full, delta and shards, and streams the deltas
+//	[Mirror]     keeps what is published as files, for a web server or a CDN
+//	[Responder]  answers OCSP
+//
+// What relying parties say that they enforce is heard by package revoke/enforcement.
 //
 // # The order of things
 //
