@@ -43,7 +43,7 @@ var layers = map[string]string{
 	"revoke":                  "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/static revoke/stream",
 	"revoke/peer":             "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
 	"revoke/peer/peermetrics": "revoke/peer",                                       // apart, so that the peer links no more than the standard library
-	"revoke/enforcement":      "store store/audit revoke/crl",                                 // it decides nothing and signs nothing
+	"revoke/enforcement":      "store store/audit revoke/crl",                      // it decides nothing and signs nothing
 	"revoke/bundle":           "revoke/crl",
 
 	"enroll/join":  "ca store enroll enroll/api",
