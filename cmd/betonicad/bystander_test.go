@@ -77,6 +77,8 @@ func bystander(what string) int {
 		err = c.subscribe()
 	case "gateway":
 		err = c.connect()
+	case "gateways":
+		err = c.stand()
 	case "reporters":
 		err = c.report()
 	}
