@@ -44,6 +44,10 @@ func (q *refusals) add(e audit.Event) {
 
 // run writes what was added until ctx ends, and then what is left.
 func (q *refusals) run(ctx context.Context) error {
+	// What is being written when ctx ends has its time, too.
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(refusalsFlush, cancel) })()
 	summarized := time.Now().Add(-refusalsSummary)
 	for ctx.Err() == nil {
 		var due <-chan time.Time
@@ -54,9 +58,9 @@ func (q *refusals) run(ctx context.Context) error {
 		case <-ctx.Done():
 			continue
 		case e := <-q.waiting:
-			q.write(ctx, e)
+			q.write(late, e)
 		case <-due:
-			q.summarize(ctx)
+			q.summarize(late)
 			summarized = time.Now()
 		}
 		select {
@@ -64,16 +68,14 @@ func (q *refusals) run(ctx context.Context) error {
 		case <-time.After(refusalsPace):
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalsFlush)
-	defer cancel()
 	for {
 		select {
 		case e := <-q.waiting:
-			q.write(ctx, e)
+			q.write(late, e)
 			continue
 		default:
 		}
-		q.summarize(ctx)
+		q.summarize(late)
 		return nil
 	}
 }
