@@ -118,17 +118,20 @@ func (p *Peer) forgetIdle(now time.Time) {
 	p.known.mu.Lock()
 	defer p.known.mu.Unlock()
 	chain, long := p.own.Load(), now.Add(-idle).UnixNano()
-	var left []*keeper
+	var left, gone []*keeper
 	for _, k := range p.held() {
 		if k == chain.issuing || k == chain.root || k.needed.Load() > long || k.fresh(now) == nil {
 			left = append(left, k)
-			continue
+		} else {
+			gone = append(gone, k)
 		}
+	}
+	if len(gone) > 0 {
+		p.known.all.Store(&left)
+	}
+	for _, k := range gone {
 		k.forget()
 		k.event(Forgotten, "", nil)
-	}
-	if len(left) < len(p.held()) {
-		p.known.all.Store(&left)
 	}
 }
 

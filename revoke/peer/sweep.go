@@ -25,7 +25,6 @@ func (p *Peer) sweep(ctx context.Context) {
 		p.lookAtOwn()
 		now := p.conf.Now()
 		p.sayStale(now)
-		p.forgetIdle(now)
 		var unsure []*entry
 		for _, e := range p.live.all() {
 			if e.expired(now) {
@@ -38,6 +37,7 @@ func (p *Peer) sweep(ctx context.Context) {
 			p.judgeOpen(ctx, unsure)
 			judged = time.Now()
 		}
+		p.forgetIdle(now) // those that the connections have just not needed
 	}
 }
 
