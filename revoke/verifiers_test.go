@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,7 +85,8 @@ func TestVerifiers(t *testing.T) {
 					witnessProgram(t, name)
 				}
 				f := f
-				f.t, f.server.say = t, row.say
+				f.t = t
+				f.server.say.Store(int32(row.say))
 				judge, want := v.ocsp, row.want
 				if row.by == "CRL" {
 					judge = v.crl
@@ -121,7 +123,7 @@ type fixture struct {
 
 type sayer struct {
 	world, other *world
-	say          saying
+	say          atomic.Int32 // a saying
 }
 
 func newFixture(t *testing.T) fixture {
@@ -174,13 +176,13 @@ func (f fixture) fetchLists() {
 
 // ServeHTTP is the world's, unless it is to lie.
 func (s *sayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	issuing := s.world.Authority.IssuerID()
+	issuing, say := s.world.Authority.IssuerID(), saying(s.say.Load())
 	switch {
-	case s.say != honest && strings.HasPrefix(r.URL.Path, "/ocsp"):
+	case say != honest && strings.HasPrefix(r.URL.Path, "/ocsp"):
 		s.answer(w, r)
-	case s.say == expired && strings.HasPrefix(r.URL.Path, "/crl/"+issuing):
+	case say == expired && strings.HasPrefix(r.URL.Path, "/crl/"+issuing):
 		w.Write(s.yesterday())
-	case s.say == foreigner && strings.HasPrefix(r.URL.Path, "/crl/"+issuing):
+	case say == foreigner && strings.HasPrefix(r.URL.Path, "/crl/"+issuing):
 		w.Write(s.other.Publisher.Full().DER)
 	default:
 		s.world.Handler().ServeHTTP(w, r)
@@ -196,7 +198,7 @@ func (s *sayer) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cert, key, this := s.world.issuing, s.world.IssuingKey, time.Now().Add(-26*time.Hour)
-	if s.say == foreigner {
+	if saying(s.say.Load()) == foreigner {
 		cert, key, this = s.other.issuing, s.other.IssuingKey, time.Now()
 	}
 	signer, err := ocsp.NewResponder(cert, key)

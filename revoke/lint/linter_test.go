@@ -52,7 +52,7 @@ func entries(t testing.TB, n int) crl.Set {
 	set, err := crl.Collect(n, func(yield func(crl.Entry, error) bool) {
 		for i := range n {
 			serial, _ := crl.SerialOf([]byte{1, 0x80, byte(i >> 8), byte(i)})
-			if !yield(crl.Entry{Serial: serial, RevokedAt: time.Now().Add(-time.Duration(i) * time.Minute), Reason: reasons[i%len(reasons)]}, nil) {
+			if !yield(crl.Entry{Serial: serial, RevokedAt: time.Now().Add(-time.Duration(i+1) * time.Minute), Reason: reasons[i%len(reasons)]}, nil) {
 				return
 			}
 		}
