@@ -33,11 +33,16 @@ const tokenPrefix = "bt1"
 var tokenText = base64.RawURLEncoding.Strict()
 
 // NewJoinToken returns a new token for the CA whose root certificate has the
-// SHA-256 fingerprint root.
+// SHA-256 fingerprint root. The text of its secret does not begin with "-", which
+// ACME clients, given it as an HMAC key, would take for an option.
 func NewJoinToken(root [32]byte) JoinToken {
 	t := JoinToken{Root: root}
-	rand.Read(t.Secret[:]) // never fails: crypto/rand ends the process instead
-	return t
+	for {
+		rand.Read(t.Secret[:]) // never fails: crypto/rand ends the process instead
+		if tokenText.EncodeToString(t.Secret[:])[0] != '-' {
+			return t
+		}
+	}
 }
 
 // ParseToken reads the text form "bt1.<secret>.<root>", both in unpadded

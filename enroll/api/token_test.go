@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"log/slog"
 	"strings"
 	"testing"
@@ -85,4 +86,12 @@ func FuzzParseToken(f *testing.F) {
 		}
 		require.Equal(t, text, token.String())
 	})
+}
+
+// A secret can be given to a command line: of 2,000 none looks like an option.
+func TestSecretIsNoOption(t *testing.T) {
+	for range 2000 {
+		secret := api.NewJoinToken([32]byte{}).Secret
+		require.NotEqual(t, byte('-'), base64.RawURLEncoding.EncodeToString(secret[:])[0])
+	}
 }
