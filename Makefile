@@ -39,13 +39,13 @@ demo: build ## the main job, with real binaries on this machine
 	bin/betonicad demo
 
 bench: ## the figures (BENCH picks some), and 200 kills under load
-	go test -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 3h -v ./cmd/betonicad
+	go test ./cmd/betonicad -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 3h -v
 	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
 	go test -run '^$$' -bench 'Batch' -benchtime 1x ./revoke
 	go test -run '^$$' -bench 'Update' ./store
 
 soak: ## ten minutes of revocations while the daemon, its peers and slow readers come and go
-	go test -run '^TestSoak$$' -soak 10m -timeout 20m -v ./cmd/betonicad
+	go test ./cmd/betonicad -run '^TestSoak$$' -soak 10m -timeout 20m -v
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@grep -rnoE --include='*_test.go' --exclude-dir=testdata '^func Fuzz[A-Za-z0-9_]+' . | sort | \
