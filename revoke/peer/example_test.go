@@ -87,9 +87,7 @@ func ExamplePeer_HTTPClient() {
 	fmt.Println(string(body))
 
 	number := ca.Revoke(ca.machines["device/pump-1"])
-	for gateway.Number() < number { // milliseconds
-		time.Sleep(time.Millisecond)
-	}
+	awaitNumber(gateway, number)
 	_, err = client.Get("https://localhost:" + port)
 	fmt.Println("refused:", err != nil)
 	// Output:
@@ -153,9 +151,7 @@ func ExamplePeer_Relay() {
 		c.Relays = []string{"http://" + listener.Addr().String()}
 	})
 	number := ca.Revoke(ca.Identity("device/pump-1"))
-	for gateway.Number() < number {
-		time.Sleep(time.Millisecond)
-	}
+	awaitNumber(gateway, number)
 	fmt.Println("enforced")
 	// Output: enforced
 }

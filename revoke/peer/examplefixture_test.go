@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/betonica/betonica/revoke/peer"
 	"github.com/betonica/betonica/revoke/peer/peertest"
@@ -45,6 +46,20 @@ func (ca *exampleCA) open(path string, change ...func(*peer.Config)) *peer.Peer 
 func (ca *exampleCA) end() {
 	for i := len(ca.ends) - 1; i >= 0; i-- {
 		ca.ends[i]()
+	}
+}
+
+// awaitNumber returns once the peer enforces that list, which takes milliseconds.
+func awaitNumber(p *peer.Peer, number int64) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(time.Minute)
+	for p.Number() < number {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			log.Fatalf("list %d does not come", number)
+		}
 	}
 }
 
