@@ -14,14 +14,34 @@ type Stats struct {
 	Busy    time.Duration // time spent in them
 	Waiting int           // calls that wait now
 	Entries int64         // in the audit log
+
+	// Of transactions that are on disk: how long each took, in seconds, from the first
+	// statement to the answer, and how many calls it held.
+	Commits, Sizes Histogram
 }
 
-type writerStats struct{ calls, batches, busy atomic.Int64 }
+type writerStats struct {
+	calls, batches, busy atomic.Int64
+	commits, sizes       *histogram
+}
+
+func newWriterStats() writerStats {
+	return writerStats{
+		commits: newHistogram(float64(time.Second), .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30),
+		sizes:   newHistogram(1, 1, 2, 4, 8, 16, 32, 64, 128, maxBatch),
+	}
+}
 
 func (s *writerStats) record(calls int, took time.Duration) {
 	s.calls.Add(int64(calls))
 	s.batches.Add(1)
 	s.busy.Add(int64(took))
+}
+
+// durable records a transaction that is on disk.
+func (s *writerStats) durable(calls int, took time.Duration) {
+	s.commits.add(int64(took))
+	s.sizes.add(int64(calls))
 }
 
 // Stats returns what the writer has done. It costs nothing.
@@ -30,6 +50,7 @@ func (d *DB) Stats() Stats {
 	return Stats{
 		Calls: s.calls.Load(), Batches: s.batches.Load(), Busy: time.Duration(s.busy.Load()),
 		Waiting: d.writer.queue.depth(), Entries: d.log.head.Load().Size(),
+		Commits: s.commits.read(), Sizes: s.sizes.read(),
 	}
 }
 

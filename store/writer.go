@@ -34,7 +34,7 @@ type writer struct {
 }
 
 func newWriter(d *DB) *writer {
-	w := &writer{db: d, engine: d.engine, queue: newQueue(), stopped: make(chan struct{}), patient: patience, tree: d.log.tree}
+	w := &writer{db: d, engine: d.engine, queue: newQueue(), stopped: make(chan struct{}), stats: newWriterStats(), patient: patience, tree: d.log.tree}
 	go w.run()
 	return w
 }
@@ -119,7 +119,11 @@ func (w *writer) commit(ctx context.Context, calls []*call) {
 		again, err = w.attempt(ctx, calls)
 	}
 	w.health.met(err, false, w.db.cfg.Log)
-	w.stats.record(len(calls)-len(again), time.Since(begin))
+	took := time.Since(begin)
+	w.stats.record(len(calls)-len(again), took)
+	if err == nil && len(again) < len(calls) && !relaxed(calls) {
+		w.stats.durable(len(calls)-len(again), took)
+	}
 	if err != nil {
 		w.answer(calls, err)
 		return
