@@ -18,6 +18,7 @@ func (r *Registrar) refuseAccount(ctx context.Context, acc store.Account, subjec
 	if !refused {
 		return err
 	}
+	r.tally.refuse(reasonOf(err))
 	e := accountEvent(ctx, "acme.refuse", acc, from, nil)
 	e.Outcome = outcome
 	if subject != "" {

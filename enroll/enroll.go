@@ -62,7 +62,7 @@ func (r *Registrar) bearer(ctx context.Context, text string, from netip.Addr) (*
 // refuseToken counts and records a bad token, and returns what its bearer is told,
 // which is not why. known is the token's id if there is such a token.
 func (r *Registrar) refuseToken(ctx context.Context, subject string, from netip.Addr, known *store.TokenID, why string) error {
-	r.refuseStranger(ctx, "token.refuse", subject, from, why)
+	r.refuseStranger(ctx, ReasonToken, subject, from, why)
 	if wait := r.bad.count(from, known, r.now()); wait > 0 {
 		return &RateLimitError{RetryAfter: wait}
 	}

@@ -33,13 +33,13 @@ type Holder struct {
 // The answer is good for one request: a connection may outlive it.
 func (r *Registrar) Holder(ctx context.Context, cert *x509.Certificate, from netip.Addr) (Holder, error) {
 	if cert == nil {
-		r.refuseStranger(ctx, "certificate.refuse", "", from, "no certificate presented")
+		r.refuseStranger(ctx, ReasonCertificate, "", from, "no certificate presented")
 		return Holder{}, ErrUnauthenticated
 	}
 	serial := store.SerialOf(cert)
 	h, err := r.store.Holder(ctx, serial)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !bytes.Equal(h.Certificate.DER, cert.Raw) {
-		r.refuseStranger(ctx, "certificate.refuse", "", from, "not a certificate of ours")
+		r.refuseStranger(ctx, ReasonCertificate, "", from, "not a certificate of ours")
 		return Holder{}, ErrUnauthenticated
 	}
 	if err != nil {
@@ -50,6 +50,7 @@ func (r *Registrar) Holder(ctx context.Context, cert *x509.Certificate, from net
 		return Holder{}, err
 	}
 	if err := r.void(id.ID, h); err != nil {
+		r.tally.refuse(ReasonCertificate)
 		r.refusals.add(audit.Event{
 			Action: "certificate.refuse", Actor: h.Identity.Path, Subject: h.Identity.Path, Address: address(from), Outcome: err.Error(),
 			RequestID: RequestID(ctx), Detail: map[string]any{"proof": "certificate:" + serial.String()},

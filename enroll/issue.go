@@ -81,6 +81,7 @@ func (r *Registrar) sign(ctx context.Context, a Applicant, req ca.Request, polic
 	if err != nil {
 		return nil, err
 	}
+	r.tally.issue(a.Identity.Method)
 	r.log.InfoContext(ctx, "issued", "identity", a.Identity.ID.Path(), "serial", store.SerialOf(cert), "method", string(a.Identity.Method), "request", RequestID(ctx))
 	return cert, nil
 }
@@ -131,6 +132,7 @@ func (r *Registrar) refuse(ctx context.Context, a Applicant, err error) error {
 	if !refusal(err) {
 		return err
 	}
+	r.tally.refuse(reasonOf(err))
 	r.log.WarnContext(ctx, "refused", "identity", a.Identity.ID.Path(), "proof", a.Proof.String(), "reason", err, "request", RequestID(ctx))
 	// A caller that hangs up is on record all the same.
 	e := r.store.Update(context.WithoutCancel(ctx), func(*store.Tx) audit.Event {

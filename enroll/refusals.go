@@ -107,9 +107,11 @@ func (q *refusals) summarize(ctx context.Context) {
 const stranger = "stranger"
 
 // refuseStranger records that somebody who could not say who he is was refused. The
-// subject is what he spoke of, if there is such a thing.
-func (r *Registrar) refuseStranger(ctx context.Context, action, subject string, from netip.Addr, why string) {
+// subject is what he spoke of, if there is such a thing; reason is ReasonToken or
+// ReasonCertificate.
+func (r *Registrar) refuseStranger(ctx context.Context, reason Reason, subject string, from netip.Addr, why string) {
+	r.tally.refuse(reason)
 	r.refusals.add(audit.Event{
-		Action: action, Actor: stranger, Subject: subject, Address: address(from), Outcome: why, RequestID: RequestID(ctx),
+		Action: string(reason) + ".refuse", Actor: stranger, Subject: subject, Address: address(from), Outcome: why, RequestID: RequestID(ctx),
 	})
 }

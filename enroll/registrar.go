@@ -43,6 +43,7 @@ type Registrar struct {
 
 	root     [32]byte // SHA-256 of the root's DER: what our tokens carry
 	refusals *refusals
+	tally    *tally
 	bad      *badTokens
 }
 
@@ -82,6 +83,7 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 		now:      c.Now,
 		root:     sha256.Sum256(c.Issuers.Root().Raw),
 		refusals: newRefusals(c.Store, c.Log),
+		tally:    newTally(),
 		bad:      newBadTokens(),
 	}, nil
 }

@@ -180,6 +180,7 @@ func (p *tokenProof) spent(ctx context.Context) error {
 	case token.Uses < token.MaxUses:
 		return p.refuse(ctx, "expired")
 	}
+	p.r.tally.refuse(ReasonReused)
 	e := audit.Event{
 		Action: "token.reuse", Actor: stranger, Subject: p.path(), Address: address(p.from), Outcome: ErrReused.Error(),
 		RequestID: RequestID(ctx), Detail: map[string]any{"proof": p.String()},
