@@ -65,6 +65,7 @@ type Registry struct {
 	refused atomic.Int64  // reports of numbers that do not exist
 	urgent  chan struct{} // holds a token if reports should be written at once
 	deaf    func()        // ends onRevoked
+	writing sync.Mutex    // of who writes to the store: what is under way is there before it is forgotten
 
 	mu      sync.Mutex
 	parties map[string]*party // by identity
@@ -152,6 +153,8 @@ func (e *Registry) hurry() {
 // keep writes the reports that are not in the store. What cannot be written is
 // tried again; the log says so once.
 func (e *Registry) keep(ctx context.Context, failed *bool) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
 	for batch := range slices.Chunk(e.takeUnkept(), keepBatch) {
 		err := e.Store.Relaxed(ctx, func(tx *store.RelaxedTx) {
 			for _, r := range batch {
@@ -195,6 +198,8 @@ func (e *Registry) takeUnkept() []store.EnforcementReport {
 
 // forget drops who was silent for 30 days.
 func (e *Registry) forget(ctx context.Context) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
 	before := e.Now().Add(-forgetAfter)
 	e.mu.Lock()
 	for identity, p := range e.parties {
