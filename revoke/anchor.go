@@ -9,6 +9,7 @@ import (
 
 	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/revoke/ocsp"
+	"github.com/betonica/betonica/store"
 )
 
 // An Anchor is the root as a daemon has it: not its key, but what it said in its
@@ -78,7 +79,7 @@ func (a *Anchor) Revoked(intermediate *x509.Certificate) (crl.Entry, bool) {
 // Health returns why the root's list is of no use any more, or nil.
 func (a *Anchor) Health(now time.Time) error {
 	if end := a.CRL().NextUpdate; now.After(end) {
-		return fmt.Errorf("the root's CRL ended at %s: sign a new one with betonicad root sign-crl", end.Format(time.RFC3339))
+		return store.InTrouble(store.TroubleRootList, fmt.Errorf("the root's CRL ended at %s: sign a new one with betonicad root sign-crl", end.Format(time.RFC3339)))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/revoke/static"
+	"github.com/betonica/betonica/store"
 )
 
 const (
@@ -74,7 +75,7 @@ func (m *Mirror) Poke() {
 func (m *Mirror) Health() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.err
+	return store.InTrouble(store.TroublePublish, m.err)
 }
 
 // Run writes what is new until ctx ends; it returns nil.

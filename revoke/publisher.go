@@ -172,11 +172,10 @@ func (p *Publisher) reuse(der []byte, now time.Time) (fullList, bool) {
 
 // Health returns why lists are not being renewed, or nil.
 func (p *Publisher) Health() error {
-	if err := p.failed.why(); err != nil {
-		return err
+	if _, err := p.Clock.Now(); err != nil {
+		return store.InTrouble(store.TroubleClock, err)
 	}
-	_, err := p.Clock.Now()
-	return err
+	return store.InTrouble(store.TroubleLists, p.failed.why())
 }
 
 // Full returns the newest full list, Delta the newest delta.

@@ -229,7 +229,7 @@ func (i *issuance) next(wait time.Duration) time.Duration {
 func (i *issuance) Health() error {
 	current := i.issuers.Current().Certificate()
 	if _, revoked := i.validation.root.Revoked(current); revoked {
-		return fmt.Errorf("the root revoked %q, which issues: make the next intermediate with betonicad rotate", current.Subject)
+		return store.InTrouble(store.TroubleIssuer, fmt.Errorf("the root revoked %q, which issues: make the next intermediate with betonicad rotate", current.Subject))
 	}
 	return nil
 }

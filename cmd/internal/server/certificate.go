@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/betonica/betonica/store"
 )
 
 // Certificate is the daemon's own, with its key, in memory only: a daemon that
@@ -81,10 +83,10 @@ func (c *Certificate) due() bool {
 func (c *Certificate) Valid() error {
 	cert, err := c.Current()
 	if err != nil {
-		return err
+		return store.InTrouble(store.TroubleCertificate, err)
 	}
 	if end := cert.Leaf.NotAfter; c.Now().After(end) {
-		return fmt.Errorf("the daemon's own certificate expired at %s", end.UTC().Format(time.RFC3339))
+		return store.InTrouble(store.TroubleCertificate, fmt.Errorf("the daemon's own certificate expired at %s", end.UTC().Format(time.RFC3339)))
 	}
 	return nil
 }

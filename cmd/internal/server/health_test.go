@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -40,7 +42,9 @@ func TestNotReady(t *testing.T) {
 	f := newServer(t, nil)
 	f.stop()
 	require.NoError(t, f.ended())
-	f.Ready = func() error { return store.ErrDiskFull }
+	f.Ready = func() error {
+		return errors.Join(store.InTrouble(store.TroubleLists, errors.New("a secret")), fmt.Errorf("%w: somewhere", store.ErrDiskFull))
+	}
 	l, err := Listen(testConfig(t))
 	require.NoError(t, err)
 	again := &fixture{Server: f.Server, done: make(chan error, 1), t: t}
@@ -48,7 +52,8 @@ func TestNotReady(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, <-again.done) })
 	resp, body := again.get("http://" + l.URLs().Ops + "/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
-	require.Equal(t, "store: disk full\n", string(body))
+	require.Equal(t, store.TroubleLists.String()+"\n"+store.TroubleDiskFull.String()+"\n", string(body))
+	require.NotContains(t, string(body), "secret")
 	_, body = again.get("http://" + l.URLs().Ops + "/livez")
 	require.Equal(t, "ok\n", string(body))
 	_, body = again.get("http://" + l.URLs().Ops + "/metrics")
