@@ -70,7 +70,7 @@ func TestStartErrors(t *testing.T) {
 		}, nil, 1, "is not valid now"},
 		{"damaged certificate", func(t *testing.T, d layout) {
 			replace(t, d.intermediate(), []byte("no certificate"))
-		}, nil, 1, "intermediate.pem does not hold exactly one certificate"},
+		}, nil, 1, "intermediate.pem: it does not hold a certificate"},
 		{"another log key", func(t *testing.T, d layout) {
 			replace(t, d.logKey(), make([]byte, 61))
 		}, nil, 1, "log.key"},
