@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/server"
@@ -22,21 +20,16 @@ import (
 	"github.com/betonica/betonica/store/audit"
 )
 
-// A draft is a CA in the making: in a temporary folder beside the one that it is
-// for, so that a crash leaves a CA that is whole, or none.
+// A draft is a new CA in the making.
 type draft struct {
 	target
-	tmp        string // holds "ca" and "root"
+	stage
 	passphrase []byte
 	made       bool // passphrase is new
 	log        [32]byte
 }
 
 func newDraft(t target) (*draft, error) {
-	parent := filepath.Dir(t.dir)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, err
-	}
 	d := &draft{target: t, log: audit.NewMaster()}
 	var err error
 	d.passphrase, err = keys.ReadPassphrase(t.passphrase)
@@ -46,23 +39,17 @@ func newDraft(t target) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.tmp, err = os.MkdirTemp(parent, ".betonica-init-*"); err != nil {
+	if d.stage, err = newStage(t.dir, "init"); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{d.root(), string(d.layout()), d.layout().keys()} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			d.discard()
-			return nil, err
-		}
+	if err := os.Mkdir(d.root(), 0o700); err != nil {
+		d.discard()
+		return nil, err
 	}
 	return d, nil
 }
 
-func (d *draft) layout() layout { return layout(filepath.Join(d.tmp, "ca")) }
-func (d *draft) root() string   { return filepath.Join(d.tmp, "root") }
-
-// discard removes what was not published.
-func (d *draft) discard() { os.RemoveAll(d.tmp) }
+func (d *draft) root() string { return filepath.Join(d.tmp, "root") }
 
 // writeKeys writes certificates and keys. The root's passphrase is of its own:
 // who has the daemon's opens nothing but the intermediate.
@@ -167,11 +154,8 @@ func (d *draft) publish() (err error) {
 			}
 		}
 	}()
-	parent := filepath.Dir(d.dir)
-	for _, dir := range []string{d.layout().keys(), string(d.layout()), d.root(), parent} {
-		if err := syncDir(dir); err != nil {
-			return err
-		}
+	if err := d.sync(d.root()); err != nil {
+		return err
 	}
 	if d.made {
 		if err := writeFile(d.target.passphrase, append(bytes.Clone(d.passphrase), '\n')); err != nil {
@@ -190,14 +174,5 @@ func (d *draft) publish() (err error) {
 		return err
 	}
 	undo = nil
-	return syncDir(parent)
-}
-
-// rename moves a folder. An empty one in the way is replaced, as os.Rename would
-// not; anything else is an error.
-func rename(from, to string) error {
-	if err := unix.Rename(from, to); err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	return nil
+	return syncDir(filepath.Dir(d.dir))
 }
