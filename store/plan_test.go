@@ -108,6 +108,7 @@ func readAll(t *testing.T, d *DB) {
 	require.NoError(t, err)
 	for _, read := range []func() error{
 		func() error { _, err := d.Shardings(ctx, "aa"); return err },
+		func() error { _, err := d.CRLNumbers(ctx, "aa", 0); return err },
 		func() error { _, err := d.Account(ctx, acct.ID); return err },
 		func() error { _, err := d.AccountByKey(ctx, acct.Thumbprint); return err },
 		func() error { _, err := d.HeldAccount(ctx, acct.ID); return err },
