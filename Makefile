@@ -5,6 +5,8 @@ SHELL := /bin/bash -o pipefail
 
 FUZZTIME ?= 10s
 BENCH ?= .
+SIZE ?= 100000
+BENCH_DIR ?=
 
 # Test output goes through a filter that keeps the verdicts, the whole output
 # of a package that failed, and the name and reason of each test left out.
@@ -38,8 +40,8 @@ check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint modul
 demo: build ## the main job, with real binaries on this machine
 	bin/betonicad demo
 
-bench: ## the figures (BENCH picks some), and 200 kills under load
-	go test ./cmd/betonicad -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 3h -v
+bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DIR), and 200 kills under load
+	go test ./cmd/betonicad -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 24h -v -size $(SIZE) $(if $(BENCH_DIR),-bench-dir '$(BENCH_DIR)')
 	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
 	go test -run '^$$' -bench 'Batch' -benchtime 1x ./revoke
 	go test -run '^$$' -bench 'Update' ./store

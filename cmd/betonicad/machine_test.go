@@ -25,11 +25,18 @@ type request struct {
 
 // newRequest names nobody: who it is for is on record.
 func newRequest(t testing.TB) request {
+	r, err := makeRequest()
+	require.NoError(t, err)
+	return r
+}
+
+func makeRequest() (request, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
+	if err != nil {
+		return request{}, err
+	}
 	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	require.NoError(t, err)
-	return request{key, csr}
+	return request{key, csr}, err
 }
 
 // A conn is one kept-alive connection to the daemon. It writes HTTP/1.1 by

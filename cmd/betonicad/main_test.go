@@ -17,6 +17,8 @@ var (
 	kills        = flag.Int("kills", 20, "how often TestKill kills the daemon")
 	certificates = flag.Int("certificates", 10_000, "certificates in each measurement")
 	history      = flag.Int("history", 500_000, "certificates in the store before BenchmarkHistory begins")
+	size         = flag.Int("size", 100_000, "live certificates in the store that BenchmarkSize measures")
+	benchDir     = flag.String("bench-dir", "", "folder that keeps BenchmarkSize's stores for the next run; empty: none does")
 )
 
 func TestMain(m *testing.M) {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A Cluster is a PostgreSQL server on a port of 127.0.0.1, with the server's
@@ -27,6 +28,7 @@ type Cluster struct {
 	Port      int
 	databases atomic.Int64
 	alive     io.Closer // held: the garbage collector would close it, and end the server
+	ended     chan struct{}
 }
 
 // Postgres returns the test binary's cluster, started on first use. Where
@@ -41,6 +43,44 @@ func Postgres(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// PostgresIn is Postgres with a cluster of the caller's own, which lies in dir, and
+// stays there when the test has ended. Its user must be able to reach dir.
+func PostgresIn(t testing.TB, dir string) *Cluster {
+	t.Helper()
+	c, err := startIn(dir, keepFiles)
+	if errors.Is(err, exec.ErrNotFound) {
+		LeaveOut(t, "PostgreSQL is not installed (Debian: postgresql)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.alive.Close()
+		<-c.ended
+	})
+	return c
+}
+
+// Named returns the data source of a database, which it creates if there is none
+// of that name; fresh says so.
+func (c *Cluster) Named(t testing.TB, name string) (dsn string, fresh bool) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.dsn("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), "CREATE DATABASE "+name)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42P04" { // duplicate_database
+		return c.dsn(name), false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.dsn(name), true
 }
 
 // Database creates an empty database and returns its data source.
@@ -68,15 +108,24 @@ var shared = sync.OnceValues(start)
 // a pipe that this process holds and never writes to, so that the shell learns of
 // our end, kill -9 included, and stops the server and removes its files.
 func start() (*Cluster, error) {
+	if _, err := programs(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("/tmp", "betonica-postgres-") // t.TempDir's parents are closed to the server's user
+	if err != nil {
+		return nil, err
+	}
+	return startIn(dir, `rm -rf "$2"`)
+}
+
+// startIn starts the cluster in dir, which it makes if there is none. last is what
+// the shell does when the server has ended.
+func startIn(dir, last string) (*Cluster, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
 	}
 	as, err := owner()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("/tmp", "betonica-postgres-") // t.TempDir's parents are closed to the server's user
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +138,7 @@ func start() (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", keep, "sh", bin, dir, strconv.Itoa(port))
+	cmd := exec.Command("/bin/sh", "-c", keep+last, "sh", bin, dir, strconv.Itoa(port))
 	cmd.Dir = dir
 	// In a group of its own: a keyboard's interrupt is for the tests.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
@@ -106,7 +155,11 @@ func start() (*Cluster, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	c := &Cluster{Port: port, alive: alive}
+	c := &Cluster{Port: port, alive: alive, ended: make(chan struct{})}
+	go func() {
+		defer close(c.ended)
+		cmd.Wait()
+	}()
 	if err := c.await(); err != nil {
 		said, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("starting PostgreSQL: %w\n%s", err, said)
@@ -117,13 +170,14 @@ func start() (*Cluster, error) {
 // keep runs a cluster in $2 with the programs in $1 on port $3, until standard
 // input ends.
 const keep = `
-"$1"/initdb -A trust -U postgres -E UTF8 --no-sync -D "$2"/data || exit 1
+[ -e "$2"/data/PG_VERSION ] || "$1"/initdb -A trust -U postgres -E UTF8 --no-sync -D "$2"/data || exit 1
 "$1"/postgres -D "$2"/data -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories="$2" -c max_connections=200 -c deadlock_timeout=50ms &
 server=$!
 cat >/dev/null
-while kill -QUIT $server 2>/dev/null; do sleep 0.1; done
-rm -rf "$2"
+while kill -INT $server 2>/dev/null; do sleep 0.1; done
 `
+
+const keepFiles = ":"
 
 // await returns once the server answers.
 func (c *Cluster) await() error {
