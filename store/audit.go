@@ -24,10 +24,13 @@ type auditLog struct {
 	proofs proofs
 
 	signing sync.Mutex // one checkpoint at a time, so that the evidence is in order
+
+	witnesses     []witness // that were asked when it was opened
+	contradiction error     // of one of them; nil: they agree
 }
 
 // openLog reads the log's data keys, or makes the first, and its right edge, which
-// must extend what was signed.
+// is put against what was signed.
 func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	l := &auditLog{keys: d.cfg.Keys}
 	var err error
@@ -52,8 +55,7 @@ func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	}
 	l.sealer = audit.NewSealer(d.cfg.Keys, dataKeys[len(dataKeys)-1])
 	l.keyring.Store(audit.NewKeyring(dataKeys...))
-	witnesses, err := d.witnesses(ctx)
-	if err != nil {
+	if l.witnesses, err = d.witnesses(ctx); err != nil {
 		return nil, err
 	}
 	source, err := d.AuditSource(ctx)
@@ -63,7 +65,7 @@ func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	if l.tree, err = audit.LoadTree(ctx, source, source.size); err != nil {
 		return nil, err
 	}
-	if err := l.confirmedBy(ctx, witnesses, source); err != nil {
+	if l.contradiction, err = l.contradictedBy(ctx, l.witnesses, source); err != nil {
 		return nil, err
 	}
 	l.head.Store(l.tree)

@@ -15,7 +15,7 @@ import (
 // ErrSetBack reports a log that is not the one that checkpoints were signed of: an
 // older copy of the database was put back, or another one in its place. What was
 // revoked since the copy was made would be good again, so the store does not open.
-var ErrSetBack = errors.New("the log is not the one that was signed before")
+var ErrSetBack = errors.New("the database is not the one that was here, or is older than what was signed from it")
 
 // A witness is a checkpoint that was signed before the store was opened.
 type witness struct {
@@ -62,19 +62,41 @@ func (d *DB) witnesses(ctx context.Context) ([]witness, error) {
 	return all, err
 }
 
-// confirmedBy returns [ErrSetBack] unless the log begins with what each witness
-// has seen. It reads a few tiles, at any size.
-func (l *auditLog) confirmedBy(ctx context.Context, all []witness, source *AuditSource) error {
+// contradictedBy returns why the log does not begin with what some witness has seen;
+// nil if it does. It reads a few tiles, at any size.
+func (l *auditLog) contradictedBy(ctx context.Context, all []witness, source *AuditSource) (why, err error) {
 	for _, w := range all {
 		err := audit.Extends(ctx, source, l.tree, w.Checkpoint)
 		if _, ok := errors.AsType[*audit.TamperError](err); ok {
-			return fmt.Errorf("%w, as %s shows: %w; put back the newest database, and see what `betonicad audit verify` says of it", ErrSetBack, w.where, err)
+			return fmt.Errorf("%s: %w", w.where, err), nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// stand returns an error unless the store may sign where it is, or is opened to be
+// recovered.
+func (d *DB) stand() error {
+	why := d.log.contradiction
+	d.seen.Contradicted = why != nil
+	standing := Judge(d.said, d.seen)
+	switch {
+	case standing == Serves && d.seen.ID != d.said.ID:
+		d.cfg.Log.Info("the store was recovered elsewhere", "was", d.seen.ID, "is", d.said.ID)
+		return WriteID(d.cfg.IDFile, d.said.ID)
+	case standing == Serves || d.cfg.Recover:
+		return nil
+	case why == nil && standing == Foreign:
+		why = fmt.Errorf("it is the store %s, and %s says that %s was here", d.said.ID, d.cfg.IDFile, d.seen.ID)
+	case why == nil && standing == SetBack:
+		why = errors.New("a revocation list showed it")
+	case standing == Restored:
+		return fmt.Errorf("%w: nothing is signed until it is recovered: betonicad recover", ErrRestored)
+	}
+	return fmt.Errorf("%w: %w; put back the newest database, or go on from this one with betonicad recover", standing.err(), why)
 }
 
 // evidenceEnd is how much of the evidence is read: some hundred notes, of which

@@ -29,6 +29,14 @@ type Config struct {
 	// another device. Empty: none is kept.
 	Evidence string
 
+	// IDFile is the file beside the keys that repeats the store's name, so that another
+	// store in its place shows. It is made with the store. Empty: none is kept.
+	IDFile string
+
+	// Recover opens a store that would not be opened, since it was restored or set back,
+	// for [DB.Recover]. Nothing else is to be done with it.
+	Recover bool
+
 	// BackupDir is where a backup goes before a migration changes a store that
 	// holds something. Empty: beside the SQLite file, or the working directory.
 	BackupDir string
@@ -53,13 +61,15 @@ type DB struct {
 	log    *auditLog
 	nonces nonces
 	feed   feed
+	said   Said // when it was opened
+	seen   Seen
 }
 
 // Open opens the store and brings its schema up to date: see [Config] for what
 // happens to a store that holds something. It returns [ErrNewerSchema] if a newer
 // program was here before, [ErrSetBack] if the log is not the one that the newest
-// checkpoint here or in the evidence was signed of, and an error if the log's keys
-// are not this store's.
+// checkpoint here or in the evidence was signed of, [ErrRestored] if it came out of a
+// backup (see [Judge]), and an error if the log's keys are not this store's.
 //
 // Open starts the writer; Close stops it. One process at a time may have an
 // SQLite store open for writing: the caller sees to that. Any number may share a
@@ -93,11 +103,17 @@ func (d *DB) start(ctx context.Context) error {
 	if d.nonces, err = d.engine.nonces(ctx); err != nil {
 		return err
 	}
+	if err := d.identify(ctx); err != nil {
+		return err
+	}
 	log, err := openLog(ctx, d)
 	if err != nil {
 		return fmt.Errorf("opening the audit log: %w", err)
 	}
 	d.log = log
+	if err := d.stand(); err != nil {
+		return err
+	}
 	d.feed.seen, err = d.CRLNumber(ctx)
 	if err != nil {
 		return err

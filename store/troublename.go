@@ -17,6 +17,8 @@ func nameOf(err error) Trouble {
 		return TroubleDiskFull
 	case ErrSetBack:
 		return TroubleSetBack
+	case ErrRestored:
+		return TroubleRestored
 	case ErrNewerSchema:
 		return TroubleNewer
 	case driver.ErrBadConn, io.ErrUnexpectedEOF:

@@ -52,7 +52,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	}
 	issuers := issuance.issuers
 	db, err := store.Open(ctx, store.Config{
-		DSN: c.Store.DSN, Keys: s.log, Origin: origin(issuers.TrustDomain()), Evidence: c.Audit.Evidence, BackupDir: string(d), Log: logger,
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(issuers.TrustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), Log: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -109,7 +109,7 @@ func (d *draft) fillStore(ctx context.Context, h *ca.Hierarchy, in initializatio
 		dsn = "sqlite:" + d.layout().database()
 	}
 	logKeys := audit.NewKeys(d.log)
-	db, err := store.Open(ctx, store.Config{DSN: dsn, Keys: logKeys, Origin: origin(in.trustDomain), Evidence: d.layout().evidence()})
+	db, err := store.Open(ctx, store.Config{DSN: dsn, Keys: logKeys, Origin: origin(in.trustDomain), Evidence: d.layout().evidence(), IDFile: d.layout().storeID()})
 	if err != nil {
 		return fmt.Errorf("making the store, for which a database of its own is needed: %w", err)
 	}

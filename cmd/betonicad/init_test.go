@@ -33,7 +33,7 @@ func TestInit(t *testing.T) {
 	stdout, stderr, err := try(t, "init", "--dir", dir, "--trust-domain", "hospital.example", "--dns", "CA.hospital.example,10.0.0.1", "--url", "http://crl.hospital.example")
 	require.NoError(t, err)
 	require.Equal(t, []string{"ca", "ca.passphrase", "ca.root"}, names(t, filepath.Dir(dir)))
-	require.Equal(t, []string{"betonica.db", "betonica.db.ballast", "betonica.toml", "evidence.log", "keys", "policy.toml"}, names(t, dir))
+	require.Equal(t, []string{"betonica.db", "betonica.db.ballast", "betonica.toml", "evidence.log", "keys", "policy.toml", "store.id"}, names(t, dir))
 	require.NoError(t, filepath.WalkDir(filepath.Dir(dir), func(path string, e fs.DirEntry, err error) error {
 		require.NoError(t, err)
 		info, err := e.Info()

@@ -20,6 +20,7 @@ func (d layout) policy() string          { return filepath.Join(string(d), "poli
 func (d layout) lock() string            { return filepath.Join(string(d), "betonica.lock") }
 func (d layout) database() string        { return filepath.Join(string(d), "betonica.db") }
 func (d layout) evidence() string        { return filepath.Join(string(d), "evidence.log") }
+func (d layout) storeID() string         { return filepath.Join(string(d), "store.id") } // the store's name, repeated: another one in its place shows
 func (d layout) keys() string            { return filepath.Join(string(d), "keys") }
 func (d layout) rootCertificate() string { return filepath.Join(string(d), "keys", "root.pem") }
 func (d layout) intermediate() string    { return filepath.Join(string(d), "keys", "intermediate.pem") }
