@@ -23,8 +23,9 @@ var layers = map[string]string{
 	"ca/keys":                "",
 	"store/audit/checkpoint": "",
 	"store/audit":            "store/audit/checkpoint",
-	"revoke/ocsp":            "",
-	"revoke/crl":             "",
+	"revoke/x690":            "",
+	"revoke/ocsp":            "revoke/x690",
+	"revoke/crl":             "revoke/x690",
 	"revoke/allow":           "",
 	"revoke/stream":          "", // a relay serves by it, too
 	"enroll/api":             "",

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // A Template is what a list says beside its entries.
@@ -59,14 +61,14 @@ func Encode(w io.Writer, issuer *x509.Certificate, signer crypto.Signer, t Templ
 	if err != nil {
 		return fmt.Errorf("signing CRL %d: %w", t.Number, err)
 	}
-	bits := element(tagBitString, []byte{0}, signature) // no unused bits
-	if _, err := w.Write(header(tagSequence, m.length+len(m.algorithm.der)+len(bits))); err != nil {
+	bits := element(x690.BitString, []byte{0}, signature) // no unused bits
+	if _, err := w.Write(header(x690.Sequence, m.length+len(m.algorithm.DER)+len(bits))); err != nil {
 		return fmt.Errorf("writing CRL %d: %w", t.Number, err)
 	}
 	if err := m.writeTo(w); err != nil {
 		return fmt.Errorf("writing CRL %d: %w", t.Number, err)
 	}
-	if _, err := w.Write(append([]byte(m.algorithm.der), bits...)); err != nil {
+	if _, err := w.Write(append([]byte(m.algorithm.DER), bits...)); err != nil {
 		return fmt.Errorf("writing CRL %d: %w", t.Number, err)
 	}
 	return nil
@@ -75,14 +77,14 @@ func Encode(w io.Writer, issuer *x509.Certificate, signer crypto.Signer, t Templ
 // A message is a tbsCertList (RFC 5280, Section 5.1.2), which can be written any number
 // of times.
 type message struct {
-	algorithm  algorithm
+	algorithm  x690.Algorithm
 	head, tail []byte // what stands before and after the entries
 	records    []record
 	length     int // octets of all three
 }
 
 func newMessage(issuer *x509.Certificate, signer crypto.Signer, t Template, entries Set) (*message, error) {
-	algorithm, err := algorithmOf(issuer.PublicKey)
+	algorithm, err := x690.AlgorithmOf(issuer.PublicKey)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func newMessage(issuer *x509.Certificate, signer crypto.Signer, t Template, entr
 		return nil, fmt.Errorf("a CRL of number %d cannot have base %d", t.Number, t.Base)
 	case !t.NextUpdate.After(t.ThisUpdate):
 		return nil, fmt.Errorf("CRL %d would end before it begins", t.Number)
-	case t.ThisUpdate.Year() < firstGeneralized-100 || t.NextUpdate.Year() > 9999:
+	case t.ThisUpdate.Year() < x690.FirstGeneralized-100 || t.NextUpdate.Year() > 9999:
 		return nil, fmt.Errorf("CRL %d has a time that DER cannot say", t.Number)
 	case t.Base > 0 && t.Freshest != "":
 		return nil, fmt.Errorf("CRL %d is a delta, and would name a newer one", t.Number)
@@ -112,22 +114,22 @@ func newMessage(issuer *x509.Certificate, signer crypto.Signer, t Template, entr
 		n += 2 + r.length()
 	}
 	head := bytes.Join([][]byte{
-		{tagInteger, 1, 1}, // v2
-		[]byte(algorithm.der), issuer.RawSubject,
+		{x690.Integer, 1, 1}, // v2
+		[]byte(algorithm.DER), issuer.RawSubject,
 		moment(t.ThisUpdate.UTC()), moment(t.NextUpdate.UTC()),
 	}, nil)
 	if n > 0 { // an empty list must be absent (RFC 5280, Section 5.1.2.6)
-		head = append(head, header(tagSequence, n)...)
+		head = append(head, header(x690.Sequence, n)...)
 	}
 	tail := t.extensions(issuer.SubjectKeyId)
 	body := len(head) + n + len(tail)
-	head = append(header(tagSequence, body), head...)
+	head = append(header(x690.Sequence, body), head...)
 	return &message{algorithm: algorithm, head: head, tail: tail, records: entries.records, length: len(head) + n + len(tail)}, nil
 }
 
 // extensions returns crlExtensions.
 func (t Template) extensions(keyID []byte) []byte {
-	authority := element(tagSequence, element(primitive0, keyID))
+	authority := element(x690.Sequence, element(x690.Primitive0, keyID))
 	all := [][]byte{
 		extension{oid: []byte(oidAuthorityKeyID), value: authority}.encode(),
 		extension{oid: []byte(oidNumber), value: number(t.Number)}.encode(),
@@ -136,12 +138,12 @@ func (t Template) extensions(keyID []byte) []byte {
 		all = append(all, extension{oid: []byte(oidDelta), critical: true, value: number(t.Base)}.encode())
 	}
 	if t.Point != "" {
-		all = append(all, extension{oid: []byte(oidScope), critical: true, value: element(tagSequence, pointName(t.Point))}.encode())
+		all = append(all, extension{oid: []byte(oidScope), critical: true, value: element(x690.Sequence, pointName(t.Point))}.encode())
 	}
 	if t.Freshest != "" {
-		all = append(all, extension{oid: []byte(oidFreshest), value: element(tagSequence, element(tagSequence, pointName(t.Freshest)))}.encode())
+		all = append(all, extension{oid: []byte(oidFreshest), value: element(x690.Sequence, element(x690.Sequence, pointName(t.Freshest)))}.encode())
 	}
-	return element(context0, element(tagSequence, all...))
+	return element(x690.Context0, element(x690.Sequence, all...))
 }
 
 func number(n int64) []byte { return integer(binary.BigEndian.AppendUint64(nil, uint64(n))) }
@@ -167,8 +169,8 @@ func (m *message) writeTo(w io.Writer) error {
 // the memory of this machine, must not become a list that every peer refuses.
 func (m *message) sign(signer crypto.Signer) ([]byte, error) {
 	var digest []byte
-	if m.algorithm.newHash != nil {
-		h := m.algorithm.newHash()
+	if m.algorithm.Hash != 0 {
+		h := m.algorithm.Hash.New()
 		if err := m.writeTo(h); err != nil {
 			return nil, err
 		}
@@ -180,11 +182,11 @@ func (m *message) sign(signer crypto.Signer) ([]byte, error) {
 		}
 		digest = whole.Bytes()
 	}
-	signature, err := signer.Sign(rand.Reader, digest, m.algorithm.hash)
+	signature, err := signer.Sign(rand.Reader, digest, m.algorithm.Hash)
 	if err != nil {
 		return nil, err
 	}
-	if !m.algorithm.verify(signer.Public(), digest, signature) {
+	if !m.algorithm.Verify(signer.Public(), digest, signature) {
 		return nil, errors.New("the key's signature does not verify")
 	}
 	return signature, nil

@@ -1,6 +1,10 @@
 package crl
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/betonica/betonica/revoke/x690"
+)
 
 // What [Open], [NewState] and [State.Accept] find wrong with a list; each comes wrapped in the
 // detail. What was known before stays as it was.
@@ -32,8 +36,4 @@ var (
 )
 
 // A MalformedError reports bytes that are not a list in DER as RFC 5280 has it.
-type MalformedError struct {
-	Reason string // names the field; holds none of the bytes
-}
-
-func (e *MalformedError) Error() string { return "malformed CRL: " + e.Reason }
+type MalformedError = x690.MalformedError

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"time"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // A List is a CRL whose signature was verified. It comes from [Open] only.
@@ -46,9 +48,9 @@ func OpenHead(der []byte, issuer *x509.Certificate) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseAround(body, algorithm, issuer, func(list *reader) {
-		for len(list.b) > 0 {
-			list.record()
+	return parseAround(body, algorithm, issuer, func(list *x690.Reader) {
+		for len(list.B) > 0 {
+			readRecord(list)
 		}
 	})
 }
@@ -56,21 +58,15 @@ func OpenHead(der []byte, issuer *x509.Certificate) (*List, error) {
 // openSigned returns the contents of the tbsCertList in der, whose signature verifies, and
 // the algorithm of that.
 func openSigned(der []byte, issuer *x509.Certificate) ([]byte, x509.SignatureAlgorithm, error) {
-	outer := reader{b: der}
-	r := outer.nested(tagSequence, "CertificateList")
-	outer.end("CertificateList")
-	r.join(&outer)
-	signed, body := r.element(tagSequence, "tbsCertList")
-	algorithm := r.signatureAlgorithm()
-	bits := r.read(tagBitString, "signature")
-	r.end("CertificateList")
-	switch {
-	case r.err != nil:
-		return nil, 0, r.err
-	case len(bits) < 2 || bits[0] != 0:
-		return nil, 0, &MalformedError{Reason: "signature is not a whole number of octets"}
+	r := x690.Document(der, "CertificateList")
+	signed, body := r.Element(x690.Sequence, "tbsCertList")
+	algorithm := r.SignatureAlgorithm()
+	signature := r.Octets("signature")
+	r.End("CertificateList")
+	if r.Err != nil {
+		return nil, 0, r.Err
 	}
-	if err := issuer.CheckSignature(algorithm, signed, bits[1:]); err != nil {
+	if err := issuer.CheckSignature(algorithm, signed, signature); err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return body, algorithm, nil

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // parse reads the contents of a tbsCertList (RFC 5280, Section 5.1.2) that the issuer
 // has signed with this algorithm.
 func parse(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certificate) (*List, error) {
 	var records []record
-	l, err := parseAround(body, algorithm, issuer, func(list *reader) { records = list.records() })
+	l, err := parseAround(body, algorithm, issuer, func(list *x690.Reader) { records = readRecords(list) })
 	if err != nil {
 		return nil, err
 	}
@@ -27,31 +29,31 @@ func parse(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certific
 
 // parseAround is parse, but has entries read what revokedCertificates holds, if it is
 // there. The List has no entries.
-func parseAround(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certificate, entries func(*reader)) (*List, error) {
+func parseAround(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Certificate, entries func(*x690.Reader)) (*List, error) {
 	l := &List{issuer: issuer}
-	r := reader{b: body}
-	if version := r.read(tagInteger, "version"); !bytes.Equal(version, []byte{1}) {
-		r.fail("version is not v2")
+	r := x690.Reader{B: body}
+	if version := r.Read(x690.Integer, "version"); !bytes.Equal(version, []byte{1}) {
+		r.Fail("version is not v2")
 	}
-	if inner := r.signatureAlgorithm(); inner != algorithm {
-		r.fail("the two signature algorithms differ")
+	if inner := r.SignatureAlgorithm(); inner != algorithm {
+		r.Fail("the two signature algorithms differ")
 	}
-	name, _ := r.element(tagSequence, "issuer")
-	l.thisUpdate = r.time("thisUpdate")
-	l.nextUpdate = r.time("nextUpdate")
-	if r.next(tagSequence) {
-		list := r.nested(tagSequence, "revokedCertificates")
-		if list.err == nil && len(list.b) == 0 {
-			list.fail("revokedCertificates is empty, and should be absent")
+	name, _ := r.Element(x690.Sequence, "issuer")
+	l.thisUpdate = r.Time("thisUpdate")
+	l.nextUpdate = r.Time("nextUpdate")
+	if r.Next(x690.Sequence) {
+		list := r.Nested(x690.Sequence, "revokedCertificates")
+		if list.Err == nil && len(list.B) == 0 {
+			list.Fail("revokedCertificates is empty, and should be absent")
 		}
 		entries(&list)
-		r.join(&list)
+		r.Join(&list)
 	}
-	keyID := r.listExtensions(l)
-	r.end("tbsCertList")
+	keyID := readListExtensions(&r, l)
+	r.End("tbsCertList")
 	switch {
-	case r.err != nil:
-		return nil, r.err
+	case r.Err != nil:
+		return nil, r.Err
 	case !bytes.Equal(name, issuer.RawSubject):
 		return nil, fmt.Errorf("%w: it names another", ErrIssuer)
 	case len(keyID) == 0 || !bytes.Equal(keyID, issuer.SubjectKeyId):
@@ -68,100 +70,100 @@ func parseAround(body []byte, algorithm x509.SignatureAlgorithm, issuer *x509.Ce
 	return l, nil
 }
 
-// listExtensions reads crlExtensions into l, and returns the authority's key
+// readListExtensions reads crlExtensions into l, and returns the authority's key
 // identifier. The number is -1 where there is none.
-func (r *reader) listExtensions(l *List) (keyID []byte) {
-	explicit := r.nested(context0, "crlExtensions")
-	list := explicit.nested(tagSequence, "crlExtensions")
-	explicit.end("crlExtensions")
+func readListExtensions(r *x690.Reader, l *List) (keyID []byte) {
+	explicit := r.Nested(x690.Context0, "crlExtensions")
+	list := explicit.Nested(x690.Sequence, "crlExtensions")
+	explicit.End("crlExtensions")
 	l.number = -1
-	list.extensions("crlExtensions", func(value *reader, e extension) bool {
-		switch string(e.oid) {
+	list.Extensions("crlExtensions", ErrUnsupported, func(value *x690.Reader, e x690.Extension) bool {
+		switch string(e.OID) {
 		case oidAuthorityKeyID:
-			id := value.nested(tagSequence, "authorityKeyIdentifier")
-			if id.next(primitive0) { // what may follow names the issuer in another way
-				keyID = id.read(primitive0, "keyIdentifier")
+			id := value.Nested(x690.Sequence, "authorityKeyIdentifier")
+			if id.Next(x690.Primitive0) { // what may follow names the issuer in another way
+				keyID = id.Read(x690.Primitive0, "keyIdentifier")
 			}
-			value.join(&id)
+			value.Join(&id)
 		case oidNumber:
-			l.number = value.number("cRLNumber")
+			l.number = readNumber(value, "cRLNumber")
 		case oidDelta:
 			l.delta = true
-			l.base = value.number("deltaCRLIndicator")
-			value.mustBeCritical(e, "deltaCRLIndicator")
+			l.base = readNumber(value, "deltaCRLIndicator")
+			mustBeCritical(value, e, "deltaCRLIndicator")
 		case oidScope:
-			l.scope = value.scope()
-			value.mustBeCritical(e, "issuingDistributionPoint")
+			l.scope = readScope(value)
+			mustBeCritical(value, e, "issuingDistributionPoint")
 		case oidFreshest:
-			l.freshest = append([]string{}, value.freshest()...) // not nil: it is there
-			if e.critical {
-				value.fail("freshestCRL is critical")
+			l.freshest = append([]string{}, readFreshest(value)...) // not nil: it is there
+			if e.Critical {
+				value.Fail("freshestCRL is critical")
 			}
 		default:
 			return false
 		}
 		return true
 	})
-	explicit.join(&list)
-	r.join(&explicit)
+	explicit.Join(&list)
+	r.Join(&explicit)
 	return keyID
 }
 
-func (r *reader) mustBeCritical(e extension, name string) {
-	if !e.critical {
-		r.fail(name + " is not critical")
+func mustBeCritical(r *x690.Reader, e x690.Extension, name string) {
+	if !e.Critical {
+		r.Fail(name + " is not critical")
 	}
 }
 
-// records reads the contents of revokedCertificates. It counts them first, so that
+// readRecords reads the contents of revokedCertificates. It counts them first, so that
 // they take no more memory than they need.
-func (r *reader) records() []record {
+func readRecords(r *x690.Reader) []record {
 	count := 0
-	for rest := *r; len(rest.b) > 0; count++ {
-		rest.read(tagSequence, "revokedCertificates")
+	for rest := *r; len(rest.B) > 0; count++ {
+		rest.Read(x690.Sequence, "revokedCertificates")
 	}
 	records := make([]record, 0, count)
-	for len(r.b) > 0 {
-		records = append(records, r.record())
+	for len(r.B) > 0 {
+		records = append(records, readRecord(r))
 	}
 	return records
 }
 
-func (r *reader) record() record {
-	in := r.nested(tagSequence, "an entry")
-	out := record{serial: in.serial()}
-	at := in.time("revocationDate").Unix()
-	if in.err == nil && (at < 0 || at > math.MaxUint32) {
-		in.fail("revocationDate is not between 1970 and 2105")
+func readRecord(r *x690.Reader) record {
+	in := r.Nested(x690.Sequence, "an entry")
+	out := record{serial: readSerial(&in)}
+	at := in.Time("revocationDate").Unix()
+	if in.Err == nil && (at < 0 || at > math.MaxUint32) {
+		in.Fail("revocationDate is not between 1970 and 2105")
 	}
 	out.at = uint32(at)
 	switch n := len(reasonExtension); {
-	case len(in.b) == 0:
-	case len(in.b) == n+1 && string(in.b[:n]) == reasonExtension: // what nearly all look like
-		out.reason = in.knownReason(Reason(in.b[n]))
+	case len(in.B) == 0:
+	case len(in.B) == n+1 && string(in.B[:n]) == reasonExtension: // what nearly all look like
+		out.reason = knownReason(&in, Reason(in.B[n]))
 	default:
-		list := in.nested(tagSequence, "crlEntryExtensions")
-		in.end("an entry")
-		list.extensions("crlEntryExtensions", func(value *reader, e extension) bool {
-			if string(e.oid) != oidReason {
+		list := in.Nested(x690.Sequence, "crlEntryExtensions")
+		in.End("an entry")
+		list.Extensions("crlEntryExtensions", ErrUnsupported, func(value *x690.Reader, e x690.Extension) bool {
+			if string(e.OID) != oidReason {
 				return false
 			}
-			if reason := value.read(tagEnumerated, "reasonCode"); len(reason) == 1 {
-				out.reason = value.knownReason(Reason(reason[0]))
+			if reason := value.Read(x690.Enumerated, "reasonCode"); len(reason) == 1 {
+				out.reason = knownReason(value, Reason(reason[0]))
 			} else {
-				value.fail("reasonCode is not one octet")
+				value.Fail("reasonCode is not one octet")
 			}
 			return true
 		})
-		in.join(&list)
+		in.Join(&list)
 	}
-	r.join(&in)
+	r.Join(&in)
 	return out
 }
 
-func (r *reader) knownReason(reason Reason) Reason {
+func knownReason(r *x690.Reader, reason Reason) Reason {
 	if !reason.valid() {
-		r.fail("reasonCode is unknown")
+		r.Fail("reasonCode is unknown")
 	}
 	return reason
 }

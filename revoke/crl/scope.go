@@ -1,6 +1,10 @@
 package crl
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/betonica/betonica/revoke/x690"
+)
 
 // A Scope says that a list is about some of its issuer's certificates only: what an
 // issuing distribution point says (RFC 5280, Section 5.2.5).
@@ -13,40 +17,40 @@ type Scope struct {
 	CAOnly   bool // CAs' certificates only
 }
 
-// scope reads an IssuingDistributionPoint. A list of some reasons, for several
+// readScope reads an IssuingDistributionPoint. A list of some reasons, for several
 // issuers or of attribute certificates is not supported, nor is a point without a URL.
-func (r *reader) scope() *Scope {
-	in := r.nested(tagSequence, "issuingDistributionPoint")
-	if in.err == nil && len(in.b) == 0 {
-		in.fail("issuingDistributionPoint is empty")
+func readScope(r *x690.Reader) *Scope {
+	in := r.Nested(x690.Sequence, "issuingDistributionPoint")
+	if in.Err == nil && len(in.B) == 0 {
+		in.Fail("issuingDistributionPoint is empty")
 	}
 	s := new(Scope)
-	if in.next(context0) {
-		point := in.nested(context0, "distributionPoint")
-		names := point.nested(context0, "fullName")
-		point.end("distributionPoint")
-		for len(names.b) > 0 {
-			if !names.next(uniformResourceIdentifier) {
-				names.refuse(fmt.Errorf("%w: a distribution point that is not a URL", ErrUnsupported))
+	if in.Next(x690.Context0) {
+		point := in.Nested(x690.Context0, "distributionPoint")
+		names := point.Nested(x690.Context0, "fullName")
+		point.End("distributionPoint")
+		for len(names.B) > 0 {
+			if !names.Next(uniformResourceIdentifier) {
+				names.Refuse(fmt.Errorf("%w: a distribution point that is not a URL", ErrUnsupported))
 				break
 			}
-			s.URLs = append(s.URLs, string(names.read(uniformResourceIdentifier, "fullName")))
+			s.URLs = append(s.URLs, string(names.Read(uniformResourceIdentifier, "fullName")))
 		}
-		if names.err == nil && len(s.URLs) == 0 {
-			names.fail("distributionPoint has no name")
+		if names.Err == nil && len(s.URLs) == 0 {
+			names.Fail("distributionPoint has no name")
 		}
-		point.join(&names)
-		in.join(&point)
+		point.Join(&names)
+		in.Join(&point)
 	}
-	s.UserOnly = in.flag(onlyUser, "onlyContainsUserCerts")
-	s.CAOnly = in.flag(onlyCA, "onlyContainsCACerts")
-	if len(in.b) > 0 {
-		in.refuse(fmt.Errorf("%w: a distribution point of another kind", ErrUnsupported))
+	s.UserOnly = in.Flag(onlyUser, "onlyContainsUserCerts")
+	s.CAOnly = in.Flag(onlyCA, "onlyContainsCACerts")
+	if len(in.B) > 0 {
+		in.Refuse(fmt.Errorf("%w: a distribution point of another kind", ErrUnsupported))
 	}
 	if s.UserOnly && s.CAOnly {
-		in.fail("issuingDistributionPoint leaves nothing over")
+		in.Fail("issuingDistributionPoint leaves nothing over")
 	}
-	r.join(&in)
+	r.Join(&in)
 	return s
 }
 
@@ -56,14 +60,3 @@ const (
 	onlyUser                  = 0x81
 	onlyCA                    = 0x82
 )
-
-// flag reads a BOOLEAN whose default is FALSE.
-func (r *reader) flag(tag byte, field string) bool {
-	if !r.next(tag) {
-		return false
-	}
-	if body := r.read(tag, field); len(body) != 1 || body[0] != 0xff {
-		r.fail(field + " is neither TRUE nor absent")
-	}
-	return true
-}

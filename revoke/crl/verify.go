@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // Verify returns nil if der is the list that [Encode] would make of t and entries, and
@@ -18,10 +20,10 @@ func Verify(der []byte, issuer *x509.Certificate, t Template, entries Set) error
 		return err
 	}
 	n, same := 0, 0 // entries read, and those before the first that differs
-	l, err := parseAround(body, algorithm, issuer, func(list *reader) {
-		for ; len(list.b) > 0; n++ {
-			got := list.record()
-			if list.err == nil && same == n && n < len(entries.records) && got == entries.records[n] {
+	l, err := parseAround(body, algorithm, issuer, func(list *x690.Reader) {
+		for ; len(list.B) > 0; n++ {
+			got := readRecord(list)
+			if list.Err == nil && same == n && n < len(entries.records) && got == entries.records[n] {
 				same++
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"time"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // DER is written from the inside out: an element's contents are there before its
@@ -32,7 +34,7 @@ func integer(octets []byte) []byte {
 	if len(octets) == 0 || octets[0] >= 0x80 {
 		octets = append([]byte{0}, octets...)
 	}
-	return element(tagInteger, octets)
+	return element(x690.Integer, octets)
 }
 
 // moment returns a Time (RFC 5280, Section 5.1.2.4).
@@ -41,10 +43,10 @@ func moment(t time.Time) []byte { return appendTime(nil, t) }
 func appendTime(b []byte, t time.Time) []byte {
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	if year < firstGeneralized {
-		b = append(b, tagUTCTime, 13)
+	if year < x690.FirstGeneralized {
+		b = append(b, x690.UTCTime, 13)
 	} else {
-		b = append(b, tagGeneralizedTime, 15)
+		b = append(b, x690.GeneralizedTime, 15)
 		b = appendDigits(b, year/100)
 	}
 	for _, n := range [...]int{year % 100, int(month), day, hour, minute, second} {
@@ -89,9 +91,9 @@ func (r *record) serialLength() int {
 // appendEntry writes one element of revokedCertificates. The reason unspecified is
 // left out (RFC 5280, Section 5.3.1).
 func (r *record) appendEntry(b []byte) []byte {
-	b = append(b, tagSequence, byte(r.length())) // below 128
+	b = append(b, x690.Sequence, byte(r.length())) // below 128
 	n := r.serialLength()
-	b = append(b, tagInteger, byte(n))
+	b = append(b, x690.Integer, byte(n))
 	if n > len(r.serial) { // 20 octets and a zero, lest the first be a sign
 		b, n = append(b, 0), len(r.serial)
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"time"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // maxCertificates is how many certificates an answer may bring along. There is use
@@ -28,111 +30,103 @@ type basic struct {
 // parseBasic reads a whole OCSPResponse. Its error is a [*MalformedError], or a
 // [*StatusError] if the response holds no answer.
 func parseBasic(der []byte) (*basic, error) {
-	r := document(der, "OCSPResponse")
-	status := r.read(tagEnumerated, "responseStatus")
-	if r.err == nil && len(status) != 1 {
-		r.fail("responseStatus is not one octet")
+	r := x690.Document(der, "OCSPResponse")
+	status := r.Read(x690.Enumerated, "responseStatus")
+	if r.Err == nil && len(status) != 1 {
+		r.Fail("responseStatus is not one octet")
 	}
-	if r.err == nil && status[0] != 0 {
-		r.end("OCSPResponse without an answer")
-		if r.err == nil {
+	if r.Err == nil && status[0] != 0 {
+		r.End("OCSPResponse without an answer")
+		if r.Err == nil {
 			return nil, &StatusError{Status: ErrorStatus(status[0])}
 		}
 	}
-	explicit := r.nested(context0, "responseBytes")
-	r.end("OCSPResponse")
-	body := explicit.nested(tagSequence, "responseBytes")
-	explicit.end("responseBytes")
-	if oid := body.oid("responseType"); body.err == nil && string(oid) != oidBasic {
-		body.fail("responseType is not id-pkix-ocsp-basic")
+	explicit := r.Nested(x690.Context0, "responseBytes")
+	r.End("OCSPResponse")
+	body := explicit.Nested(x690.Sequence, "responseBytes")
+	explicit.End("responseBytes")
+	if oid := body.OID("responseType"); body.Err == nil && string(oid) != oidBasic {
+		body.Fail("responseType is not id-pkix-ocsp-basic")
 	}
-	octets := body.nested(tagOctetString, "response")
-	body.end("responseBytes")
-	b := octets.basic()
-	octets.end("response")
-	for _, in := range []*reader{&explicit, &body, &octets} {
-		r.join(in)
+	octets := body.Nested(x690.OctetString, "response")
+	body.End("responseBytes")
+	b := readBasic(&octets)
+	octets.End("response")
+	for _, in := range []*x690.Reader{&explicit, &body, &octets} {
+		r.Join(in)
 	}
-	if r.err != nil {
-		return nil, r.err
+	if r.Err != nil {
+		return nil, r.Err
 	}
 	return b, nil
 }
 
-func (r *reader) basic() *basic {
+func readBasic(r *x690.Reader) *basic {
 	b := new(basic)
-	in := r.nested(tagSequence, "BasicOCSPResponse")
-	signed, data := in.element(tagSequence, "tbsResponseData")
+	in := r.Nested(x690.Sequence, "BasicOCSPResponse")
+	signed, data := in.Element(x690.Sequence, "tbsResponseData")
 	b.signed = signed
-	b.algorithm = in.signatureAlgorithm()
-	bits := in.read(tagBitString, "signature")
-	if in.err == nil && (len(bits) < 2 || bits[0] != 0) {
-		in.fail("signature is not a whole number of octets")
-	}
-	if in.err == nil {
-		b.signature = bits[1:]
-	}
-	if in.next(context0) {
-		explicit := in.nested(context0, "certs")
-		list := explicit.nested(tagSequence, "certs")
-		explicit.end("certs")
-		for len(list.b) > 0 {
-			certificate, _ := list.element(tagSequence, "Certificate")
+	b.algorithm = in.SignatureAlgorithm()
+	b.signature = in.Octets("signature")
+	if in.Next(x690.Context0) {
+		explicit := in.Nested(x690.Context0, "certs")
+		list := explicit.Nested(x690.Sequence, "certs")
+		explicit.End("certs")
+		for len(list.B) > 0 {
+			certificate, _ := list.Element(x690.Sequence, "Certificate")
 			b.certificates = append(b.certificates, certificate)
 			if len(b.certificates) > maxCertificates {
-				list.fail("certs has too many certificates")
+				list.Fail("certs has too many certificates")
 			}
 		}
-		in.join(&explicit)
-		in.join(&list)
+		in.Join(&explicit)
+		in.Join(&list)
 	}
-	in.end("BasicOCSPResponse")
-	tbs := reader{b: data, err: in.err}
-	tbs.responseData(b)
-	r.join(&tbs)
+	in.End("BasicOCSPResponse")
+	tbs := x690.Reader{B: data, Err: in.Err}
+	readResponseData(&tbs, b)
+	r.Join(&tbs)
 	return b
 }
 
-func (r *reader) responseData(b *basic) {
+func readResponseData(r *x690.Reader, b *basic) {
 	// No version is read: v1 is the default, which DER leaves out, and there is no other.
-	if r.next(context1) {
-		explicit := r.nested(context1, "responderID")
-		b.byName, _ = explicit.element(tagSequence, "byName")
-		explicit.end("responderID")
-		r.join(&explicit)
+	if r.Next(x690.Context1) {
+		explicit := r.Nested(x690.Context1, "responderID")
+		b.byName, _ = explicit.Element(x690.Sequence, "byName")
+		explicit.End("responderID")
+		r.Join(&explicit)
 	} else {
-		explicit := r.nested(context2, "responderID")
-		b.byKey = explicit.read(tagOctetString, "byKey")
-		explicit.end("responderID")
-		if explicit.err == nil && len(b.byKey) != sha1.Size {
-			explicit.fail("byKey does not have 20 octets")
+		explicit := r.Nested(x690.Context2, "responderID")
+		b.byKey = explicit.Read(x690.OctetString, "byKey")
+		explicit.End("responderID")
+		if explicit.Err == nil && len(b.byKey) != sha1.Size {
+			explicit.Fail("byKey does not have 20 octets")
 		}
-		r.join(&explicit)
+		r.Join(&explicit)
 	}
-	r.time("producedAt")
-	list := r.nested(tagSequence, "responses")
-	if list.err == nil && len(list.b) == 0 {
-		list.fail("responses is empty")
+	r.GeneralizedTime("producedAt")
+	list := r.Nested(x690.Sequence, "responses")
+	if list.Err == nil && len(list.B) == 0 {
+		list.Fail("responses is empty")
 	}
-	for len(list.b) > 0 {
-		b.responses = append(b.responses, list.single())
+	for len(list.B) > 0 {
+		b.responses = append(b.responses, readSingle(&list))
 	}
-	r.join(&list)
-	r.extensions(context1, "responseExtensions", func(in *reader, e extension) bool {
-		switch string(e.oid) {
+	r.Join(&list)
+	readExtensions(r, x690.Context1, "responseExtensions", func(value *x690.Reader, e x690.Extension) bool {
+		switch string(e.OID) {
 		case oidNonce:
-			b.nonce = in.nonce(e.value)
+			b.nonce = readNonce(value)
 			return true
 		case oidExtendedRevoke:
 			b.hasRevoked = true
-			if string(e.value) != "\x05\x00" {
-				in.fail("extended-revoke is not NULL")
-			}
+			readEmpty(value, x690.Null, "extended-revoke")
 			return true
 		}
 		return false
 	})
-	r.end("tbsResponseData")
+	r.End("tbsResponseData")
 	for i := range b.responses {
 		if s := &b.responses[i]; b.hasRevoked && s.Status == Revoked && s.Reason == certificateHold && s.RevokedAt.Unix() == 0 {
 			s.Status, s.RevokedAt, s.Reason = NeverIssued, time.Time{}, 0
@@ -140,56 +134,56 @@ func (r *reader) responseData(b *basic) {
 	}
 }
 
-func (r *reader) single() SingleResponse {
-	in := r.nested(tagSequence, "SingleResponse")
-	s := SingleResponse{ID: in.certID()}
+func readSingle(r *x690.Reader) SingleResponse {
+	in := r.Nested(x690.Sequence, "SingleResponse")
+	s := SingleResponse{ID: readCertID(&in)}
 	switch {
-	case in.next(primitive0):
+	case in.Next(x690.Primitive0):
 		s.Status = Good
-		in.empty(primitive0, "good")
-	case in.next(primitive2):
+		readEmpty(&in, x690.Primitive0, "good")
+	case in.Next(x690.Primitive2):
 		s.Status = Unknown
-		in.empty(primitive2, "unknown")
+		readEmpty(&in, x690.Primitive2, "unknown")
 	default:
 		s.Status = Revoked
-		info := in.nested(context1, "certStatus")
-		s.RevokedAt = info.time("revocationTime")
-		if info.next(context0) {
-			s.Reason = info.reason()
+		info := in.Nested(x690.Context1, "certStatus")
+		s.RevokedAt = info.GeneralizedTime("revocationTime")
+		if info.Next(x690.Context0) {
+			s.Reason = readReason(&info)
 		}
-		info.end("certStatus")
-		in.join(&info)
+		info.End("certStatus")
+		in.Join(&info)
 	}
-	s.ThisUpdate = in.time("thisUpdate")
-	if in.next(context0) {
-		next := in.nested(context0, "nextUpdate")
-		s.NextUpdate = next.time("nextUpdate")
-		next.end("nextUpdate")
-		in.join(&next)
+	s.ThisUpdate = in.GeneralizedTime("thisUpdate")
+	if in.Next(x690.Context0) {
+		next := in.Nested(x690.Context0, "nextUpdate")
+		s.NextUpdate = next.GeneralizedTime("nextUpdate")
+		next.End("nextUpdate")
+		in.Join(&next)
 	}
-	in.extensions(context1, "singleExtensions", none)
-	in.end("SingleResponse")
-	r.join(&in)
+	readExtensions(&in, x690.Context1, "singleExtensions", none)
+	in.End("SingleResponse")
+	r.Join(&in)
 	return s
 }
 
-func (r *reader) reason() int {
-	in := r.nested(context0, "revocationReason")
-	reason := in.read(tagEnumerated, "revocationReason")
-	in.end("revocationReason")
-	if in.err == nil && (len(reason) != 1 || !validReason(int(reason[0]))) {
-		in.fail("revocationReason is unknown")
+func readReason(r *x690.Reader) int {
+	in := r.Nested(x690.Context0, "revocationReason")
+	reason := in.Read(x690.Enumerated, "revocationReason")
+	in.End("revocationReason")
+	if in.Err == nil && (len(reason) != 1 || !validReason(int(reason[0]))) {
+		in.Fail("revocationReason is unknown")
 	}
-	r.join(&in)
-	if r.err != nil {
+	r.Join(&in)
+	if r.Err != nil {
 		return 0
 	}
 	return int(reason[0])
 }
 
-// empty reads an element that must have no contents.
-func (r *reader) empty(tag byte, field string) {
-	if len(r.read(tag, field)) > 0 {
-		r.fail(field + " has contents")
+// readEmpty reads an element that must have no contents.
+func readEmpty(r *x690.Reader, tag byte, field string) {
+	if len(r.Read(tag, field)) > 0 {
+		r.Fail(field + " has contents")
 	}
 }

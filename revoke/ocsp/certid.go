@@ -3,6 +3,8 @@ package ocsp
 import (
 	"bytes"
 	"crypto"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // maxSerial is the longest serial number, in octets (RFC 5280, Section 4.1.2.2).
@@ -38,44 +40,33 @@ func (id CertID) equal(other CertID) bool {
 		bytes.Equal(id.serial, other.serial)
 }
 
-func (r *reader) certID() CertID {
-	whole, body := r.element(tagSequence, "CertID")
-	in := reader{b: body, err: r.err}
+func readCertID(r *x690.Reader) CertID {
+	whole, body := r.Element(x690.Sequence, "CertID")
+	in := x690.Reader{B: body, Err: r.Err}
 	id := CertID{der: whole}
-	id.hash = in.hashAlgorithm()
-	id.nameHash = in.read(tagOctetString, "issuerNameHash")
-	id.keyHash = in.read(tagOctetString, "issuerKeyHash")
-	serial := in.read(tagInteger, "serialNumber")
-	in.end("CertID")
-	if in.err == nil {
-		id.serial = unsigned(serial)
-		switch {
-		case id.serial == nil:
-			in.fail("serialNumber is negative or not in its shortest form")
-		case len(id.serial) > maxSerial:
-			in.fail("serialNumber has more than 20 octets")
-		case id.hash != 0 && (len(id.nameHash) != id.hash.Size() || len(id.keyHash) != id.hash.Size()):
-			in.fail("a hash in CertID has another length than its algorithm's")
-		}
-		id.serial = bytes.TrimLeft(id.serial, "\x00") // zero is no octets, as in a big.Int
+	id.hash = readHashAlgorithm(&in)
+	id.nameHash = in.Read(x690.OctetString, "issuerNameHash")
+	id.keyHash = in.Read(x690.OctetString, "issuerKeyHash")
+	id.serial = in.Unsigned("serialNumber", maxSerial) // zero is no octets, as in a big.Int
+	in.End("CertID")
+	if id.hash != 0 && (len(id.nameHash) != id.hash.Size() || len(id.keyHash) != id.hash.Size()) {
+		in.Fail("a hash in CertID has another length than its algorithm's")
 	}
-	r.join(&in)
+	r.Join(&in)
 	return id
 }
 
-// hashAlgorithm reads an AlgorithmIdentifier. The parameters of a known algorithm are
+// readHashAlgorithm reads an AlgorithmIdentifier. The parameters of a known algorithm are
 // absent or NULL (RFC 5754, Section 2); those of an unknown one are its own matter.
-func (r *reader) hashAlgorithm() crypto.Hash {
-	in := r.nested(tagSequence, "hashAlgorithm")
-	oid := in.oid("hashAlgorithm's identifier")
+func readHashAlgorithm(r *x690.Reader) crypto.Hash {
+	in := r.Nested(x690.Sequence, "hashAlgorithm")
+	oid := in.OID("hashAlgorithm's identifier")
 	hash := hashOf(oid)
-	if hash != 0 && len(in.b) > 0 {
-		if len(in.read(tagNull, "hashAlgorithm's parameters")) > 0 {
-			in.fail("hashAlgorithm's NULL has contents")
-		}
-		in.end("hashAlgorithm")
+	if hash != 0 && len(in.B) > 0 {
+		readEmpty(&in, x690.Null, "hashAlgorithm's parameters")
+		in.End("hashAlgorithm")
 	}
-	r.join(&in)
+	r.Join(&in)
 	return hash
 }
 
@@ -83,12 +74,12 @@ func (r *reader) hashAlgorithm() crypto.Hash {
 // Section 2).
 func newCertID(hash crypto.Hash, nameHash, keyHash, serial []byte) CertID {
 	var w writer
-	mark := w.open(tagSequence)
-	algorithm := w.open(tagSequence)
-	w.add(tagOID, hashOID(hash)...)
+	mark := w.open(x690.Sequence)
+	algorithm := w.open(x690.Sequence)
+	w.add(x690.OID, hashOID(hash)...)
 	w.close(algorithm)
-	w.add(tagOctetString, nameHash...)
-	w.add(tagOctetString, keyHash...)
+	w.add(x690.OctetString, nameHash...)
+	w.add(x690.OctetString, keyHash...)
 	w.integer(serial)
 	w.close(mark)
 	return CertID{der: w.b, hash: hash, nameHash: nameHash, keyHash: keyHash, serial: bytes.TrimLeft(serial, "\x00")}

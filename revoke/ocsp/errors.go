@@ -3,6 +3,8 @@ package ocsp
 import (
 	"errors"
 	"fmt"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // What [Issuer.Verify] finds wrong with an answer; each comes wrapped in the detail.
@@ -32,11 +34,7 @@ var (
 
 // A MalformedError reports bytes that are not a request or an answer in DER. A
 // responder's reply to it is [Malformed].
-type MalformedError struct {
-	Reason string // names the field; holds none of the bytes
-}
-
-func (e *MalformedError) Error() string { return "malformed OCSP message: " + e.Reason }
+type MalformedError = x690.MalformedError
 
 // A StatusError reports that a responder declined to answer. Such a reply is not
 // signed: anyone on the way can have made it.
@@ -60,7 +58,7 @@ const (
 
 // Response returns the whole reply in DER: five bytes, not signed.
 func (s ErrorStatus) Response() []byte {
-	return []byte{tagSequence, 3, tagEnumerated, 1, byte(s)}
+	return []byte{x690.Sequence, 3, x690.Enumerated, 1, byte(s)}
 }
 
 func (s ErrorStatus) String() string {

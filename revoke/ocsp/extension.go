@@ -1,9 +1,6 @@
 package ocsp
 
-import (
-	"bytes"
-	"slices"
-)
+import "github.com/betonica/betonica/revoke/x690"
 
 // The contents of the OIDs below id-pkix-ocsp, 1.3.6.1.5.5.7.48.1.
 const (
@@ -16,88 +13,42 @@ const (
 // maxNonce is the longest nonce, in octets (RFC 9654, Section 2.1).
 const maxNonce = 128
 
-// maxExtensions bounds what finding a repeated extension costs.
-const maxExtensions = 16
-
-// An extension is what RFC 5280, Section 4.1 calls so.
-type extension struct {
-	oid      []byte
-	critical bool
-	value    []byte
-}
-
-// extensions reads Extensions under an explicit tag, and calls known for each; one
-// that known does not know must not be critical (RFC 6960, Section 4.4), and none may
-// come twice.
-func (r *reader) extensions(tag byte, field string, known func(*reader, extension) bool) {
-	if !r.next(tag) {
+// readExtensions reads Extensions under an explicit tag, if they are there; see
+// [x690.Reader.Extensions].
+func readExtensions(r *x690.Reader, tag byte, field string, known func(*x690.Reader, x690.Extension) bool) {
+	if !r.Next(tag) {
 		return
 	}
-	outer := r.nested(tag, field)
-	list := outer.nested(tagSequence, field)
-	outer.end(field)
-	if outer.err == nil && len(list.b) == 0 {
-		list.fail(field + " is empty")
-	}
-	var seen [maxExtensions][]byte
-	for n := 0; len(list.b) > 0; n++ {
-		e := list.extension(field)
-		switch {
-		case list.err != nil:
-		case n == maxExtensions:
-			list.fail(field + " has too many extensions")
-		case slices.ContainsFunc(seen[:n], func(oid []byte) bool { return bytes.Equal(oid, e.oid) }):
-			list.fail(field + " has an extension twice")
-		case !known(&list, e) && e.critical:
-			list.fail(field + " has an unknown critical extension")
-		default:
-			seen[n] = e.oid
-		}
-	}
-	outer.join(&list)
-	r.join(&outer)
-}
-
-func (r *reader) extension(field string) extension {
-	in := r.nested(tagSequence, field)
-	e := extension{oid: in.oid("extension's identifier")}
-	if in.next(tagBoolean) {
-		e.critical = true
-		if !bytes.Equal(in.read(tagBoolean, "critical"), []byte{0xff}) {
-			in.fail("critical is neither TRUE nor absent")
-		}
-	}
-	e.value = in.read(tagOctetString, "extension's value")
-	in.end("extension")
-	r.join(&in)
-	return e
+	outer := r.Nested(tag, field)
+	list := outer.Nested(x690.Sequence, field)
+	outer.End(field)
+	list.Join(&outer)
+	list.Extensions(field, nil, known)
+	r.Join(&list)
 }
 
 // none knows no extension.
-func none(*reader, extension) bool { return false }
+func none(*x690.Reader, x690.Extension) bool { return false }
 
-// nonce reads the value of a nonce extension: an OCTET STRING of 1 to 128 octets.
-func (r *reader) nonce(value []byte) []byte {
-	in := reader{b: value}
-	nonce := in.read(tagOctetString, "nonce")
-	in.end("nonce")
-	if in.err == nil && (len(nonce) < 1 || len(nonce) > maxNonce) {
-		in.fail("nonce does not have 1 to 128 octets")
+// readNonce reads the value of a nonce extension: an OCTET STRING of 1 to 128 octets.
+func readNonce(value *x690.Reader) []byte {
+	nonce := value.Read(x690.OctetString, "nonce")
+	if value.Err == nil && (len(nonce) < 1 || len(nonce) > maxNonce) {
+		value.Fail("nonce does not have 1 to 128 octets")
 	}
-	r.join(&in)
 	return nonce
 }
 
 // extension writes an extension that is not critical.
 func (w *writer) extension(oid string, value func()) {
-	mark := w.open(tagSequence)
-	w.add(tagOID, []byte(oid)...)
-	octets := w.open(tagOctetString)
+	mark := w.open(x690.Sequence)
+	w.add(x690.OID, []byte(oid)...)
+	octets := w.open(x690.OctetString)
 	value()
 	w.close(octets)
 	w.close(mark)
 }
 
 func (w *writer) nonce(nonce []byte) {
-	w.extension(oidNonce, func() { w.add(tagOctetString, nonce...) })
+	w.extension(oidNonce, func() { w.add(x690.OctetString, nonce...) })
 }

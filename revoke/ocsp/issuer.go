@@ -5,8 +5,9 @@ import (
 	"crypto"
 	"crypto/sha1"
 	"crypto/x509"
-	"errors"
 	"fmt"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // An Issuer is a CA whose certificates are asked about.
@@ -59,16 +60,8 @@ func (i *Issuer) CertID(hash crypto.Hash, serial []byte) (CertID, error) {
 // keyBits returns the contents of the BIT STRING subjectPublicKey without its count
 // of unused bits: what RFC 6960 calls the value of the key.
 func keyBits(certificate *x509.Certificate) ([]byte, error) {
-	r := reader{b: certificate.RawSubjectPublicKeyInfo}
-	in := r.nested(tagSequence, "subjectPublicKeyInfo")
-	in.skip(tagSequence, "algorithm")
-	bits := in.read(tagBitString, "subjectPublicKey")
-	r.join(&in)
-	switch {
-	case r.err != nil:
-		return nil, r.err
-	case len(bits) < 2 || bits[0] != 0:
-		return nil, errors.New("public key is not a whole number of octets")
-	}
-	return bits[1:], nil
+	r := x690.Document(certificate.RawSubjectPublicKeyInfo, "subjectPublicKeyInfo")
+	r.Skip(x690.Sequence, "algorithm")
+	bits := r.Octets("subjectPublicKey")
+	return bits, r.Err
 }

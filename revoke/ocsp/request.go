@@ -3,6 +3,8 @@ package ocsp
 import (
 	"crypto"
 	"fmt"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // MaxRequest is the longest request, in bytes, that a responder should read before
@@ -31,53 +33,54 @@ func ParseRequest(der []byte, most int) (*Request, error) {
 	if len(der) > MaxRequest {
 		return nil, &MalformedError{Reason: fmt.Sprintf("request is longer than %d bytes", MaxRequest)}
 	}
-	r := document(der, "OCSPRequest")
-	req := r.tbsRequest(most)
-	if r.next(context0) {
-		r.skip(context0, "optionalSignature")
+	r := x690.Document(der, "OCSPRequest")
+	req := readTbsRequest(&r, most)
+	if r.Next(x690.Context0) {
+		r.Skip(x690.Context0, "optionalSignature")
 	}
-	r.end("OCSPRequest")
-	if r.err != nil {
-		return nil, r.err
+	r.End("OCSPRequest")
+	if r.Err != nil {
+		return nil, r.Err
 	}
 	return req, nil
 }
 
-func (r *reader) tbsRequest(most int) *Request {
+func readTbsRequest(r *x690.Reader, most int) *Request {
 	req := new(Request)
-	tbs := r.nested(tagSequence, "tbsRequest")
+	tbs := r.Nested(x690.Sequence, "tbsRequest")
 	// No version is read: v1 is the default, which DER leaves out, and there is no other.
-	if tbs.next(context1) {
-		tbs.skip(context1, "requestorName")
+	if tbs.Next(x690.Context1) {
+		tbs.Skip(x690.Context1, "requestorName")
 	}
-	list := tbs.nested(tagSequence, "requestList")
-	if tbs.err == nil && list.err == nil && len(list.b) == 0 {
-		list.fail("requestList is empty")
+	list := tbs.Nested(x690.Sequence, "requestList")
+	if tbs.Err == nil && list.Err == nil && len(list.B) == 0 {
+		list.Fail("requestList is empty")
 	}
-	for len(list.b) > 0 {
+	for len(list.B) > 0 {
 		if len(req.IDs) == most {
-			list.fail(fmt.Sprintf("requestList has more than %d requests", most))
+			list.Fail(fmt.Sprintf("requestList has more than %d requests", most))
 			break
 		}
-		one := list.nested(tagSequence, "Request")
-		req.IDs = append(req.IDs, one.certID())
-		one.extensions(context0, "singleRequestExtensions", none)
-		one.end("Request")
-		list.join(&one)
+		one := list.Nested(x690.Sequence, "Request")
+		req.IDs = append(req.IDs, readCertID(&one))
+		readExtensions(&one, x690.Context0, "singleRequestExtensions", none)
+		one.End("Request")
+		list.Join(&one)
 	}
-	tbs.join(&list)
-	tbs.extensions(context2, "requestExtensions", func(in *reader, e extension) bool {
-		switch string(e.oid) {
+	tbs.Join(&list)
+	readExtensions(&tbs, x690.Context2, "requestExtensions", func(value *x690.Reader, e x690.Extension) bool {
+		switch string(e.OID) {
 		case oidNonce:
-			req.Nonce = in.nonce(e.value)
+			req.Nonce = readNonce(value)
 			return true
 		case oidResponses: // we have basic responses only, which all must accept
+			value.Pass()
 			return true
 		}
 		return false
 	})
-	tbs.end("tbsRequest")
-	r.join(&tbs)
+	tbs.End("tbsRequest")
+	r.Join(&tbs)
 	return req
 }
 
@@ -99,18 +102,18 @@ func (i *Issuer) NewRequest(serial, nonce []byte) (*Request, error) {
 // Marshal returns the request in DER.
 func (q *Request) Marshal() []byte {
 	w := writer{b: make([]byte, 0, 256)}
-	outer := w.open(tagSequence)
-	tbs := w.open(tagSequence)
-	list := w.open(tagSequence)
+	outer := w.open(x690.Sequence)
+	tbs := w.open(x690.Sequence)
+	list := w.open(x690.Sequence)
 	for _, id := range q.IDs {
-		one := w.open(tagSequence)
+		one := w.open(x690.Sequence)
 		w.raw(id.der)
 		w.close(one)
 	}
 	w.close(list)
 	if q.Nonce != nil {
-		explicit := w.open(context2)
-		extensions := w.open(tagSequence)
+		explicit := w.open(x690.Context2)
+		extensions := w.open(x690.Sequence)
 		w.nonce(q.Nonce)
 		w.close(extensions)
 		w.close(explicit)

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // A Responder signs answers.
@@ -15,7 +17,7 @@ type Responder struct {
 	certificate []byte // DER; nil: the relying party has it
 	keyID       [sha1.Size]byte
 	signer      crypto.Signer
-	algorithm   int // into algorithms
+	algorithm   x690.Algorithm
 }
 
 // NewResponder takes the certificate of who signs, and its key: ECDSA on P-256 or
@@ -31,7 +33,7 @@ func NewResponder(certificate *x509.Certificate, signer crypto.Signer) (*Respond
 	if err != nil {
 		return nil, err
 	}
-	algorithm, err := algorithmOf(certificate.PublicKey)
+	algorithm, err := x690.AlgorithmOf(certificate.PublicKey)
 	if err != nil {
 		return nil, err
 	}
@@ -51,30 +53,29 @@ func (r *Responder) Sign(p Response) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	a := &algorithms[r.algorithm]
 	w := writer{b: make([]byte, 0, 512+len(r.certificate))}
-	outer := w.open(tagSequence)
-	w.add(tagEnumerated, 0) // successful
-	explicit := w.open(context0)
-	body := w.open(tagSequence)
-	w.add(tagOID, []byte(oidBasic)...)
-	octets := w.open(tagOctetString)
-	basic := w.open(tagSequence)
+	outer := w.open(x690.Sequence)
+	w.add(x690.Enumerated, 0) // successful
+	explicit := w.open(x690.Context0)
+	body := w.open(x690.Sequence)
+	w.add(x690.OID, []byte(oidBasic)...)
+	octets := w.open(x690.OctetString)
+	basic := w.open(x690.Sequence)
 
 	begin := len(w.b)
 	w.response(&p, r.keyID[:])
-	signature, err := crypto.SignMessage(r.signer, rand.Reader, w.b[begin:], a.hash)
+	signature, err := crypto.SignMessage(r.signer, rand.Reader, w.b[begin:], r.algorithm.Hash)
 	if err != nil {
 		return nil, fmt.Errorf("signing an OCSP answer: %w", err)
 	}
-	w.raw([]byte(a.der))
-	bits := w.open(tagBitString)
+	w.raw([]byte(r.algorithm.DER))
+	bits := w.open(x690.BitString)
 	w.raw([]byte{0}) // no unused bits
 	w.raw(signature)
 	w.close(bits)
 	if r.certificate != nil {
-		certificates := w.open(context0)
-		list := w.open(tagSequence)
+		certificates := w.open(x690.Context0)
+		list := w.open(x690.Sequence)
 		w.raw(r.certificate)
 		w.close(list)
 		w.close(certificates)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/betonica/betonica/revoke/x690"
 )
 
 // A Status is what a responder says of one certificate.
@@ -101,25 +103,25 @@ func validReason(reason int) bool { return reason >= 0 && reason <= 10 && reason
 
 // response writes ResponseData.
 func (w *writer) response(p *Response, keyID []byte) {
-	data := w.open(tagSequence)
-	byKey := w.open(context2) // RFC 9919, Section 3.2.2: byKey, never byName
-	w.add(tagOctetString, keyID...)
+	data := w.open(x690.Sequence)
+	byKey := w.open(x690.Context2) // RFC 9919, Section 3.2.2: byKey, never byName
+	w.add(x690.OctetString, keyID...)
 	w.close(byKey)
 	w.time(p.ProducedAt)
-	list := w.open(tagSequence)
+	list := w.open(x690.Sequence)
 	for i := range p.Responses {
 		w.single(&p.Responses[i])
 	}
 	w.close(list)
 	extended := slices.ContainsFunc(p.Responses, func(s SingleResponse) bool { return s.Status == NeverIssued })
 	if p.Nonce != nil || extended {
-		explicit := w.open(context1)
-		extensions := w.open(tagSequence)
+		explicit := w.open(x690.Context1)
+		extensions := w.open(x690.Sequence)
 		if p.Nonce != nil {
 			w.nonce(p.Nonce)
 		}
 		if extended {
-			w.extension(oidExtendedRevoke, func() { w.add(tagNull) })
+			w.extension(oidExtendedRevoke, func() { w.add(x690.Null) })
 		}
 		w.close(extensions)
 		w.close(explicit)
@@ -128,31 +130,31 @@ func (w *writer) response(p *Response, keyID []byte) {
 }
 
 func (w *writer) single(s *SingleResponse) {
-	mark := w.open(tagSequence)
+	mark := w.open(x690.Sequence)
 	w.raw(s.ID.der)
 	switch s.Status {
 	case Good:
-		w.add(primitive0)
+		w.add(x690.Primitive0)
 	case Unknown:
-		w.add(primitive2)
+		w.add(x690.Primitive2)
 	case NeverIssued:
 		w.revoked(time.Unix(0, 0), certificateHold)
 	case Revoked:
 		w.revoked(s.RevokedAt, s.Reason)
 	}
 	w.time(s.ThisUpdate)
-	next := w.open(context0)
+	next := w.open(x690.Context0)
 	w.time(s.NextUpdate)
 	w.close(next)
 	w.close(mark)
 }
 
 func (w *writer) revoked(at time.Time, reason int) {
-	mark := w.open(context1)
+	mark := w.open(x690.Context1)
 	w.time(at)
 	if reason != 0 {
-		explicit := w.open(context0)
-		w.add(tagEnumerated, byte(reason))
+		explicit := w.open(x690.Context0)
+		w.add(x690.Enumerated, byte(reason))
 		w.close(explicit)
 	}
 	w.close(mark)
