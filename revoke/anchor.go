@@ -25,6 +25,7 @@ type rootStatement struct {
 	list      *Document
 	revoked   crl.Set
 	responder *ocsp.Responder
+	speaks    *x509.Certificate // the responder's
 }
 
 // NewAnchor checks the statement. One that has ended is taken all the same: only the
@@ -55,7 +56,7 @@ func (a *Anchor) Replace(s *RootStatement) error {
 	}
 	next := &rootStatement{
 		list:    newDocument(s.CRL, list.Number(), 0, list.ThisUpdate(), list.NextUpdate()),
-		revoked: list.Entries(), responder: responder,
+		revoked: list.Entries(), responder: responder, speaks: s.Responder,
 	}
 	if last := a.newest.Load(); last != nil && next.list.Number < last.list.Number {
 		return fmt.Errorf("the root's CRL %d is older than %d, which was in force before", next.list.Number, last.list.Number)

@@ -1,6 +1,9 @@
 package store
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // A Trouble names why a daemon does not do all that it should, in a word that
 // stays: /readyz has a line for each, and monitors match it.
@@ -72,6 +75,9 @@ var advice = map[Trouble]struct{ what, remedy string }{
 	TroubleOther: {"something keeps the daemon from working",
 		"see the daemon's log, and run betonicad doctor"},
 }
+
+// AllTroubles returns every name that there is, in alphabetical order.
+func AllTroubles() []Trouble { return slices.Sorted(maps.Keys(advice)) }
 
 // What says what is wrong, in a clause without names, numbers or secrets.
 func (t Trouble) What() string { return advice[t].what }

@@ -106,10 +106,14 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		return errors.Join(db.Health(), certificate.Valid(), va.Health(), issuance.Health())
 	}
 	metrics := server.NewMetrics()
-	metrics.Collect(db, issuers, ready)
+	metrics.Collect(db, ready)
+	metrics.CollectEnrolment(registrar)
 	metrics.CollectIssuers(issuance.Status)
-	metrics.CollectRevocation(va.publishers, va.responder)
+	metrics.CollectRevocation(va.publishers, va.responder, va.lag, c.CRL)
 	metrics.CollectEnforcement(va.enforcement)
+	metrics.CollectCertificates(issuers, va.responder, certificate)
+	metrics.CollectDisk(string(d), c)
+	metrics.CollectClock(version())
 	admin := admin.New(admin.Config{
 		Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
@@ -132,6 +136,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 // next, and the store last, with nothing lost.
 func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	defer func() { err = errors.Join(err, d.store.Close()) }()
+	defer d.server.Metrics.Wait()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)

@@ -24,6 +24,7 @@ type validation struct {
 
 	enforcement *enforcement.Registry
 
+	lag   *server.RevocationLag
 	lists revoke.PublisherConfig // of every issuer
 }
 
@@ -31,7 +32,7 @@ type validation struct {
 func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store.DB, issuers *ca.Issuers, logger *slog.Logger) (*validation, error) {
 	clock := revoke.NewClock()
 	v := &validation{
-		revoker: &revoke.Revoker{Store: db, Log: logger},
+		revoker: &revoke.Revoker{Store: db, Log: logger}, lag: server.NewRevocationLag(),
 		lists: revoke.PublisherConfig{
 			Store: db, Clock: clock,
 			Lifetime: c.CRL.Lifetime.Duration, Heartbeat: c.CRL.Heartbeat.Duration, MaxBytes: c.CRL.MaxBytes.N, Log: logger,
@@ -47,8 +48,8 @@ func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store
 			Dir: c.CRL.PublishDir, Publishers: v.publishers.All, Root: v.root.CRL,
 			Certificates: func() []*x509.Certificate { return append(issuers.Certificates(), s.root) }, Log: logger,
 		})
-		v.lists.Changed = v.mirror.Poke
 	}
+	db.OnRevoked(func(all []store.Revocation) { v.lag.Revoked(all) })
 	v.responder, err = revoke.NewResponder(ctx, revoke.ResponderConfig{
 		Store: db, Issuers: issuers, Clock: clock, Root: v.root,
 		Lifetime: c.OCSP.Lifetime.Duration, Cache: int(c.OCSP.Cache), Log: logger,
@@ -83,6 +84,7 @@ func (v *validation) follow(ctx context.Context, issuers *ca.Issuers, resting []
 		if p == nil {
 			config := v.lists
 			config.Authority = authority
+			config.Changed = func() { v.announce(authority.IssuerID()) }
 			var err error
 			if p, err = revoke.NewPublisher(ctx, config); err != nil {
 				return err
@@ -102,8 +104,18 @@ func (v *validation) follow(ctx context.Context, issuers *ca.Issuers, resting []
 		last[kept.Issuer] = revoke.NewDocument(kept)
 	}
 	v.publishers.Set(all, last)
-	if v.lists.Changed != nil { // there may be others, and another statement of the root
-		v.lists.Changed()
+	if v.mirror != nil { // there may be others, and another statement of the root
+		v.mirror.Poke()
 	}
 	return v.responder.Refresh(ctx)
+}
+
+// announce is called when an issuer has new lists. It does not wait.
+func (v *validation) announce(issuer string) {
+	if p := v.publishers.Of(issuer); p != nil {
+		v.lag.Published(issuer, p.Delta().Number)
+	}
+	if v.mirror != nil {
+		v.mirror.Poke()
+	}
 }

@@ -21,18 +21,16 @@ func (m *Metrics) CollectEnforcement(e *enforcement.Registry) {
 type enforcementCollector struct{ enforcement *enforcement.Registry }
 
 var (
-	partiesDesc   = prometheus.NewDesc("betonica_relying_parties", "Relying parties that have reported: within 2.5 minutes, or in the last 30 days.", []string{"state"}, nil)
-	laggingDesc   = prometheus.NewDesc("betonica_relying_parties_lagging", "Relying parties whose list is older than three heartbeats, or went back.", nil, nil)
-	restDesc      = prometheus.NewDesc("betonica_relying_parties_rest", "Relying parties without gauges of their own: only the 1000 that are worst off have them.", nil, nil)
-	refusedDesc   = prometheus.NewDesc("betonica_enforcement_refused_total", "Reports of CRL numbers that no list has.", nil, nil)
-	partyLagDesc  = prometheus.NewDesc("betonica_relying_party_lag", "CRL numbers between what a relying party enforces and the newest.", []string{"identity"}, nil)
-	partySeenDesc = prometheus.NewDesc("betonica_relying_party_report_age_seconds", "Time since a relying party has reported.", []string{"identity"}, nil)
+	partiesDesc   = desc("relying_parties", "Relying parties that have reported: within 2.5 minutes, or in the last 30 days.", "state")
+	laggingDesc   = desc("relying_parties_lagging", "Relying parties whose list is older than three heartbeats, or went back.")
+	restDesc      = desc("relying_parties_rest", "Relying parties without gauges of their own: only the 1000 that are worst off have them.")
+	refusedDesc   = desc("enforcement_refused_total", "Reports of CRL numbers that no list has.")
+	partyLagDesc  = desc("relying_party_lag", "CRL numbers between what a relying party enforces and the newest.", "identity")
+	partySeenDesc = desc("relying_party_report_age_seconds", "Time since a relying party has reported.", "identity")
 )
 
 func (c *enforcementCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{partiesDesc, laggingDesc, restDesc, refusedDesc, partyLagDesc, partySeenDesc} {
-		to <- d
-	}
+	describe(to, partiesDesc, laggingDesc, restDesc, refusedDesc, partyLagDesc, partySeenDesc)
 }
 
 func (c *enforcementCollector) Collect(to chan<- prometheus.Metric) {
@@ -43,17 +41,15 @@ func (c *enforcementCollector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.NewInvalidMetric(partiesDesc, err)
 		return
 	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	gauge(partiesDesc, float64(s.Connected), "connected")
-	gauge(partiesDesc, float64(s.Known-s.Connected), "silent")
-	gauge(laggingDesc, float64(s.Lagging))
-	gauge(restDesc, float64(s.More))
-	to <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(s.Refused))
+	out := emitter(to)
+	out.gauge(partiesDesc, float64(s.Connected), "connected")
+	out.gauge(partiesDesc, float64(s.Known-s.Connected), "silent")
+	out.gauge(laggingDesc, float64(s.Lagging))
+	out.gauge(restDesc, float64(s.More))
+	out.counter(refusedDesc, float64(s.Refused))
 	now := c.enforcement.Now()
 	for _, p := range s.Parties {
-		gauge(partyLagDesc, float64(p.Lag), p.Identity)
-		gauge(partySeenDesc, now.Sub(p.LastSeen).Seconds(), p.Identity)
+		out.gauge(partyLagDesc, float64(p.Lag), p.Identity)
+		out.gauge(partySeenDesc, now.Sub(p.LastSeen).Seconds(), p.Identity)
 	}
 }

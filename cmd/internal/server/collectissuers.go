@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,64 +15,50 @@ type IssuersStatus = func(context.Context) ([]adminapi.Intermediate, *adminapi.R
 // CollectIssuers adds to the metrics what each intermediate has issued, and how far
 // the fleet is on its way to the next one.
 func (m *Metrics) CollectIssuers(status IssuersStatus) {
-	m.registry.MustRegister(&issuerCollector{status: status})
+	m.registry.MustRegister(&issuerCollector{counted[issuance]{group: &m.counting, count: func(ctx context.Context) (issuance, error) {
+		all, rotation, err := status(ctx)
+		return issuance{all, rotation}, err
+	}}})
 }
 
-// An issuerCollector counts once a minute at most.
-type issuerCollector struct {
-	status IssuersStatus
+type issuerCollector struct{ counted[issuance] }
 
-	mu       sync.Mutex
-	counted  time.Time
+// issuance is what an IssuersStatus returned.
+type issuance struct {
 	all      []adminapi.Intermediate
 	rotation *adminapi.Rotation
 }
 
 var (
-	issuerLiveDesc  = prometheus.NewDesc("betonica_issuer_certificates_live", "Certificates of the issuer that are in time and not revoked.", []string{"issuer", "state"}, nil)
-	issuerLastDesc  = prometheus.NewDesc("betonica_issuer_last_not_after_seconds", "When the last certificate of the issuer ends, in Unix time.", []string{"issuer"}, nil)
-	rotationDesc    = prometheus.NewDesc("betonica_rotation_state", "1 for the state that the change to the next intermediate is in.", []string{"state"}, nil)
-	rotationOfDesc  = prometheus.NewDesc("betonica_rotation_certificates", "Live certificates, of which some are of the next intermediate.", nil, nil)
-	rotationYetDesc = prometheus.NewDesc("betonica_rotation_certificates_done", "Live certificates of the next intermediate.", nil, nil)
+	issuerLiveDesc  = desc("issuer_certificates_live", "Certificates of the issuer that are in time and not revoked.", "issuer", "state")
+	issuerLastDesc  = desc("issuer_last_not_after_timestamp_seconds", "When the last certificate of the issuer ends, in Unix time; absent if none is in time.", "issuer")
+	rotationDesc    = desc("rotation_state", "1 for the state that the change to the next intermediate is in; absent if there never was one.", "state")
+	rotationOfDesc  = desc("rotation_certificates", "Live certificates, of which some are of the next intermediate; absent likewise.")
+	rotationYetDesc = desc("rotation_certificates_done", "Live certificates of the next intermediate; absent likewise.")
 )
 
 func (c *issuerCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{issuerLiveDesc, issuerLastDesc, rotationDesc, rotationOfDesc, rotationYetDesc} {
-		to <- d
-	}
+	describe(to, issuerLiveDesc, issuerLastDesc, rotationDesc, rotationOfDesc, rotationYetDesc)
 }
 
 func (c *issuerCollector) Collect(to chan<- prometheus.Metric) {
-	all, rotation, err := c.count()
+	out := emitter(to)
+	found, known, err := c.get()
 	if err != nil {
 		to <- prometheus.NewInvalidMetric(issuerLiveDesc, err)
+	}
+	if !known {
 		return
 	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	for _, one := range all {
-		gauge(issuerLiveDesc, float64(one.Certificates), one.KeyID, one.State)
+	for _, one := range found.all {
+		out.gauge(issuerLiveDesc, float64(one.Certificates), one.KeyID, one.State)
 		if !one.LastNotAfter.IsZero() {
-			gauge(issuerLastDesc, float64(one.LastNotAfter.Unix()), one.KeyID)
+			out.gauge(issuerLastDesc, float64(one.LastNotAfter.Unix()), one.KeyID)
 		}
 	}
-	if rotation != nil {
-		gauge(rotationDesc, 1, rotation.State)
-		gauge(rotationOfDesc, float64(rotation.Total))
-		gauge(rotationYetDesc, float64(rotation.Done))
+	if r := found.rotation; r != nil {
+		out.gauge(rotationDesc, 1, r.State)
+		out.gauge(rotationOfDesc, float64(r.Total))
+		out.gauge(rotationYetDesc, float64(r.Done))
 	}
-}
-
-func (c *issuerCollector) count() ([]adminapi.Intermediate, *adminapi.Rotation, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.counted) >= countEvery {
-		all, rotation, err := c.status(context.Background())
-		if err != nil {
-			return nil, nil, err
-		}
-		c.counted, c.all, c.rotation = time.Now(), all, rotation
-	}
-	return c.all, c.rotation, nil
 }

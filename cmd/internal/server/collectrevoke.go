@@ -8,58 +8,67 @@ import (
 	"github.com/betonica/betonica/revoke"
 )
 
-// CollectRevocation adds what relying parties are told to the metrics.
-func (m *Metrics) CollectRevocation(p *revoke.Publishers, r *revoke.Responder) {
-	gauge := func(name, help string, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
-	m.registry.MustRegister(&listCollector{p})
-	gauge("betonica_crl_root_next_update_seconds", "When the root's CRL ends, in Unix time.", func() float64 { return float64(p.Root().CRL().NextUpdate.Unix()) })
-	gauge("betonica_ocsp_kept", "OCSP answers that are kept in memory.", func() float64 { return float64(r.Counts().Kept) })
-	for how, count := range map[string]func(revoke.Counts) int64{
-		"hit":     func(c revoke.Counts) int64 { return c.Hits },
-		"miss":    func(c revoke.Counts) int64 { return c.Misses },
-		"live":    func(c revoke.Counts) int64 { return c.Live },
-		"refused": func(c revoke.Counts) int64 { return c.Refused },
-	} {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name:        "betonica_ocsp_answers_total",
-			Help:        "OCSP answers: from memory, made for it, made with a nonce, refused for want of a turn.",
-			ConstLabels: prometheus.Labels{"how": how},
-		}, func() float64 { return float64(count(r.Counts())) }))
-	}
+// CollectRevocation adds what relying parties are told to the metrics, and how soon.
+func (m *Metrics) CollectRevocation(p *revoke.Publishers, r *revoke.Responder, lag *RevocationLag, c CRLConfig) {
+	m.registry.MustRegister(&listCollector{p, r.Issuers.RootID(), c}, &ocspCollector{r}, lag.seconds)
 }
 
 // A listCollector tells of the lists of each issuer that signs: issuers come and go.
-type listCollector struct{ publishers *revoke.Publishers }
+type listCollector struct {
+	publishers *revoke.Publishers
+	rootID     string
+	config     CRLConfig
+}
 
 var (
-	ofIssuer       = []string{"issuer"} // its subject key identifier, in hex
-	deltaDesc      = prometheus.NewDesc("betonica_crl_number", "Number of the newest delta CRL.", ofIssuer, nil)
-	fullDesc       = prometheus.NewDesc("betonica_crl_full_number", "Number of the newest full CRL.", ofIssuer, nil)
-	fullAgeDesc    = prometheus.NewDesc("betonica_crl_full_age_seconds", "Age of the newest full CRL.", ofIssuer, nil)
-	deltaAgeDesc   = prometheus.NewDesc("betonica_crl_delta_age_seconds", "Age of the newest delta CRL.", ofIssuer, nil)
-	subscriberDesc = prometheus.NewDesc("betonica_crl_subscribers", "Peers on the stream of deltas, or in a poll.", ofIssuer, nil)
-	turnedDesc     = prometheus.NewDesc("betonica_crl_subscribers_refused_total", "Peers that were turned away: there were too many, in all or from one address.", ofIssuer, nil)
+	numberDesc     = desc("crl_number", "Number of the newest list, by issuer (its key identifier in hex) and kind: full, delta or root.", "issuer", "kind")
+	ageDesc        = desc("crl_age_seconds", "Age of the newest list.", "issuer", "kind")
+	endsDesc       = desc("crl_next_update_timestamp_seconds", "When the newest list ends, in Unix time.", "issuer", "kind")
+	sizeDesc       = desc("crl_size_bytes", "Size of the newest list.", "issuer", "kind")
+	lifetimeDesc   = desc("crl_lifetime_seconds", "How long a list is good, as configured.")
+	heartbeatDesc  = desc("crl_heartbeat_seconds", "How often a delta is signed when nothing happens, as configured.")
+	subscriberDesc = desc("crl_subscribers", "Peers on the stream of deltas, or in a poll.", "issuer")
+	turnedDesc     = desc("crl_subscribers_refused_total", "Peers that were turned away: there were too many, in all or from one address.", "issuer")
 )
 
 func (c *listCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{deltaDesc, fullDesc, fullAgeDesc, deltaAgeDesc, subscriberDesc, turnedDesc} {
-		to <- d
-	}
+	describe(to, numberDesc, ageDesc, endsDesc, sizeDesc, lifetimeDesc, heartbeatDesc, subscriberDesc, turnedDesc)
 }
 
 func (c *listCollector) Collect(to chan<- prometheus.Metric) {
+	out := emitter(to)
+	list := func(issuer, kind string, doc *revoke.Document) {
+		out.gauge(numberDesc, float64(doc.Number), issuer, kind)
+		out.gauge(ageDesc, max(0, time.Since(doc.ThisUpdate).Seconds()), issuer, kind)
+		out.gauge(endsDesc, float64(doc.NextUpdate.Unix()), issuer, kind)
+		out.gauge(sizeDesc, float64(len(doc.DER)), issuer, kind)
+	}
 	for _, p := range c.publishers.All() {
 		issuer := p.Authority.IssuerID()
-		gauge := func(d *prometheus.Desc, v float64) {
-			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, issuer)
-		}
-		gauge(deltaDesc, float64(p.Delta().Number))
-		gauge(fullDesc, float64(p.Full().Number))
-		gauge(fullAgeDesc, time.Since(p.Full().ThisUpdate).Seconds())
-		gauge(deltaAgeDesc, time.Since(p.Delta().ThisUpdate).Seconds())
-		gauge(subscriberDesc, float64(p.Subscribers()))
-		to <- prometheus.MustNewConstMetric(turnedDesc, prometheus.CounterValue, float64(p.Unsubscribed()), issuer)
+		list(issuer, "full", p.Full())
+		list(issuer, "delta", p.Delta())
+		out.gauge(subscriberDesc, float64(p.Subscribers()), issuer)
+		out.counter(turnedDesc, float64(p.Unsubscribed()), issuer)
 	}
+	list(c.rootID, "root", c.publishers.Root().CRL())
+	out.gauge(lifetimeDesc, c.config.Lifetime.Seconds())
+	out.gauge(heartbeatDesc, c.config.Heartbeat.Seconds())
+}
+
+type ocspCollector struct{ responder *revoke.Responder }
+
+var (
+	keptDesc    = desc("ocsp_kept", "OCSP answers that are kept in memory.")
+	answersDesc = desc("ocsp_answers_total", "OCSP answers: hit (from memory), miss (made for it), live (made for one caller, with a nonce), refused (for want of a turn).", "how")
+)
+
+func (c *ocspCollector) Describe(to chan<- *prometheus.Desc) { describe(to, keptDesc, answersDesc) }
+
+func (c *ocspCollector) Collect(to chan<- prometheus.Metric) {
+	out, n := emitter(to), c.responder.Counts()
+	out.gauge(keptDesc, float64(n.Kept))
+	out.counter(answersDesc, float64(n.Hits), "hit")
+	out.counter(answersDesc, float64(n.Misses), "miss")
+	out.counter(answersDesc, float64(n.Live), "live")
+	out.counter(answersDesc, float64(n.Refused), "refused")
 }

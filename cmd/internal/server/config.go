@@ -77,6 +77,12 @@ type Config struct {
 		// another device. Default "evidence.log".
 		Evidence string `toml:"evidence"`
 	} `toml:"audit"`
+
+	Backup struct {
+		// MaxAge is how old the last backup may be: betonicad doctor and the metrics
+		// tell of an older one. From 1m to 8784h; default "26h", for one a day.
+		MaxAge Duration `toml:"max_age"`
+	} `toml:"backup"`
 }
 
 // ConfigFile is the name of the configuration in DIR.
@@ -171,6 +177,7 @@ func (c *Config) check() error {
 		c.OCSP.Lifetime.within("ocsp.lifetime", time.Minute, 5*time.Second, 24*time.Hour),
 		c.OCSP.Cache.within("ocsp.cache", 32<<20, 64<<10, 64<<30),
 		c.ACME.resolve(),
+		c.Backup.MaxAge.within("backup.max_age", 26*time.Hour, time.Minute, 366*24*time.Hour),
 	)
 }
 

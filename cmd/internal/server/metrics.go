@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	counting sync.WaitGroup // of what is being counted in the background
 }
 
 // NewMetrics returns metrics of this process, and of nothing else yet.
@@ -34,6 +36,10 @@ func NewMetrics() *Metrics {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
+
+// Wait returns when nothing is being counted in the background any more. There must
+// be no scrape from then on.
+func (m *Metrics) Wait() { m.counting.Wait() }
 
 func (m *Metrics) observe(listener, route string, code int, took time.Duration) {
 	m.requests.WithLabelValues(listener, route, strconv.Itoa(code)).Inc()

@@ -53,9 +53,12 @@ func (s *Server) ops() http.Handler {
 	return mux
 }
 
-// socket answers root and the daemon's own user.
+// socket answers root and the daemon's own user, and tells them what ops tells: where
+// the socket is follows from DIR, and where ops is need not.
 func (s *Server) socket() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", s.Metrics.handler())
 	s.routeAll(mux, s.AdminSocket)
 	return s.observed("socket", s.orProblem(mux))
 }

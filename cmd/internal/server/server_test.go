@@ -51,7 +51,8 @@ func newServer(t testing.TB, pages map[string]Page) *fixture {
 		},
 		Ready: f.ca.Store.Health, Metrics: NewMetrics(), Log: logger,
 	}
-	f.Metrics.Collect(f.ca.Store, f.Issuers, func() error { return f.Ready() })
+	f.Metrics.Collect(f.ca.Store, func() error { return f.Ready() })
+	t.Cleanup(f.Metrics.Wait)
 	require.NoError(t, f.Certificate.Renew(t.Context()))
 	l, err := Listen(testConfig(t))
 	require.NoError(t, err)

@@ -1,0 +1,33 @@
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/betonica/betonica/enroll"
+)
+
+// CollectEnrolment adds what was issued and refused to the metrics.
+func (m *Metrics) CollectEnrolment(r *enroll.Registrar) { m.registry.MustRegister(&enrolCollector{r}) }
+
+type enrolCollector struct{ registrar *enroll.Registrar }
+
+var (
+	issuedDesc   = desc("certificates_issued_total", "Certificates issued, by what proved the identity.", "method")
+	refusalsDesc = desc("refusals_total", "Refusals to issue, also those that the audit log only counts, by reason.", "reason")
+	policyDesc   = desc("policy_version", "Version of the policy that is in force.")
+)
+
+func (c *enrolCollector) Describe(to chan<- *prometheus.Desc) {
+	describe(to, issuedDesc, refusalsDesc, policyDesc)
+}
+
+func (c *enrolCollector) Collect(to chan<- prometheus.Metric) {
+	out, counts := emitter(to), c.registrar.Counts()
+	for method, n := range counts.Issued {
+		out.counter(issuedDesc, float64(n), string(method))
+	}
+	for reason, n := range counts.Refused {
+		out.counter(refusalsDesc, float64(n), string(reason))
+	}
+	out.gauge(policyDesc, float64(c.registrar.Policies.Current().Version()))
+}
