@@ -33,6 +33,7 @@ var layers = map[string]string{
 	"enroll/acme/attest":     "",
 	"enroll/limit":           "",
 	"cmd/internal/adminapi":  "",
+	"store/backup":           "", // the form alone
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
