@@ -80,7 +80,7 @@ func (c *cache) put(a *answer, epoch uint64) bool {
 }
 
 // drop forgets every answer about what was revoked.
-func (c *cache) drop(revoked []store.Revocation) {
+func (c *cache) drop(revoked []store.Revocation, _ bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epoch++

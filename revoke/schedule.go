@@ -14,7 +14,7 @@ import (
 // cannot be signed is tried again, and [Publisher.Health] says why.
 func (p *Publisher) Run(ctx context.Context) error {
 	issuer := p.Authority.IssuerID()
-	stop := p.Store.OnRevoked(func(all []store.Revocation) {
+	stop := p.Store.OnRevoked(func(all []store.Revocation, _ bool) {
 		if slices.ContainsFunc(all, func(r store.Revocation) bool { return r.Issuer == issuer }) {
 			p.poke()
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -49,12 +50,19 @@ func (w *writer) attempt(ctx context.Context, calls []*call) (again []*call, err
 		w.rollback(ctx)
 		return nil, err
 	}
+	number := greatest(revocations)
+	w.db.feed.own.Store(number) // before others can see it
 	if err := w.finish(ctx, entry); err != nil {
 		return nil, err
 	}
 	w.tree = entry.tree
 	w.db.log.head.Store(entry.tree)
-	w.db.feed.publish(revocations)
+	w.db.feed.deliver(revocations)
+	for _, c := range good {
+		if c.revokes {
+			c.number = number
+		}
+	}
 	return again, nil
 }
 
@@ -149,15 +157,17 @@ func (w *writer) seal(calls []*call, tail []tlog.Hash) (logEntry, *call) {
 }
 
 // revocations returns those that the feed has not seen, if one of the calls may
-// have added to them. It reads inside the transaction, so that nothing can come
-// between a commit and the news of it.
+// have added to them, and announces them. It reads inside the transaction, so that
+// nothing can come between a commit and the news of it.
 func (w *writer) revocations(ctx context.Context, calls []*call) ([]Revocation, error) {
-	for _, c := range calls {
-		if c.revokes && c.err == nil {
-			return w.db.feed.unseen(ctx, w.session)
-		}
+	if !slices.ContainsFunc(calls, func(c *call) bool { return c.revokes && c.err == nil }) {
+		return nil, nil
 	}
-	return nil, nil
+	fresh, err := w.db.feed.unseen(ctx, w.session)
+	if err != nil || len(fresh) == 0 {
+		return nil, err
+	}
+	return fresh, w.engine.announce(ctx, w.session, greatest(fresh))
 }
 
 // finish commits, and finds out what happened if the answer was lost.

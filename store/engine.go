@@ -85,6 +85,17 @@ type engine interface {
 	// shared says whether other processes may write, too.
 	shared() bool
 
+	// follow starts what feeds d with what other processes do, and gives it a lease.
+	// When leave returns, that has ended.
+	follow(ctx context.Context, d *DB) (leave func(), err error)
+
+	// announce tells the other processes, once the transaction is committed, that
+	// something was revoked with this number.
+	announce(ctx context.Context, s *session, number int64) error
+
+	// notify sends a notice to all processes.
+	notify(ctx context.Context, here *notices, topic, payload string) error
+
 	// maintain keeps the engine well until ctx is done.
 	maintain(ctx context.Context) error
 

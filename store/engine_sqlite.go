@@ -271,6 +271,19 @@ func (e *sqlite) nonces(context.Context) (nonces, error) { return newNonceWindow
 func (e *sqlite) schema() string { return "schema/sqlite" }
 func (e *sqlite) shared() bool   { return false }
 
+// follow follows nobody: it only passes on this process's own notices.
+func (e *sqlite) follow(_ context.Context, d *DB) (leave func(), err error) {
+	d.feed.lease.forever()
+	d.feed.eldest.Store(true)
+	return d.feed.notices.pass(), nil
+}
+
+func (e *sqlite) announce(context.Context, *session, int64) error { return nil }
+
+func (e *sqlite) notify(ctx context.Context, here *notices, topic, payload string) error {
+	return here.put(ctx, notice{topic, payload})
+}
+
 func (e *sqlite) migration(ctx context.Context, f func(context.Context, *session) error) error {
 	s, err := e.connect(ctx)
 	if err != nil {

@@ -3,27 +3,45 @@ package store
 import (
 	"context"
 	"slices"
+	"sort"
 	"sync"
+	"sync/atomic"
 )
 
-// A feed tells those in this process who must know at once what was revoked.
+// A feed tells those in this process who must know at once what was revoked, here
+// or by another process, and knows how far the other processes are.
+//
+// What is to be told is found in two places: by the writer, inside each transaction
+// that revokes, and on PostgreSQL by the session that listens to the others. Both
+// read everything above seen, and numbers become visible in ascending order, so
+// neither can miss any; deliver leaves out what the other was faster to tell.
 type feed struct {
-	seen int64 // greatest CRL number that was published; of the writer's goroutine
+	delivering sync.Mutex   // held while hooks are called
+	seen       atomic.Int64 // greatest CRL number that the hooks know; changed while delivering
+	own        atomic.Int64 // greatest CRL number of the writer's newest transaction that revoked
 
 	mu    sync.Mutex
-	hooks []*func([]Revocation)
+	hooks []*func([]Revocation, bool)
+
+	id      int64 // of this process in the table replicas; PostgreSQL
+	lease   lease
+	peers   peers
+	eldest  atomic.Bool
+	notices notices
+	refused atomic.Pointer[error] // why this program must not go on
 }
 
 // OnRevoked has fn called with every revocation from now on, in ascending order
-// of their numbers, and each at least once. fn is called after the commit, and
-// before the call that revoked returns: whoever answers from memory about
-// certificates corrects itself in fn. What another process revokes on the same
-// PostgreSQL database comes within about a second.
+// of their numbers, and each at least once; here says that this process revoked
+// some of them. fn is called after the commit, and before the call that revoked
+// returns: whoever answers from memory about certificates corrects itself in fn.
+// What another process revokes on the same PostgreSQL database comes within
+// milliseconds, and within 500 ms or [DB.Lapsed] is true until it came.
 //
-// fn runs in the writer's goroutine: all writes wait for it, and it must not
-// write. It must not change the slice. The function that OnRevoked returns ends
-// it.
-func (d *DB) OnRevoked(fn func([]Revocation)) (stop func()) {
+// fn is never called twice at once. It runs in the writer's goroutine or in the
+// feed's: all writes wait for it, and it must not write. It must not change the
+// slice. The function that OnRevoked returns ends it.
+func (d *DB) OnRevoked(fn func(all []Revocation, here bool)) (stop func()) {
 	f := &d.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -32,30 +50,59 @@ func (d *DB) OnRevoked(fn func([]Revocation)) (stop func()) {
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.hooks = slices.DeleteFunc(slices.Clone(f.hooks), func(h *func([]Revocation)) bool { return h == hook })
+		f.hooks = slices.DeleteFunc(slices.Clone(f.hooks), func(h *func([]Revocation, bool)) bool { return h == hook })
 	}
 }
 
-// unseen reads what was not published yet, in the writer's transaction.
+// readUnseen reads what was revoked with a number greater than one.
+const readUnseen = `SELECT ` + revocationColumns + ` FROM revocations r WHERE r.number > $1 ORDER BY r.number, r.serial`
+
+// unseen reads what was not delivered yet, in the writer's session.
 func (f *feed) unseen(ctx context.Context, s *session) ([]Revocation, error) {
-	rows, err := s.query(ctx, `
-		SELECT `+revocationColumns+` FROM revocations r WHERE r.number > $1 ORDER BY r.number, r.serial`, []any{f.seen})
+	rows, err := s.query(ctx, readUnseen, []any{f.seen.Load()})
 	if err != nil {
 		return nil, err
 	}
 	return collectRevocations(rows)
 }
 
-// publish calls the hooks.
-func (f *feed) publish(revocations []Revocation) {
-	if len(revocations) == 0 {
+// deliver calls the hooks with those that they do not know yet. The revocations are
+// all that there were above some number that seen had, in the order of theirs.
+func (f *feed) deliver(revocations []Revocation) {
+	f.delivering.Lock()
+	defer f.delivering.Unlock()
+	seen := f.seen.Load()
+	fresh := revocations[sort.Search(len(revocations), func(i int) bool { return revocations[i].Number > seen }):]
+	if len(fresh) == 0 {
 		return
 	}
-	f.seen = revocations[len(revocations)-1].Number
+	own := f.own.Load()
+	here := slices.ContainsFunc(fresh, func(r Revocation) bool { return r.Number == own })
 	f.mu.Lock()
 	hooks := f.hooks
 	f.mu.Unlock()
 	for _, hook := range hooks {
-		(*hook)(revocations)
+		(*hook)(fresh, here)
 	}
+	f.seen.Store(greatest(fresh)) // not before: what was seen is known to all
+}
+
+// greatest returns the last of the numbers, 0 if there are none.
+func greatest(revocations []Revocation) int64 {
+	if len(revocations) == 0 {
+		return 0
+	}
+	return revocations[len(revocations)-1].Number
+}
+
+// refuse ends all writing: a newer program has changed the database in a way that
+// this one does not understand.
+func (f *feed) refuse(err error) { f.refused.Store(&err) }
+
+// refusal returns why nothing is written any more, or nil.
+func (f *feed) refusal() error {
+	if err := f.refused.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

@@ -75,7 +75,7 @@ func (w *writer) probe(ctx context.Context) error {
 			w.disconnect()
 			return err
 		}
-		w.db.feed.publish(revocations)
+		w.db.feed.deliver(revocations)
 		return nil
 	}
 	if errors.Is(was, ErrDiskFull) {

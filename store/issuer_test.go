@@ -15,7 +15,7 @@ func TestIssuersAreApart(t *testing.T) {
 		const second = "ffffffffffffffffffffffffffffffffffffffff"
 		require.NoError(t, d.AddIssuer(t.Context(), second))
 		var heard []Revocation
-		defer d.OnRevoked(func(r []Revocation) { heard = append(heard, r...) })()
+		defer d.OnRevoked(func(r []Revocation, _ bool) { heard = append(heard, r...) })()
 		revokers := []func(path string, serial Serial) error{
 			func(path string, _ Serial) error { return alone(d, (*AloneTx).RevokeIdentity, path) },
 			func(_ string, serial Serial) error { return revokeSerial(d, serial) },

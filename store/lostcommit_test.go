@@ -32,7 +32,7 @@ func TestLostCommitReply(t *testing.T) {
 	identity(t, d, "device/a")
 	serial := issued(t, d, "device/a").Serial
 	heard := make(chan []Revocation, 1)
-	defer d.OnRevoked(func(r []Revocation) { heard <- r })()
+	defer d.OnRevoked(func(r []Revocation, _ bool) { heard <- r })()
 	p.loseReply("COMMIT\x00")
 	require.NoError(t, alone(d, (*AloneTx).RevokeIdentity, "device/a"))
 	require.Equal(t, []Serial{serial}, serialsOf(<-heard))
@@ -50,7 +50,7 @@ func TestUnknownOutcome(t *testing.T) {
 	identity(t, d, "device/a")
 	serial := issued(t, d, "device/a").Serial
 	heard := make(chan []Revocation, 1)
-	defer d.OnRevoked(func(r []Revocation) { heard <- r })()
+	defer d.OnRevoked(func(r []Revocation, _ bool) { heard <- r })()
 
 	p.loseReply("COMMIT\x00")
 	p.closeAfterLoss(true)

@@ -13,26 +13,28 @@ import (
 
 // schemas holds the numbered migrations of each engine: schema/ENGINE/NNNN_name.sql.
 // A migration that was released is never changed. The engines have the same
-// numbers.
+// numbers. What the first line of each says: see contracts.
 //
 //go:embed schema
 var schemas embed.FS
 
 // A migration is one step of the schema.
 type migration struct {
-	number int
-	name   string
-	text   string
+	number    int
+	name      string
+	text      string
+	contracts bool // programs that do not know it cannot go on
 }
 
 // migrate brings the schema up to date, in one transaction. A store that holds
 // something is backed up before; with nothing to do, nothing is.
-func migrate(ctx context.Context, e engine, cfg Config) error {
+// It returns the number of the newest schema that this program knows.
+func migrate(ctx context.Context, e engine, cfg Config) (int, error) {
 	steps, err := migrations(schemas, e.schema())
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return migrateTo(ctx, e, cfg, steps)
+	return steps[len(steps)-1].number, migrateTo(ctx, e, cfg, steps)
 }
 
 func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) error {
@@ -42,12 +44,16 @@ func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) err
 			return fmt.Errorf("reading the schema's number: %w", err)
 		}
 		last := steps[len(steps)-1].number
-		switch {
-		case have == last:
+		if have == last {
 			return nil
-		case have > last:
-			return fmt.Errorf("%w: schema %d, this program knows %d; run the newer program, or restore a backup", ErrNewerSchema, have, last)
-		case have > 0 && !cfg.NoBackup:
+		}
+		if have > last {
+			return mayFollow(ctx, s, cfg, have, last)
+		}
+		if err := mayContract(ctx, e, s, steps[have:]); err != nil {
+			return err
+		}
+		if have > 0 && !cfg.NoBackup {
 			file, err := e.backup(ctx, cfg.BackupDir, fmt.Sprintf("betonica-schema%04d-%s", have, cfg.Now().UTC().Format("20060102T150405")))
 			if err != nil {
 				return fmt.Errorf("backing up before migration to schema %d: %w", last, err)
@@ -67,7 +73,7 @@ func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) err
 			}
 			cfg.Log.Info("schema migrated", "number", m.number, "name", m.name)
 		}
-		return nil
+		return remember(ctx, s, cfg, steps)
 	})
 }
 
@@ -103,7 +109,11 @@ func migrations(files fs.FS, dir string) ([]migration, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, migration{n, name, string(text)})
+		m := migration{number: n, name: name, text: string(text)}
+		if m.contracts, err = contracts(m.text); err != nil {
+			return nil, fmt.Errorf("migration %s: %w", entry.Name(), err)
+		}
+		all = append(all, m)
 	}
 	if len(all) == 0 {
 		return nil, errors.New("no migrations")

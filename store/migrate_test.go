@@ -25,11 +25,14 @@ func TestNewerSchema(t *testing.T) {
 		cfg := d.cfg
 		must(t, d, func(tx *Tx) {
 			tx.demand(1, nil, `INSERT INTO migrations (number, name, applied_at) VALUES (9999, 'future', 0)`)
+			tx.demand(1, nil, writeMeta, oldestKey, []byte("9999"))
+			tx.demand(1, nil, writeMeta, programKey, []byte("v99.1"))
 		})
 		require.NoError(t, d.Close())
 		_, err := Open(t.Context(), cfg)
 		require.ErrorIs(t, err, ErrNewerSchema)
 		require.Contains(t, err.Error(), "9999")
+		require.Contains(t, err.Error(), "run v99.1")
 	})
 }
 

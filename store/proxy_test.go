@@ -111,6 +111,11 @@ func (p *proxy) loses(b []byte, lose *[]byte) bool {
 	}
 	*lose = nil
 	p.lost++
+	if p.closed {
+		for link := range p.links {
+			link.Close()
+		}
+	}
 	return true
 }
 
@@ -128,7 +133,8 @@ func (p *proxy) loseRequest(said string) {
 	p.request = []byte(said)
 }
 
-// closeAfterLoss has the server gone for good once something is lost if closed.
+// closeAfterLoss has the server gone for everyone and for good once something is lost
+// if closed.
 func (p *proxy) closeAfterLoss(closed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

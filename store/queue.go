@@ -18,6 +18,8 @@ type call struct {
 	relaxed   bool          // need not wait for the disk
 	essential bool          // may use the last of the disk
 
+	number int64 // greatest CRL number that its transaction took, if it revoked
+
 	err   error
 	turns chan func()   // what the caller's goroutine is to run for the writer
 	done  chan struct{} // closed once err is final

@@ -178,7 +178,7 @@ func TestReplicasDeadlock(t *testing.T) {
 func TestReplicasHear(t *testing.T) {
 	dbs := replicas(t, 2)
 	heard := make(chan Revocation, 100)
-	defer dbs[1].OnRevoked(func(all []Revocation) {
+	defer dbs[1].OnRevoked(func(all []Revocation, _ bool) {
 		for _, r := range all {
 			heard <- r
 		}

@@ -87,7 +87,7 @@ func TestRevokeDryRun(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d *DB) {
 		identity(t, d, "device/a")
 		serial := issued(t, d, "device/a").Serial
-		defer d.OnRevoked(func([]Revocation) { t.Error("nothing was revoked") })()
+		defer d.OnRevoked(func([]Revocation, bool) { t.Error("nothing was revoked") })()
 		var fall Fall
 		err := d.UpdateAlone(t.Context(), func(ctx context.Context, tx *AloneTx) (e audit.Event, err error) {
 			if fall, err = tx.RevokeIdentity(ctx, "device/a", 1); err != nil {
@@ -133,7 +133,7 @@ func TestOnRevoked(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d *DB) {
 		var mu sync.Mutex
 		var heard []Revocation
-		stop := d.OnRevoked(func(r []Revocation) {
+		stop := d.OnRevoked(func(r []Revocation, _ bool) {
 			mu.Lock()
 			defer mu.Unlock()
 			heard = append(heard, r...)

@@ -128,7 +128,7 @@ func (d *DB) ReserveCRLNumbers(ctx context.Context, n int) (first int64, err err
 		return nil
 	})
 	c.essential = true
-	if err := d.writer.do(ctx, c); err != nil {
+	if err := d.write(ctx, c); err != nil {
 		return 0, fmt.Errorf("reserving CRL numbers: %w", err)
 	}
 	return first, nil
@@ -136,6 +136,15 @@ func (d *DB) ReserveCRLNumbers(ctx context.Context, n int) (first int64, err err
 
 func collectRevocations(rows *sql.Rows) ([]Revocation, error) {
 	defer rows.Close()
+	return scanRevocations(rows)
+}
+
+// scanRevocations reads rows of database/sql or of pgx.
+func scanRevocations(rows interface {
+	Next() bool
+	Scan(...any) error
+	Err() error
+}) ([]Revocation, error) {
 	var all []Revocation
 	for rows.Next() {
 		var r revocationRow

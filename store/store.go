@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/betonica/betonica/store/audit"
@@ -45,6 +46,9 @@ type Config struct {
 	// made one: on PostgreSQL without pg_dump there is no other way.
 	NoBackup bool
 
+	// Replica says who this process is to others on the same PostgreSQL database.
+	Replica Replica
+
 	// Log gets what an operator should know, and never a secret. Nil: nothing.
 	Log *slog.Logger
 
@@ -61,7 +65,10 @@ type DB struct {
 	log    *auditLog
 	nonces nonces
 	feed   feed
-	said   Said // when it was opened
+	leave  func()    // ends what keeps the feed
+	schema int       // newest that this program knows
+	opened time.Time // by our clock
+	said   Said      // when it was opened
 	seen   Seen
 }
 
@@ -88,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{cfg: cfg, engine: engine, reads: engine.reader()}
+	d := &DB{cfg: cfg, engine: engine, reads: engine.reader(), opened: cfg.Now()}
 	if err := d.start(ctx); err != nil {
 		return nil, errors.Join(err, engine.close())
 	}
@@ -96,10 +103,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 }
 
 func (d *DB) start(ctx context.Context) error {
-	if err := migrate(ctx, d.engine, d.cfg); err != nil {
+	var err error
+	if d.schema, err = migrate(ctx, d.engine, d.cfg); err != nil {
 		return err
 	}
-	var err error
 	if d.nonces, err = d.engine.nonces(ctx); err != nil {
 		return err
 	}
@@ -114,10 +121,17 @@ func (d *DB) start(ctx context.Context) error {
 	if err := d.stand(); err != nil {
 		return err
 	}
-	d.feed.seen, err = d.CRLNumber(ctx)
+	number, err := d.CRLNumber(ctx)
 	if err != nil {
 		return err
 	}
+	d.feed.seen.Store(number)
+	d.feed.lease.base = time.Now()
+	leave, err := d.engine.follow(ctx, d)
+	if err != nil {
+		return err
+	}
+	d.leave = sync.OnceFunc(leave)
 	d.writer = newWriter(d)
 	return nil
 }
@@ -126,6 +140,7 @@ func (d *DB) start(ctx context.Context) error {
 // closes the store. Run must have returned.
 func (d *DB) Close() error {
 	d.writer.close()
+	d.leave()
 	return errors.Join(d.reads.close(), d.engine.close())
 }
 
@@ -142,7 +157,7 @@ func (d *DB) Close() error {
 func (d *DB) Update(ctx context.Context, fn func(*Tx) audit.Event) error {
 	tx := Tx{now: d.cfg.Now()}
 	event := fn(&tx)
-	return d.writer.do(ctx, &call{demands: tx.demands, revokes: tx.revokes, events: []audit.Event{event}})
+	return d.write(ctx, &call{demands: tx.demands, revokes: tx.revokes, events: []audit.Event{event}})
 }
 
 // UpdateAlone is Update for the few calls that must read inside their
@@ -166,7 +181,7 @@ func (d *DB) UpdateAlone(ctx context.Context, fn func(context.Context, *AloneTx)
 // own: all of them are recorded, or none. With no event there must be nothing that
 // fn changed. Since all other writes wait for it, fn does some dozens and no more.
 func (d *DB) UpdateMany(ctx context.Context, fn func(context.Context, *AloneTx) ([]audit.Event, error)) error {
-	return d.writer.do(ctx, &call{essential: true, alone: fn})
+	return d.write(ctx, &call{essential: true, alone: fn})
 }
 
 // Relaxed commits what fn demands of its RelaxedTx, in order with all other
@@ -175,15 +190,28 @@ func (d *DB) UpdateMany(ctx context.Context, fn func(context.Context, *AloneTx) 
 func (d *DB) Relaxed(ctx context.Context, fn func(*RelaxedTx)) error {
 	tx := RelaxedTx{Tx{now: d.cfg.Now()}}
 	fn(&tx)
-	return d.writer.do(ctx, &call{demands: tx.tx.demands, relaxed: true})
+	return d.write(ctx, &call{demands: tx.tx.demands, relaxed: true})
 }
 
 // quiet is UpdateAlone without an audit entry, for the store's own bookkeeping,
 // and without a right to the last of the disk.
 func (d *DB) quiet(ctx context.Context, fn func(context.Context, *AloneTx) error) error {
-	return d.writer.do(ctx, quietly(fn))
+	return d.write(ctx, quietly(fn))
 }
 
 func quietly(fn func(context.Context, *AloneTx) error) *call {
 	return &call{alone: func(ctx context.Context, tx *AloneTx) ([]audit.Event, error) { return nil, fn(ctx, tx) }}
+}
+
+// write puts a call through the writer. If it revoked, it returns when every other
+// process on the database has applied that, or has lapsed: see package doc.
+func (d *DB) write(ctx context.Context, c *call) error {
+	if err := d.feed.refusal(); err != nil {
+		return err
+	}
+	err := d.writer.do(ctx, c)
+	if err == nil && c.number > 0 && d.engine.shared() {
+		d.feed.peers.await(c.number)
+	}
+	return err
 }

@@ -135,7 +135,7 @@ func (c *windows) put(serial store.Serial, w window, epoch uint64) {
 }
 
 // drop forgets what is revoked.
-func (c *windows) drop(revoked []store.Revocation) {
+func (c *windows) drop(revoked []store.Revocation, _ bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epoch++

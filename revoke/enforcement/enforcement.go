@@ -126,8 +126,8 @@ func (e *Registry) Run(ctx context.Context) error {
 	}
 }
 
-// onRevoked notes what was revoked, in the writer's goroutine.
-func (e *Registry) onRevoked(all []store.Revocation) {
+// onRevoked notes what was revoked, as the feed tells it.
+func (e *Registry) onRevoked(all []store.Revocation, _ bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, r := range all {

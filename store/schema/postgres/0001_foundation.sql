@@ -1,4 +1,4 @@
--- The first schema, for PostgreSQL. Times are Unix milliseconds. Text is compared
+-- expand: the first schema, for PostgreSQL. Times are Unix milliseconds. Text is compared
 -- byte by byte, as SQLite does, and not as some language would.
 
 CREATE TABLE meta (

@@ -1,4 +1,4 @@
--- Several issuers, for PostgreSQL: which one a certificate and its revocation
+-- contract: several issuers, for PostgreSQL: which one a certificate and its revocation
 -- belong to.
 
 CREATE TABLE issuers (

@@ -1,4 +1,4 @@
--- Which CRL number relying parties say they enforce, for PostgreSQL.
+-- expand: which CRL number relying parties say they enforce, for PostgreSQL.
 
 CREATE TABLE relying_parties (
     identity    TEXT COLLATE "C" NOT NULL, -- path, of its certificate

@@ -1,4 +1,4 @@
--- The first schema, for SQLite. Times are Unix milliseconds.
+-- expand: the first schema, for SQLite. Times are Unix milliseconds.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,

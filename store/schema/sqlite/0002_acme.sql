@@ -1,4 +1,4 @@
--- ACME (RFC 8555), for SQLite. Ids begin with the time of their making: what is
+-- expand: ACME (RFC 8555), for SQLite. Ids begin with the time of their making: what is
 -- used together lies together.
 
 -- The secret, wrapped by a key outside the database; only of a token that an ACME

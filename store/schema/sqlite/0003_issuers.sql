@@ -1,4 +1,4 @@
--- Several issuers, for SQLite: which one a certificate and its revocation belong to.
+-- contract: several issuers, for SQLite: which one a certificate and its revocation belong to.
 
 CREATE TABLE issuers (
     id     INTEGER PRIMARY KEY, -- 1 is the first that there was

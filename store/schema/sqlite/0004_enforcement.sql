@@ -1,4 +1,4 @@
--- Which CRL number relying parties say they enforce, for SQLite.
+-- expand: which CRL number relying parties say they enforce, for SQLite.
 
 CREATE TABLE relying_parties (
     identity    TEXT    NOT NULL, -- path, of its certificate

@@ -1,4 +1,4 @@
--- Over how many lists an issuer's certificates were spread, for SQLite. Which one a
+-- expand: over how many lists an issuer's certificates were spread, for SQLite. Which one a
 -- certificate is on stands in it: so what was once in use stays here.
 
 CREATE TABLE crl_shards (

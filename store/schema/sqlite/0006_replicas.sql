@@ -1,0 +1,1 @@
+-- expand: who shares a database, which nobody does on SQLite: nothing is added.
