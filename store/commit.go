@@ -231,8 +231,11 @@ func (w *writer) has(ctx context.Context, record audit.Record) (bool, error) {
 	return len(tail) > 0 && tail[0] == record.Hash, nil
 }
 
-// connect makes sure that there is a connection.
+// connect makes sure that there is a connection, and something to rely on behind it.
 func (w *writer) connect(ctx context.Context) error {
+	if err := w.engine.sound(); err != nil {
+		return err
+	}
 	if w.session != nil {
 		return nil
 	}

@@ -63,6 +63,10 @@ type engine interface {
 	// transaction may not meet again.
 	repeatable(err error) bool
 
+	// sound returns an error while the engine may not be written to, since what it
+	// has acknowledged may be lost.
+	sound() error
+
 	// broken says that err is about the database, not about one statement: no
 	// other call could succeed in its transaction either.
 	broken(s *session, err error) bool

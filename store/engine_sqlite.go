@@ -26,6 +26,7 @@ import (
 // readContext take the end away, and every statement is short.
 type sqlite struct {
 	path    string
+	disk    *disk
 	write   *sql.DB // the writer's connection, and migrations before it starts
 	upkeep  *sql.DB // checkpoints of the WAL, and backups
 	read    *sql.DB
@@ -36,12 +37,13 @@ type sqlite struct {
 
 // openSQLite opens the file, and makes it if it does not exist.
 func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
-	if err := touch(path); err != nil {
+	file, err := touch(path)
+	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	e := &sqlite{
-		path: path, cfg: cfg,
-		write:   openFile(path, "mode=rw&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 200000; PRAGMA cache_size = -16384`),
+		path: path, cfg: cfg, disk: &disk{path: path, file: file},
+		write:   openFile(path, "mode=rw&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`),
 		upkeep:  openFile(path, "mode=rw&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 0`),
 		read:    openFile(path, "mode=ro&_query_only=true&_busy_timeout=10000", ``),
 		wal:     newWAL(),
@@ -61,14 +63,17 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 	return e, nil
 }
 
-// touch makes the file, readable by its owner alone: SQLite gives the files
-// beside it the same mode.
-func touch(path string) error {
+// touch opens the file, and makes it if it is not there, readable by its owner
+// alone: SQLite gives the files beside it the same mode.
+func touch(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(f.Close(), syncDir(filepath.Dir(path)))
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // openFile returns connections with the options of the driver, on each of which
@@ -211,6 +216,9 @@ func (e *sqlite) finish(ctx context.Context, s *session, records []audit.Record,
 	if _, err := s.exec(ctx, `COMMIT`); err != nil {
 		return &commitError{err}
 	}
+	if e.disk.doubt.Load() { // a checkpoint met it meanwhile
+		return &commitError{errDoubt}
+	}
 	e.wal.written(len(records) + 1)
 	e.resetWAL(ctx, s)
 	return nil
@@ -251,6 +259,7 @@ func (e *sqlite) explain(err error) error {
 	if !errors.As(err, &failure) {
 		return err
 	}
+	e.disk.doubtful(err)
 	if failure.Code == sqlite3.ErrFull || failure.SystemErrno == syscall.ENOSPC || failure.SystemErrno == syscall.EDQUOT {
 		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	}
@@ -264,7 +273,36 @@ func (e *sqlite) room() error {
 	return e.ballast.room()
 }
 
-func (e *sqlite) close() error { return errors.Join(e.upkeep.Close(), e.write.Close()) }
+// close leaves everything open, for the process to end with, where it is not known
+// what is on disk: SQLite would take the rest of the write-ahead log for copied, and
+// delete it.
+func (e *sqlite) close() error {
+	if e.disk.doubt.Load() {
+		return errDoubt
+	}
+	err := errors.Join(e.upkeep.Close(), e.write.Close())
+	e.disk.file.Close() // now that SQLite holds no lock on it; all that was written has been synced
+	return err
+}
+
+// sound proves what is in doubt, before the writer goes on.
+func (e *sqlite) sound() error {
+	if err := e.disk.present(); err != nil || !e.disk.doubt.Load() {
+		return err
+	}
+	e.disk.checkpoints.Lock()
+	defer e.disk.checkpoints.Unlock()
+	pages, copied, err := e.walExtent("NOOP")
+	if err == nil {
+		err = e.disk.prove(pages, copied)
+	}
+	if err != nil {
+		return fmt.Errorf("store: an fsync failed, and what was written is not proved to be on disk: %w", err)
+	}
+	e.disk.doubt.Store(false)
+	e.cfg.Log.Warn("an fsync failed; what was acknowledged was written anew and read back", "pages", pages)
+	return nil
+}
 
 func (e *sqlite) nonces(context.Context) (nonces, error) { return newNonceWindow(), nil }
 

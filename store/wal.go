@@ -10,6 +10,7 @@ import (
 
 const (
 	walRows  = 2000            // entries of the log between two checkpoints of the WAL
+	walAlone = 40_000          // entries without a checkpoint: nobody runs maintain, and the writer sees to it
 	walReset = 64 << 20        // bytes of WAL above which the writer lets it start anew
 	walKeep  = 16 << 20        // bytes of WAL that an idle store keeps
 	walIdle  = 2 * time.Second // without a write: the store is idle
@@ -34,8 +35,12 @@ func newWAL() *wal { return &wal{due: make(chan struct{}, 1)} }
 
 // written adds what one commit wrote.
 func (w *wal) written(rows int) {
-	if w.rows.Add(int64(rows)) < walRows {
+	sum := w.rows.Add(int64(rows))
+	if sum < walRows {
 		return
+	}
+	if sum > walAlone {
+		w.reset.Store(true)
 	}
 	select {
 	case w.due <- struct{}{}:
@@ -87,19 +92,34 @@ func (e *sqlite) checkpointWAL(quiet bool) error {
 // resetWAL is the writer's part, between two transactions. It waits for nobody:
 // if somebody is reading what is in the WAL, it stays for now.
 func (e *sqlite) resetWAL(ctx context.Context, s *session) {
-	if e.wal.reset.CompareAndSwap(true, false) {
+	if e.wal.reset.Load() && e.disk.checkpoints.TryLock() {
+		defer e.disk.checkpoints.Unlock()
+		e.wal.reset.Store(false)
+		e.wal.rows.Store(0)
 		if _, err := s.conn.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`); err != nil {
-			e.cfg.Log.Warn("reset of the write-ahead log", "error", err)
+			e.cfg.Log.Warn("reset of the write-ahead log", "error", e.explain(err))
 		}
 	}
 }
 
 // checkpoint returns the pages that are in the WAL.
 func (e *sqlite) checkpoint(mode string) (pages int64, err error) {
-	var busy, copied int64
+	e.disk.checkpoints.Lock()
+	defer e.disk.checkpoints.Unlock()
+	if e.disk.doubt.Load() {
+		return 0, errDoubt
+	}
+	pages, _, err = e.walExtent(mode)
+	return pages, err
+}
+
+// walExtent makes a checkpoint (NOOP: none), and returns the pages that are in the
+// WAL and how many of them, from the first on, are in the database, too.
+func (e *sqlite) walExtent(mode string) (pages, copied int64, err error) {
+	var busy int64
 	row := e.upkeep.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(`+mode+`)`)
 	if err := row.Scan(&busy, &pages, &copied); err != nil {
-		return 0, fmt.Errorf("checkpoint %s: %w", mode, e.explain(err))
+		return 0, 0, fmt.Errorf("checkpoint %s: %w", mode, e.explain(err))
 	}
-	return pages, nil
+	return pages, copied, nil
 }

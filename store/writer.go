@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	maxBatch = 256              // calls of one transaction: bounds what a failure repeats
-	patience = 30 * time.Second // with a database that is to say what became of a COMMIT, or to take the last checkpoint
-	beat     = time.Second      // between looks at the database's health
+	maxBatch     = 256              // calls of one transaction: bounds what a failure repeats
+	patience     = 30 * time.Second // with a database that is to say what became of a COMMIT, or to take the last checkpoint
+	diskPatience = 2 * time.Second  // with a disk of this machine, likewise
+	beat         = time.Second      // between looks at the database's health
 )
 
 // A writer makes all writes of a process, one transaction at a time. It owns the
@@ -35,6 +36,9 @@ type writer struct {
 
 func newWriter(d *DB) *writer {
 	w := &writer{db: d, engine: d.engine, queue: newQueue(), stopped: make(chan struct{}), stats: newWriterStats(), patient: patience, tree: d.log.tree}
+	if !d.engine.shared() {
+		w.patient = diskPatience
+	}
 	go w.run()
 	return w
 }

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/mattn/go-sqlite3"
+	"golang.org/x/sys/unix"
+)
+
+// A disk is what an SQLite store lies on: the files, and whether they can be
+// trusted.
+//
+// After an fsync that failed, the kernel has dropped what it could not write, or
+// will, while whoever reads still sees it; and the next fsync succeeds. SQLite tries
+// again and goes on, over a write-ahead log with a hole, or over pages that a
+// checkpoint copied and will not copy again. So nothing more is acknowledged until
+// all of it has been written anew, synced, and read back.
+type disk struct {
+	path string
+	file *os.File       // the database; open as long as SQLite is, because closing any descriptor of a file drops SQLite's locks on it (POSIX)
+	wal  syscall.Stat_t // the write-ahead log, likewise, once it is known
+
+	checkpoints sync.Mutex // one at a time, and none while proving
+	doubt       atomic.Bool
+}
+
+// errDoubt is why there is no checkpoint while it is not known what is on disk.
+var errDoubt = InTrouble(TroubleIO, errors.New("store: an fsync failed, and what it was to write has not been written anew"))
+
+// doubtful takes an error of SQLite's, and remembers if it means that the disk is
+// not to be trusted.
+func (d *disk) doubtful(err error) {
+	var failure sqlite3.Error
+	if errors.As(err, &failure) && failure.ExtendedCode == sqlite3.ErrIoErrFsync {
+		d.doubt.Store(true)
+	}
+}
+
+// present returns an error unless the files under the store's names are the ones
+// that SQLite has open: what is written to others is gone with the process.
+func (d *disk) present() error {
+	var opened syscall.Stat_t
+	if err := syscall.Fstat(int(d.file.Fd()), &opened); err != nil {
+		return fmt.Errorf("store: %s: %w", d.path, err)
+	}
+	if err := same(d.path, opened); err != nil {
+		return err
+	}
+	if d.wal.Ino == 0 { // it comes into being with the first transaction
+		if err := syscall.Stat(d.path+"-wal", &d.wal); !errors.Is(err, syscall.ENOENT) {
+			return err
+		}
+		return nil
+	}
+	return same(d.path+"-wal", d.wal)
+}
+
+// same returns an error unless the name leads to the file.
+func same(name string, file syscall.Stat_t) error {
+	var now syscall.Stat_t
+	switch err := syscall.Stat(name, &now); {
+	case errors.Is(err, syscall.ENOENT):
+		return InTrouble(TroubleReplaced, fmt.Errorf("store: %s is not there any more", name))
+	case err != nil:
+		return fmt.Errorf("store: %s: %w", name, err)
+	case now.Ino != file.Ino || now.Dev != file.Dev:
+		return InTrouble(TroubleReplaced, fmt.Errorf("store: %s is another file than the one that was opened", name))
+	}
+	return nil
+}
+
+// prove writes anew what the first pages of the write-ahead log hold, and what
+// checkpoints have copied of it, and returns nil if all of it is read back. Nothing
+// may be written, and no checkpoint be made, meanwhile.
+func (d *disk) prove(pages, copied int64) error {
+	d.file.Sync() // whatever failed before is said now, and not of what follows
+	wal, err := os.OpenFile(d.path+"-wal", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer wal.Close() // SQLite locks others, but never this one
+	wal.Sync()
+	if pages > 0 {
+		if err := d.rewrite(wal, pages, copied); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *disk) rewrite(wal *os.File, pages, copied int64) error {
+	newest := map[uint32]int64{} // page -> its last frame
+	var last walFrame
+	err := readWAL(wal, pages, func(f walFrame) error {
+		newest[f.page], last = f.number, f
+		_, err := wal.WriteAt(f.text, f.offset())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// Of what has changed again since, a checkpoint has copied nothing.
+	inForce := func(f walFrame) bool { return f.number <= copied && newest[f.page] == f.number && f.page <= last.size }
+	err = readWAL(wal, copied, func(f walFrame) error {
+		if !inForce(f) {
+			return nil
+		}
+		_, err := d.file.WriteAt(f.content(), f.position())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.forget(wal, last.offset()+int64(len(last.text))); err != nil {
+		return err
+	}
+	if err := errors.Join(wal.Sync(), d.file.Sync()); err != nil {
+		return err
+	}
+	for _, file := range []*os.File{wal, d.file} { // from here on it is the disk that is read
+		if err := unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+			return err
+		}
+	}
+	page := make([]byte, len(last.content()))
+	return readWAL(wal, pages, func(f walFrame) error {
+		if !inForce(f) {
+			return nil
+		}
+		if _, err := d.file.ReadAt(page, f.position()); err != nil {
+			return err
+		}
+		if !bytes.Equal(page, f.content()) {
+			return InTrouble(TroubleCorrupt, fmt.Errorf("store: page %d reads back otherwise than it was written", f.page))
+		}
+		return nil
+	})
+}
+
+// forget takes what follows the last commit out of the write-ahead log: its caller
+// is told that it failed, so it must not be found after a crash.
+func (d *disk) forget(wal *os.File, end int64) error {
+	info, err := wal.Stat()
+	if err != nil || info.Size() < end+frameHeader {
+		return err
+	}
+	_, err = wal.WriteAt(make([]byte, frameHeader), end)
+	return err
+}
