@@ -49,7 +49,7 @@ func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store
 			Certificates: func() []*x509.Certificate { return append(issuers.Certificates(), s.root) }, Log: logger,
 		})
 	}
-	db.OnRevoked(func(all []store.Revocation) { v.lag.Revoked(all) })
+	db.OnRevoked(func(all []store.Revocation, _ bool) { v.lag.Revoked(all) })
 	v.responder, err = revoke.NewResponder(ctx, revoke.ResponderConfig{
 		Store: db, Issuers: issuers, Clock: clock, Root: v.root,
 		Lifetime: c.OCSP.Lifetime.Duration, Cache: int(c.OCSP.Cache), Log: logger,
