@@ -13,8 +13,11 @@ import (
 )
 
 // lock keeps every other daemon from the folder, and from its SQLite file, which
-// may lie elsewhere and be configured in two folders. Locks are flocks: they end
-// with the process, however it ends. The files stay.
+// may lie elsewhere and be configured in two folders. The file itself is locked,
+// too, since a hard link or a mount gives it a second name. Locks are flocks: they
+// end with the process, however it ends, and SQLite's own are of another kind. The
+// files stay. unlock must not run before the store is closed: closing a file takes
+// SQLite's locks off it.
 func lock(d layout, c *server.Config) (unlock func(), err error) {
 	names := []string{d.lock()}
 	if file, ok := strings.CutPrefix(c.Store.DSN, "sqlite:"); ok {
@@ -23,6 +26,9 @@ func lock(d layout, c *server.Config) (unlock func(), err error) {
 		}
 		if name := strings.TrimSuffix(file, ".db") + ".lock"; name != d.lock() {
 			names = append(names, name)
+		}
+		if _, err := os.Stat(file); err == nil {
+			names = append(names, file)
 		}
 	}
 	var held []*os.File

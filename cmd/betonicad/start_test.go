@@ -152,6 +152,13 @@ func TestLock(t *testing.T) {
 	_, _, err = try(t, append([]string{"serve", "--dir", other}, freePorts...)...)
 	require.ErrorContains(t, err, "another betonicad is running")
 
+	// A second name of the same file, which no name of a lock gives away.
+	require.NoError(t, os.Remove(link))
+	require.NoError(t, os.Link(layout(d.dir).database(), link))
+	require.NoError(t, os.Link(layout(d.dir).database()+"-wal", link+"-wal"))
+	_, _, err = try(t, append([]string{"serve", "--dir", other}, freePorts...)...)
+	require.ErrorContains(t, err, "another betonicad is running")
+
 	require.NoError(t, d.stop())
 	start(t, d.dir)
 }
