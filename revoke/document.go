@@ -3,12 +3,14 @@ package revoke
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/store"
 )
 
@@ -22,9 +24,17 @@ type Document struct {
 	etag []string
 }
 
-// NewDocument returns a list that was kept, as it is served.
-func NewDocument(kept store.CRL) *Document {
-	return newDocument(kept.DER, kept.Number, kept.Base, kept.ThisUpdate, kept.NextUpdate)
+// OpenDocument returns a full list that was kept, as it is served, if it is the one of
+// that issuer that it should be: the database may be somebody else's.
+func OpenDocument(kept store.CRL, issuer *x509.Certificate) (*Document, error) {
+	list, err := crl.OpenHead(kept.DER, issuer)
+	if err == nil && (list.IsDelta() || list.Scope() != nil || list.Number() != kept.Number) {
+		err = errNotOurs
+	}
+	if err != nil {
+		return nil, fmt.Errorf("CRL %d on record: %w", kept.Number, err)
+	}
+	return newDocument(kept.DER, list.Number(), 0, list.ThisUpdate(), list.NextUpdate()), nil
 }
 
 func newDocument(der []byte, number, base int64, this, next time.Time) *Document {

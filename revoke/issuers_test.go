@@ -105,7 +105,9 @@ func TestIssuersPublish(t *testing.T) {
 	// Whoever rests signs no more; its last list stays, and is not in the chain.
 	last, err := w.Store.LatestCRL(t.Context(), w.Authority.IssuerID(), "full")
 	require.NoError(t, err)
-	w.Publishers.Set([]*revoke.Publisher{second}, map[string]*revoke.Document{w.Authority.IssuerID(): revoke.NewDocument(last)})
+	kept, err := revoke.OpenDocument(last, w.issuing)
+	require.NoError(t, err)
+	w.Publishers.Set([]*revoke.Publisher{second}, map[string]*revoke.Document{w.Authority.IssuerID(): kept})
 	require.True(t, has(open(w.Authority), old))
 	require.Equal(t, 2, bytes.Count(w.get("/chain.crl.pem"), []byte("BEGIN X509 CRL")))
 	resp, err := http.Get(w.lists + "/delta.crl")

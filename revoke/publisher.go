@@ -10,21 +10,13 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/ca"
-	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/revoke/lint"
 	"github.com/betonica/betonica/revoke/stream"
 	"github.com/betonica/betonica/store"
 )
 
-const (
-	maxDeltas   = 10        // a second
-	baseAge     = time.Hour // after which the deltas get a newer base
-	baseEntries = 1000      // in a delta, at which they do, too
-	fullPause   = time.Second
-	fullShare   = 10               // a full list is signed for a tenth of the time at most
-	retryAfter  = 2 * time.Second  // a list that could not be signed
-	fullAge     = 60 * time.Second // how long caches may keep a full list
-)
+// fullAge is how long caches may keep a full list.
+const fullAge = 60 * time.Second
 
 // PublisherConfig is what a [Publisher] is made of.
 type PublisherConfig struct {
@@ -62,34 +54,41 @@ type PublisherConfig struct {
 // A revocation is in a delta within milliseconds, at most ten deltas a second, and
 // in a full list at once unless signing those takes more than a tenth of the time.
 // A signed list never states a revocation that is not durable.
+//
+// On a store that several processes share, one of them signs each list, and all serve
+// it, byte for byte: see the package's doc. A list is on record there before anybody
+// gets it.
 type Publisher struct {
 	PublisherConfig
 	issuer issuer
 	linter *lint.Linter
-	wake   chan struct{} // holds a token if something was revoked
+	wake   chan struct{} // holds a token if there may be something to do
 	full   atomic.Pointer[Document]
 	delta  atomic.Pointer[Document]
 	shards atomic.Pointer[shards]
-	resign atomic.Bool // lists of a new n are wanted
+	resign atomic.Bool // other full lists are wanted: of a new n, or in place of a refused one
 	failed failures
 	stream stream.Hub
+	news   news
+	others *others // what other processes publish; nil: there are none
 
 	// Of Run's goroutine.
 	numbers   numbers
+	unsure    bool      // something may have been revoked that the news are silent of
 	deltaErr  error     // of the last attempt
-	base      *Document // the full list that deltas build on
-	baseSince time.Time
-	revoked   int64 // greatest number of a revocation that was seen
-	entries   int   // in the delta
-	count     int   // in the full list
+	base      int64     // number of the full list that deltas build on
+	baseSince time.Time // when it became that
+	entries   int       // in the delta
+	count     int       // in the full list, about
 	deltaAt   time.Time
+	deltaTook time.Duration // its signing
 	fullAt    time.Time     // when the full list was ready
 	took      time.Duration // its signing
 	published time.Time     // thisUpdate of the last full list that anybody got; zero: not known
 }
 
-// NewPublisher returns a Publisher that serves the full list of the last run, if
-// there is one that is still good, and signs one otherwise.
+// NewPublisher returns a Publisher that serves the full list of the last run, or of
+// another process, if there is one that is still good, and signs one otherwise.
 func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 	if c.Lifetime == 0 {
 		c.Lifetime = 24 * time.Hour
@@ -112,70 +111,61 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 		issuer:          issuer{c.Authority},
 		linter:          linter,
 		wake:            make(chan struct{}, 1),
-		numbers:         numbers{store: c.Store},
+		numbers:         numbers{store: c.Store, beside: c.Store.Shared()},
+	}
+	if p.numbers.beside {
+		p.others = newOthers()
+		p.stream.CatchUp = p.catchUp
 	}
 	if err := c.Store.AddIssuer(ctx, c.Authority.IssuerID()); err != nil {
 		return nil, err
 	}
-	now, err := c.Clock.Now()
+	return p, p.begin(ctx)
+}
+
+// begin makes sure that there is a list of each kind.
+func (p *Publisher) begin(ctx context.Context) error {
+	last, err := p.Store.CRLNumber(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if p.numbers.last, err = c.Store.CRLNumber(ctx); err != nil {
-		return nil, err
+	p.numbers.last = last
+	list := p.takeFull(ctx)
+	if list.err != nil {
+		return list.err
 	}
-	kept, err := c.Store.LatestCRL(ctx, c.Authority.IssuerID(), "full")
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	spread, err := c.Store.Shardings(ctx, c.Authority.IssuerID())
+	p.published = list.published
+	complete, err := p.hasShards(ctx, list.shards)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	list, ok := p.reuse(kept.DER, now)
-	if !ok || len(spread) > 0 { // shards are not kept, and are signed with a full list
+	if list.doc == nil || !complete {
 		number, err := p.numbers.take(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if list = p.signFull(ctx, number); list.doc == nil {
-			return nil, list.err
+			return errors.Join(errors.New("there is no full CRL"), list.err)
 		}
 	}
 	p.useFull(list)
-	return p, p.signDelta(ctx)
-}
-
-// reuse returns the full list of the last run, if it is one that our peers would
-// take. What it says of itself counts, not what the row says that holds it: a
-// number too high would have the deltas leave revocations out. One that is over is
-// evidence still of what was published.
-func (p *Publisher) reuse(der []byte, now time.Time) (fullList, bool) {
-	if len(der) == 0 {
-		return fullList{}, false
+	p.base, p.baseSince = list.doc.Number, time.Now()
+	if p.others == nil {
+		return p.signDelta(ctx)
 	}
-	list, err := crl.Open(der, p.Authority.Certificate())
-	if err == nil && (list.IsDelta() || list.Scope() != nil || list.Number() > p.numbers.last || list.ThisUpdate().After(now.Add(crl.MaxAhead))) {
-		err = errors.New("it is not the complete list that we signed last")
-	}
-	if err != nil {
-		p.Log.Warn("the full CRL of the last run is not used", "error", err)
-		return fullList{}, false
-	}
-	p.published = list.ThisUpdate()
-	if !now.Before(list.NextUpdate()) {
-		return fullList{}, false
-	}
-	doc := newDocument(der, list.Number(), 0, list.ThisUpdate(), list.NextUpdate())
-	return fullList{doc: doc, shards: shards{}, kept: list.Entries().Len()}, true
+	return p.join(ctx)
 }
 
 // Health returns why lists are not being renewed, or nil.
 func (p *Publisher) Health() error {
-	if _, err := p.Clock.Now(); err != nil {
-		return store.InTrouble(store.TroubleClock, err)
+	if p.Store.Lapsed() {
+		return errLapsed
 	}
-	return store.InTrouble(store.TroubleLists, p.failed.why())
+	if err := p.failed.why(); err != nil {
+		return err
+	}
+	_, err := p.Clock.Now()
+	return err
 }
 
 // Full returns the newest full list, Delta the newest delta.

@@ -104,6 +104,12 @@ func (p *Publisher) shardings(ctx context.Context, need int) ([]store.Sharding, 
 	return p.Store.Shardings(ctx, issuer)
 }
 
+// hasShards says whether these are the lists of every n that is on record.
+func (p *Publisher) hasShards(ctx context.Context, signed shards) (bool, error) {
+	known, err := p.Store.Shardings(ctx, p.Authority.IssuerID())
+	return !slices.ContainsFunc(known, func(s store.Sharding) bool { return signed[s.N] == nil }), err
+}
+
 // signShards signs the lists of every n that is on record. They have the number and
 // the times of the full list that t is of: each number rises in its own scope, too.
 func (p *Publisher) signShards(ctx context.Context, t crl.Template, all crl.Set) (shards, error) {

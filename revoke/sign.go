@@ -8,22 +8,13 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/revoke/crl"
-	"github.com/betonica/betonica/revoke/stream"
 	"github.com/betonica/betonica/store"
 )
 
-// A fullList is what became of signing one.
-type fullList struct {
-	doc    *Document
-	shards shards
-	kept   int // entries
-	took   time.Duration
-	err    error // with a doc: it could not be kept
-}
-
 // signFull signs and keeps the full list of all revocations up to a number that
 // [numbers.take] gave: none of them can come later. One that cannot be kept, for
-// want of disk space, is served all the same: it tells of revocations.
+// want of disk space, is served all the same: it tells of revocations. But where others
+// sign, too, none is served that is not on record.
 //
 // A certificate leaves the list after one that was published past its notAfter (RFC
 // 5280, Section 3.3): what was published counts, not what the clock says. Who does
@@ -49,42 +40,53 @@ func (p *Publisher) signFull(ctx context.Context, number int64) fullList {
 	if err != nil {
 		return fullList{err: err}
 	}
-	err = p.Store.SaveCRL(ctx, store.CRL{
-		Issuer: p.Authority.IssuerID(), Kind: "full", Number: number,
-		ThisUpdate: doc.ThisUpdate, NextUpdate: doc.NextUpdate, DER: doc.DER,
-	})
-	if err != nil {
-		err = fmt.Errorf("keeping a full CRL for the next start: %w", err)
+	list := fullList{doc: doc, shards: spread, kept: set.Len(), took: time.Since(begin), published: doc.ThisUpdate}
+	if p.others != nil {
+		return p.shareFull(ctx, list)
 	}
-	return fullList{doc: doc, shards: spread, kept: set.Len(), took: time.Since(begin), err: err}
-}
-
-// useFull serves a full list and its shards, and builds deltas on it if their base is old.
-func (p *Publisher) useFull(list fullList) {
-	p.full.Store(list.doc)
-	p.shards.Store(&list.shards)
-	p.published = list.doc.ThisUpdate
-	p.count, p.took, p.fullAt = list.kept, list.took, time.Now()
-	p.changed()
-	oversize := p.delta.Load() != nil && len(p.delta.Load().DER) > p.maxEvent
-	if p.base == nil || oversize || p.entries >= baseEntries || time.Since(p.baseSince) >= baseAge {
-		p.base, p.baseSince = list.doc, time.Now()
-		p.deltaAt = time.Time{} // a small delta at once
+	if err := p.Store.SaveCRL(ctx, p.record(kindFull, doc)); err != nil {
+		list.err = fmt.Errorf("keeping a full CRL for the next start: %w", err)
 	}
+	return list
 }
 
 // signDelta signs everything that was revoked since the base, and pushes it.
 func (p *Publisher) signDelta(ctx context.Context) error {
-	p.deltaAt = time.Now()
-	now, err := p.Clock.Now()
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	begin := time.Now()
+	p.deltaAt = begin
+	doc, entries, err := p.makeDelta(ctx)
 	if err != nil {
 		return err
 	}
-	// Before the read: what is revoked after it goes past the whole block.
-	reserved := p.numbers.reserve(ctx)
-	since, err := p.Store.RevokedSince(ctx, p.Authority.IssuerID(), p.base.Number)
+	if p.others != nil {
+		if newest, err := p.share(ctx, kindDelta, doc, nil); err != nil || !newest {
+			p.others.doubt()
+			return err
+		}
+	}
+	p.deltaTook = time.Since(begin)
+	p.useDelta(doc, entries)
+	return nil
+}
+
+// makeDelta signs a delta, and returns how many entries it has.
+func (p *Publisher) makeDelta(ctx context.Context) (doc *Document, entries int, err error) {
+	now, err := p.Clock.Now()
 	if err != nil {
-		return err
+		return nil, 0, err
+	}
+	base := p.base
+	if p.delta.Load() != nil {
+		if at, due := p.baseDue(); due && !time.Now().Before(at) {
+			base = p.full.Load().Number
+		}
+	}
+	reserved := p.numbers.reserve(ctx) // before the read
+	since, err := p.Store.RevokedSince(ctx, p.Authority.IssuerID(), base)
+	if err != nil {
+		return nil, 0, err
 	}
 	set, err := crl.Collect(len(since), func(yield func(crl.Entry, error) bool) {
 		for _, r := range since {
@@ -94,41 +96,21 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 		}
 	})
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	number := int64(0)
+	revoked := int64(0)
 	if len(since) > 0 {
-		p.revoked = max(p.revoked, since[len(since)-1].Number)
-		if p.numbers.seen(p.revoked) {
-			number = p.revoked
-		}
+		revoked = since[len(since)-1].Number
+		p.news.hearOf(revoked, false)
 	}
-	if number == 0 {
-		if reserved != nil {
-			return reserved
-		}
-		if number, err = p.numbers.take(ctx); err != nil {
-			return err
-		}
+	number, err := p.numbers.of(revoked, reserved)
+	if err != nil {
+		return nil, 0, err
 	}
 	t := p.template(number, now)
-	t.Base = p.base.Number
-	doc, err := p.seal(t, set)
-	if err != nil {
-		return err
-	}
-	p.entries = set.Len()
-	p.delta.Store(doc)
-	p.changed()
-	p.stream.Publish(stream.NewDelta(doc.Number, doc.Base, doc.DER, p.maxEvent))
-	return nil
-}
-
-// changed tells whoever wants to know, once there is a list of each kind.
-func (p *Publisher) changed() {
-	if p.Changed != nil && p.delta.Load() != nil {
-		p.Changed()
-	}
+	t.Base = base
+	doc, err = p.seal(t, set)
+	return doc, set.Len(), err
 }
 
 func (p *Publisher) template(number int64, now time.Time) crl.Template {

@@ -101,7 +101,10 @@ func (v *validation) follow(ctx context.Context, issuers *ca.Issuers, resting []
 		if err != nil {
 			return err
 		}
-		last[kept.Issuer] = revoke.NewDocument(kept)
+		if last[kept.Issuer], err = revoke.OpenDocument(kept, cert); err != nil {
+			delete(last, kept.Issuer)
+			v.lists.Log.ErrorContext(ctx, "the last list of an issuer that rests is not served", "issuer", kept.Issuer, "error", err)
+		}
 	}
 	v.publishers.Set(all, last)
 	if v.mirror != nil { // there may be others, and another statement of the root

@@ -24,6 +24,12 @@ type Hub struct {
 	// address (a Unix socket), is not capped: a proxy may stand there.
 	MaxPerSource int
 
+	// CatchUp, unless it is nil, is for a hub that is one of several with the same
+	// events: it returns what is closed once this one has the newest that any had when it
+	// was called. Whoever comes with a number above our newest gets nothing before that,
+	// so that who moves from one to the other does not see numbers fall.
+	CatchUp func() <-chan struct{}
+
 	mu      sync.Mutex
 	newest  *Event
 	changed chan struct{} // closed by the next Publish; nil: nobody waits

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -42,7 +43,12 @@ func (h *Hub) ServePoll(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server cannot wait", http.StatusInternalServerError)
 		return
 	}
-	e := h.await(r, after, closed)
+	ctx, cancel := context.WithTimeout(r.Context(), pollFor)
+	defer cancel()
+	var e *Event
+	if h.caughtUp(ctx, after, closed) {
+		e = h.await(ctx, after, closed)
+	}
 	if out.SetWriteDeadline(time.Now().Add(patience)) != nil {
 		return
 	}
@@ -60,20 +66,16 @@ func (h *Hub) ServePoll(w http.ResponseWriter, r *http.Request) {
 }
 
 // await returns the event that a poll is for, or nil if none came.
-func (h *Hub) await(r *http.Request, after int64, closed <-chan struct{}) *Event {
+func (h *Hub) await(ctx context.Context, after int64, closed <-chan struct{}) *Event {
 	e, changed := h.now()
 	if e != nil && e.number > after {
 		return e
 	}
-	timer := time.NewTimer(pollFor)
-	defer timer.Stop()
 	for {
 		select {
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return nil
 		case <-closed:
-			return nil
-		case <-timer.C:
 			return nil
 		case <-changed:
 		}

@@ -31,6 +31,9 @@ func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
 	if out.SetReadDeadline(time.Time{}) != nil || out.SetWriteDeadline(time.Now().Add(patience)) != nil || out.Flush() != nil {
 		return
 	}
+	if !h.caughtUp(r.Context(), sent, closed) {
+		return
+	}
 	for {
 		e, changed := h.now()
 		if e != nil && e.number != sent {
