@@ -82,6 +82,9 @@ type Config struct {
 		// MaxAge is how old the last backup may be: betonicad doctor and the metrics
 		// tell of an older one. From 1m to 8784h; default "26h", for one a day.
 		MaxAge Duration `toml:"max_age"`
+		// Recipients are whom betonicad backup encrypts to: age's public keys, which
+		// begin with age1. Default: none, then they must be given to it.
+		Recipients []string `toml:"recipients"`
 	} `toml:"backup"`
 }
 
