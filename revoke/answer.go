@@ -2,6 +2,7 @@ package revoke
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/betonica/betonica/revoke/ocsp"
@@ -61,7 +62,14 @@ func (s *Responder) sign(ctx context.Context, req *ocsp.Request, now time.Time) 
 		single := ocsp.SingleResponse{ID: id, Status: ocsp.Unknown, ThisUpdate: this, NextUpdate: this.Add(s.Lifetime)}
 		switch {
 		case speaker != nil && speaker.issuer.Issued(id):
-			if err := s.status(ctx, speaker, &single); err != nil {
+			err := s.status(ctx, speaker, &single)
+			if errors.Is(err, errPurged) {
+				if len(req.IDs) == 1 { // no authoritative record (RFC 9919, Section 3.2.3)
+					return nil, ocsp.Unauthorized
+				}
+				err = nil // unknown, beside others that are not
+			}
+			if err != nil {
 				s.Log.WarnContext(ctx, "OCSP: the store does not answer", "error", err)
 				return nil, ocsp.TryLater
 			}

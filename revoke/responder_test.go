@@ -253,3 +253,33 @@ func TestAnswerWithoutStore(t *testing.T) {
 	body, _ := w.post(req.Marshal())
 	require.Equal(t, ocsp.TryLater.Response(), body)
 }
+
+// Of a certificate that has left the records nothing is said, as of one that is not
+// ours: not that it is good, nor that it never was. But one that was revoked stays so.
+func TestPurged(t *testing.T) {
+	w := newWorld(t, enrolltest.New(t))
+	cert, _ := w.enrol("pump-1")
+	gone, _ := w.enrol("pump-2")
+	_, err := w.Revoker.Identity(t.Context(), root, "device/pump-2", orders)
+	require.NoError(t, err)
+	require.NoError(t, w.Store.Purge(t.Context(), time.Now().AddDate(0, 0, 120)))
+	young, _ := w.enrol("pump-3")
+
+	issuer, err := ocsp.NewIssuer(w.issuing)
+	require.NoError(t, err)
+	for _, n := range [][]byte{nil, nonce()} {
+		req, err := issuer.NewRequest(cert.SerialNumber.Bytes(), n)
+		require.NoError(t, err)
+		body, _ := w.post(req.Marshal())
+		require.Equal(t, ocsp.Unauthorized.Response(), body)
+		for serial, want := range map[string]ocsp.Status{
+			string(gone.SerialNumber.Bytes()):              ocsp.Revoked,
+			string(young.SerialNumber.Bytes()):             ocsp.Good,
+			string(bytes.Repeat([]byte{7}, 16)):            ocsp.NeverIssued,
+			string(append([]byte{7}, make([]byte, 15)...)): ocsp.NeverIssued,
+		} {
+			single, _ := w.ask(w.issuing, []byte(serial), n)
+			require.Equal(t, want, single.Status)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -14,21 +15,27 @@ import (
 	"github.com/betonica/betonica/store"
 )
 
-// status says what the store knows. Only its word makes a serial "never issued".
+// errPurged reports a serial of which the store has no record any more.
+var errPurged = errors.New("the certificate has left the records")
+
+// status says what the store knows. Only its word makes a serial "never issued"; of
+// what it purged it knows nothing, which is errPurged.
 func (s *Responder) status(ctx context.Context, v *voice, out *ocsp.SingleResponse) error {
 	serial, ok := serialOf(out.ID)
 	if !ok { // none of ours has another length
 		out.Status = ocsp.NeverIssued
 		return nil
 	}
-	issued, revocation, err := s.Store.Status(ctx, v.authority.IssuerID(), serial)
+	from, revocation, err := s.Store.Status(ctx, v.authority.IssuerID(), serial)
 	switch {
 	case err != nil:
 		return err
 	case revocation != nil:
 		out.Status, out.RevokedAt, out.Reason = ocsp.Revoked, revocation.At, revocation.Reason
-	case issued:
+	case from == store.Issued:
 		out.Status = ocsp.Good
+	case from == store.Purged:
+		return errPurged
 	default:
 		out.Status = ocsp.NeverIssued
 	}

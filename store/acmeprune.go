@@ -91,19 +91,3 @@ func (d *DB) due(ctx context.Context, r remnant, now time.Time) (n int, at int64
 	}
 	return n, at, id, rows.Err()
 }
-
-// pruning prunes until ctx is done.
-func (d *DB) pruning(ctx context.Context) {
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
-	for {
-		if err := d.PruneACME(ctx, d.cfg.Now()); err != nil && ctx.Err() == nil {
-			d.cfg.Log.Error("what ACME has left behind was not pruned", "error", err)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}

@@ -20,7 +20,7 @@ const (
 // Run keeps the store well until ctx is done, and then returns nil: it signs a
 // checkpoint of the log every minute in which the log changed, hourly if it did
 // not, and once more at the end; it keeps SQLite's write-ahead log short; and it
-// prunes what ACME has left behind. Without Run the store works, but its log is not
+// removes what ACME has left behind and what has left its retention. Without Run the store works, but its log is not
 // signed. Run once.
 func (d *DB) Run(ctx context.Context) error {
 	maintained := make(chan error, 1)
@@ -28,7 +28,7 @@ func (d *DB) Run(ctx context.Context) error {
 	pruned := make(chan struct{})
 	go func() {
 		defer close(pruned)
-		d.pruning(ctx)
+		d.upkeep(ctx)
 	}()
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()

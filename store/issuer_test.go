@@ -36,7 +36,7 @@ func TestIssuersAreApart(t *testing.T) {
 				require.Equal(t, who, got.Issuer)
 				issued, _, err := d.Status(t.Context(), who, c.Serial)
 				require.NoError(t, err)
-				require.True(t, issued)
+				require.Equal(t, Issued, issued)
 				of[who] = append(of[who], c.Serial)
 				require.NoError(t, revoke(path, c.Serial))
 			}
@@ -57,7 +57,7 @@ func TestIssuersAreApart(t *testing.T) {
 				require.Contains(t, heard, r)
 				issued, _, err := d.Status(t.Context(), other, r.Serial)
 				require.NoError(t, err)
-				require.False(t, issued, "the other one never issued it")
+				require.Equal(t, NeverIssued, issued, "the other one never issued it")
 			}
 		}
 		counts, err := d.CountByIssuer(t.Context(), time.Now())

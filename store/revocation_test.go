@@ -70,12 +70,12 @@ func TestRevokeIdentity(t *testing.T) {
 		}{{named, true}, {second, true}, {foreign, false}, {expired, false}} {
 			known, revocation, err := d.Status(t.Context(), issuer, c.Serial)
 			require.NoError(t, err)
-			require.True(t, known)
+			require.Equal(t, Issued, known)
 			require.Equal(t, c.revoked, revocation != nil)
 		}
 		known, _, err := d.Status(t.Context(), issuer, Serial{1})
 		require.NoError(t, err)
-		require.False(t, known)
+		require.Equal(t, NeverIssued, known)
 		require.ErrorIs(t, alone(d, (*AloneTx).RevokeIdentity, "device/c"), ErrNotFound)
 		verify(t, d)
 	})

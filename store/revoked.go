@@ -8,27 +8,54 @@ import (
 	"time"
 )
 
+// A Provenance is what the store knows of a serial, revocation aside.
+type Provenance int
+
+const (
+	NeverIssued Provenance = iota // for certain
+	Purged                        // older than what is kept: it has left, or somebody made it up
+	Issued
+)
+
 // Status returns what OCSP has to say of a serial: whether this issuer issued it,
-// and its revocation, nil if it has none. It is one query.
-func (d *DB) Status(ctx context.Context, issuer string, serial Serial) (issued bool, revocation *Revocation, err error) {
+// and its revocation, nil if it has none. A revocation outlives its certificate. It
+// is one query for what is on record, and two for what is not.
+func (d *DB) Status(ctx context.Context, issuer string, serial Serial) (Provenance, *Revocation, error) {
 	var found []byte
 	var r revocationRow
-	err = d.reads.row(ctx, `
+	err := d.reads.row(ctx, `
 		SELECT c.serial, `+revocationColumns+`
 		FROM certificates c LEFT JOIN revocations r ON r.serial = c.serial
 		WHERE c.serial = $1 AND c.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $2)`,
 		[]any{serial[:], issuer}, append([]any{&found}, r.dest()...)...)
 	if isNotFound(err) {
-		return false, nil, nil
+		return d.departed(ctx, issuer, serial)
 	}
 	if err != nil {
-		return false, nil, fmt.Errorf("reading status of %s: %w", serial, err)
+		return 0, nil, fmt.Errorf("reading status of %s: %w", serial, err)
 	}
-	if r.serial != nil {
-		v := r.revocation()
-		revocation = &v
+	return Issued, r.optional(), nil
+}
+
+// departed is Status of a serial that no certificate on record has. The horizon is
+// read after that: it rises in the transaction that purges.
+func (d *DB) departed(ctx context.Context, issuer string, serial Serial) (Provenance, *Revocation, error) {
+	var horizon int64
+	var r revocationRow
+	err := d.reads.row(ctx, `
+		SELECT n.horizon, `+revocationColumns+`
+		FROM retention n LEFT JOIN revocations r ON r.serial = $1 AND r.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $2)
+		WHERE n.id = 1`,
+		[]any{serial[:], issuer}, append([]any{&horizon}, r.dest()...)...)
+	switch {
+	case err != nil:
+		return 0, nil, fmt.Errorf("reading status of %s: %w", serial, err)
+	case r.serial != nil:
+		return Issued, r.optional(), nil
+	case serial.Time().UnixMilli() <= horizon:
+		return Purged, nil, nil
 	}
-	return true, revocation, nil
+	return NeverIssued, nil, nil
 }
 
 // RevokedSince returns what of this issuer was revoked with a number greater than
@@ -170,6 +197,15 @@ type revocationRow struct {
 // dest returns where revocationColumns are scanned to.
 func (r *revocationRow) dest() []any {
 	return []any{&r.serial, &r.identity, &r.reason, &r.at, &r.end, &r.number, &r.issuer}
+}
+
+// optional is nil where an outer join found none.
+func (r *revocationRow) optional() *Revocation {
+	if r.serial == nil {
+		return nil
+	}
+	v := r.revocation()
+	return &v
 }
 
 func (r *revocationRow) revocation() Revocation {

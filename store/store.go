@@ -38,6 +38,9 @@ type Config struct {
 	// for [DB.Recover]. Nothing else is to be done with it.
 	Recover bool
 
+	// Retention is what leaves when.
+	Retention Retention
+
 	// BackupDir is where a backup goes before a migration changes a store that
 	// holds something. Empty: beside the SQLite file, or the working directory.
 	BackupDir string
@@ -59,6 +62,7 @@ type Config struct {
 // A DB is an open store. Its methods may be used concurrently.
 type DB struct {
 	cfg    Config
+	keep   Retention // with its defaults
 	engine engine
 	reads  *reads
 	writer *writer
@@ -95,7 +99,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{cfg: cfg, engine: engine, reads: engine.reader(), opened: cfg.Now()}
+	d := &DB{cfg: cfg, keep: cfg.Retention.orDefaults(), engine: engine, reads: engine.reader(), opened: cfg.Now()}
 	if err := d.start(ctx); err != nil {
 		return nil, errors.Join(err, engine.close())
 	}

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"log/slog"
+	"crypto"
+	"crypto/x509"
 
 	"github.com/betonica/betonica/cmd/internal/server"
-	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/store"
 )
 
@@ -16,21 +15,17 @@ func OpenStore(ctx context.Context, dir string) (*store.DB, error) {
 	return db, err
 }
 
-// OpenRegistrar opens the funnel of a CA whose daemon does not run, as it was when
-// the daemon ran last. The store is to be closed.
-func OpenRegistrar(ctx context.Context, dir string) (*enroll.Registrar, *store.DB, error) {
-	i, db, err := openStore(ctx, dir)
+// OpenSigned is OpenStore, and the certificate that issues with its key.
+func OpenSigned(ctx context.Context, dir string) (*store.DB, *x509.Certificate, crypto.Signer, error) {
+	s, db, err := openStore(ctx, dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Issuers: i.issuers, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	return registrar, db, nil
+	one := s.intermediates[len(s.intermediates)-1]
+	return db, one.certificate, one.signer, nil
 }
 
-func openStore(ctx context.Context, dir string) (*issuance, *store.DB, error) {
+func openStore(ctx context.Context, dir string) (*secrets, *store.DB, error) {
 	d, err := layoutOf(dir)
 	if err != nil {
 		return nil, nil, err
@@ -43,10 +38,6 @@ func openStore(ctx context.Context, dir string) (*issuance, *store.DB, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	i, err := newIssuance(d, c, "http://ca.test.example", s, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, nil, err
-	}
 	db, err := store.Open(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence})
-	return i, db, err
+	return s, db, err
 }
