@@ -8,16 +8,13 @@ import (
 	"strings"
 )
 
-// ErrOlderReplica means that a migration would end what a replica of an older
-// program, which is still there, can do.
-var ErrOlderReplica = errors.New("store: a replica of an older program is still there")
-
 const (
 	// What meta remembers: the oldest schema that a program must know to work on the
 	// database, and the version of the program that migrated it last.
 	oldestKey  = "schema_oldest"
 	programKey = "schema_program"
 
+	readMeta   = `SELECT m.value FROM meta m WHERE m.key = $1`
 	readOldest = `SELECT COALESCE((SELECT m.value FROM meta m WHERE m.key = $1), '0')`
 
 	writeMeta = `
@@ -39,25 +36,27 @@ func contracts(text string) (bool, error) {
 	return false, errors.New("want a first line with -- expand: or -- contract:")
 }
 
+// A rowReader reads one row, or returns [ErrNotFound].
+type rowReader func(ctx context.Context, query string, args []any, dest ...any) error
+
 // mayFollow returns [ErrNewerSchema] unless a program that knows the schema up to
 // last may work on what a newer one has made of it.
-func mayFollow(ctx context.Context, s *session, cfg Config, have, last int) error {
-	oldest, err := meta(ctx, s, oldestKey)
-	if err != nil {
-		return err
+func mayFollow(ctx context.Context, row rowReader, cfg Config, have, last int) error {
+	var oldest, program []byte
+	for key, value := range map[string]*[]byte{oldestKey: &oldest, programKey: &program} {
+		if err := row(ctx, readMeta, []any{key}, value); err != nil && !isNotFound(err) {
+			return fmt.Errorf("reading what may work on schema %d: %w", have, err)
+		}
 	}
-	program, err := meta(ctx, s, programKey)
-	if err != nil {
-		return err
+	newer := "a newer version"
+	if len(program) > 0 {
+		newer = "version " + string(program)
 	}
-	if program == "" {
-		program = "a newer version"
+	if n, err := strconv.Atoi(string(oldest)); err != nil || n > last {
+		return fmt.Errorf("%w: %s made schema %d of it, and this program knows %d: run %s or one after it, or restore a backup from before",
+			ErrNewerSchema, newer, have, last, newer)
 	}
-	if n, err := strconv.Atoi(oldest); err != nil || n > last {
-		return fmt.Errorf("%w: %s made schema %d of it, and this program, %s, knows %d: run %s or one after it, or restore a backup from before",
-			ErrNewerSchema, program, have, cfg.Replica.Version, last, program)
-	}
-	cfg.Log.Warn("a newer program has expanded the schema; upgrade this one too", "schema", have, "by", program, "known", last)
+	cfg.Log.Warn("a newer program has expanded the schema: upgrade this one too", "schema", have, "by", newer, "known", last)
 	return nil
 }
 
@@ -110,17 +109,4 @@ func remember(ctx context.Context, s *session, cfg Config, steps []migration) er
 		}
 	}
 	return nil
-}
-
-// meta returns what is kept under the key, or the empty string.
-func meta(ctx context.Context, s *session, key string) (string, error) {
-	rows, err := s.query(ctx, `SELECT m.value FROM meta m WHERE m.key = $1`, []any{key})
-	if err != nil {
-		return "", err
-	}
-	var value []byte
-	if err := scanOne(rows, []any{&value}); err != nil && !isNotFound(err) {
-		return "", err
-	}
-	return string(value), nil
 }

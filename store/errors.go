@@ -49,6 +49,11 @@ var (
 	// ErrClosed means that the store was closed before the call began.
 	ErrClosed = errors.New("store: closed")
 
-	// ErrNewerSchema means that a newer program has already changed the database.
+	// ErrNewerSchema means that a newer program has changed the database in a way that
+	// this one cannot work with.
 	ErrNewerSchema = errors.New("store: database is newer than this program")
+
+	// ErrOlderReplica means that a migration would end what a replica of an older
+	// program, which is still there, can do.
+	ErrOlderReplica = errors.New("store: a replica of an older program is still there")
 )

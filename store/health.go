@@ -16,8 +16,14 @@ type health struct {
 // Health returns what keeps the store from recording, or nil: [ErrDiskFull], or
 // that the database cannot be reached. It is what the writer met last, and no
 // more than a few seconds old; a store that was ill is tried every second and
-// recovers by itself.
-func (d *DB) Health() error { return d.writer.health.get() }
+// recovers by itself. [ErrNewerSchema] stays: while this process was away, a newer
+// program has changed the database.
+func (d *DB) Health() error {
+	if err := d.feed.refusal(); err != nil {
+		return err
+	}
+	return d.writer.health.get()
+}
 
 func (h *health) get() error {
 	h.mu.Lock()
@@ -50,8 +56,8 @@ func (h *health) stops(c *call) bool {
 	return !c.essential && errors.Is(h.get(), ErrDiskFull)
 }
 
-// look is taken every second: at the database's health, and at what other
-// processes revoked.
+// look is taken every second: at the database's health, and, where there is no
+// session for it, at what other processes revoked.
 func (w *writer) look(ctx context.Context) {
 	ctx, cancel := w.engine.limit(ctx)
 	defer cancel()
@@ -62,8 +68,9 @@ func (w *writer) look(ctx context.Context) {
 	w.health.met(err, true, w.db.cfg.Log)
 }
 
-// probe reads what was revoked elsewhere; where the store was ill it writes too,
-// because that is what has to work again.
+// probe reads what was revoked elsewhere, which on PostgreSQL finds what the feed has
+// not delivered yet; where the store was ill it writes too, because that is what has
+// to work again.
 func (w *writer) probe(ctx context.Context) error {
 	if err := w.connect(ctx); err != nil {
 		return err

@@ -16,7 +16,8 @@ import (
 type Log struct{ db *DB }
 
 // OpenLog opens the log of the store that cfg names. It migrates nothing: a store
-// of another schema is an error, [ErrNewerSchema] if it is a newer one.
+// of an older schema is an error, and [ErrNewerSchema] one that this program cannot
+// read.
 func OpenLog(ctx context.Context, cfg Config) (*Log, error) {
 	if file, ok := strings.CutPrefix(cfg.DSN, "sqlite:"); ok {
 		if _, err := os.Stat(file); err != nil {
@@ -48,7 +49,7 @@ func (l *Log) checkSchema(ctx context.Context) error {
 	}
 	switch last := steps[len(steps)-1].number; {
 	case have > last:
-		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewerSchema, have, last)
+		return mayFollow(ctx, l.db.reads.row, l.db.cfg, have, last)
 	case have < last:
 		return fmt.Errorf("store: schema %d is older than this program's, %d: start the daemon once, which migrates it", have, last)
 	}

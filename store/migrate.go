@@ -48,7 +48,7 @@ func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) err
 			return nil
 		}
 		if have > last {
-			return mayFollow(ctx, s, cfg, have, last)
+			return mayFollow(ctx, s.row, cfg, have, last)
 		}
 		if err := mayContract(ctx, e, s, steps[have:]); err != nil {
 			return err

@@ -65,6 +65,15 @@ func (s *session) query(ctx context.Context, query string, args []any) (*sql.Row
 	return rows, s.engine.explain(err)
 }
 
+// row reads the only row of a query, or returns [ErrNotFound].
+func (s *session) row(ctx context.Context, query string, args []any, dest ...any) error {
+	rows, err := s.query(ctx, query, args)
+	if err != nil {
+		return err
+	}
+	return scanOne(rows, dest)
+}
+
 // meet sends a demand, and returns its error if it is not met.
 func (s *session) meet(ctx context.Context, d demand) error {
 	rows, err := s.exec(ctx, d.query, d.args...)

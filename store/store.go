@@ -78,7 +78,8 @@ type DB struct {
 
 // Open opens the store and brings its schema up to date: see [Config] for what
 // happens to a store that holds something. It returns [ErrNewerSchema] if a newer
-// program was here before, [ErrSetBack] if the log is not the one that the newest
+// program was here before and contracted the schema, [ErrOlderReplica] if this one
+// would, while a replica that cannot go on then is there, [ErrSetBack] if the log is not the one that the newest
 // checkpoint here or in the evidence was signed of, [ErrRestored] if it came out of a
 // backup (see [Judge]), and an error if the log's keys are not this store's.
 //
