@@ -27,7 +27,7 @@ import (
 type Cluster struct {
 	Port      int
 	databases atomic.Int64
-	alive     io.Closer // held: the garbage collector would close it, and end the server
+	keeper    io.WriteCloser // takes orders; held: the garbage collector would close it, and end the server
 	ended     chan struct{}
 }
 
@@ -57,7 +57,7 @@ func PostgresIn(t testing.TB, dir string) *Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		c.alive.Close()
+		c.keeper.Close()
 		<-c.ended
 	})
 	return c
@@ -83,6 +83,58 @@ func (c *Cluster) Named(t testing.TB, name string) (dsn string, fresh bool) {
 	return c.dsn(name), true
 }
 
+// Private returns a cluster of the test's own, which it may crash. It is gone when
+// the test ends.
+func Private(t testing.TB) *Cluster {
+	t.Helper()
+	Postgres(t) // or leave the test out
+	c, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.keeper.Close()
+		<-c.ended
+	})
+	return c
+}
+
+// Crash ends the server at once, as a crash of its host would: what was not on disk
+// is lost, and unlogged tables are empty when it is back. It returns when nothing
+// answers any more.
+func (c *Cluster) Crash(t testing.TB) {
+	t.Helper()
+	c.order(t, "crash")
+	for {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", c.Port))
+		if err != nil {
+			return
+		}
+		conn.Close()
+		select {
+		case <-t.Context().Done():
+			t.Fatal("PostgreSQL did not end")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Start starts the server again, and returns when it answers.
+func (c *Cluster) Start(t testing.TB) {
+	t.Helper()
+	c.order(t, "start")
+	if err := c.await(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *Cluster) order(t testing.TB, word string) {
+	t.Helper()
+	if _, err := io.WriteString(c.keeper, word+"\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Database creates an empty database and returns its data source.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
@@ -105,8 +157,8 @@ func (c *Cluster) dsn(database string) string {
 var shared = sync.OnceValues(start)
 
 // start makes and starts a cluster. A shell stands between: its standard input is
-// a pipe that this process holds and never writes to, so that the shell learns of
-// our end, kill -9 included, and stops the server and removes its files.
+// a pipe that this process holds, so that the shell learns of our end, kill -9
+// included, and stops the server and removes its files.
 func start() (*Cluster, error) {
 	if _, err := programs(); err != nil {
 		return nil, err
@@ -142,7 +194,7 @@ func startIn(dir, last string) (*Cluster, error) {
 	cmd.Dir = dir
 	// In a group of its own: a keyboard's interrupt is for the tests.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
-	alive, err := cmd.StdinPipe()
+	keeper, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +207,7 @@ func startIn(dir, last string) (*Cluster, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	c := &Cluster{Port: port, alive: alive, ended: make(chan struct{})}
+	c := &Cluster{Port: port, keeper: keeper, ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
 		cmd.Wait()
@@ -168,12 +220,21 @@ func startIn(dir, last string) (*Cluster, error) {
 }
 
 // keep runs a cluster in $2 with the programs in $1 on port $3, until standard
-// input ends.
+// input ends; until then it takes the orders crash and start from there.
 const keep = `
 [ -e "$2"/data/PG_VERSION ] || "$1"/initdb -A trust -U postgres -E UTF8 --no-sync -D "$2"/data || exit 1
-"$1"/postgres -D "$2"/data -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories="$2" -c max_connections=200 -c deadlock_timeout=50ms &
-server=$!
-cat >/dev/null
+order=start
+while [ -n "$order" ]; do
+	case $order in
+	start)
+		"$1"/postgres -D "$2"/data -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories="$2" -c max_connections=200 -c deadlock_timeout=50ms &
+		server=$! ;;
+	crash)
+		kill -QUIT $server
+		wait $server ;;
+	esac
+	read -r order
+done
 while kill -INT $server 2>/dev/null; do sleep 0.1; done
 `
 
