@@ -138,6 +138,13 @@ func readAll(t *testing.T, d *DB) {
 		func() error { _, _, err := d.Status(ctx, issuer, c.Serial); return err },
 		func() error { _, err := d.RevokedSince(ctx, issuer, 0); return err },
 		func() error { _, err := d.CurrentPolicy(ctx); return err },
+		func() error {
+			_, err := d.PolicyVersion(ctx, [32]byte{})
+			require.ErrorIs(t, err, ErrNotFound)
+			return nil
+		},
+		func() error { _, err := d.DepositVersion(ctx); return err },
+		func() error { _, err := d.Deposit(ctx); require.ErrorIs(t, err, ErrNotFound); return nil },
 		func() error { _, err := d.revocationPage(ctx, nil, issuer, Serial{}, 0, time.Now()); return err },
 		func() error {
 			source, err := d.AuditSource(ctx)

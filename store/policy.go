@@ -50,3 +50,14 @@ func (d *DB) CurrentPolicy(ctx context.Context) (Policy, error) {
 	p.Loaded = time.UnixMilli(loaded).UTC()
 	return p, nil
 }
+
+// PolicyVersion returns the newest version of the policy that had this digest, or
+// [ErrNotFound] if none had.
+func (d *DB) PolicyVersion(ctx context.Context, digest [32]byte) (version int64, err error) {
+	err = d.reads.row(ctx, `
+		SELECT version FROM policy WHERE digest = $1 ORDER BY version DESC LIMIT 1`, []any{digest[:]}, &version)
+	if err != nil {
+		return 0, fmt.Errorf("reading the policy's version: %w", err)
+	}
+	return version, nil
+}
