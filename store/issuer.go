@@ -87,9 +87,9 @@ func (d *DB) CountByIssuer(ctx context.Context, after time.Time) (map[string]Iss
 }
 
 // CountReplaced counts, by issuer, what ends after a time and is not revoked, yet
-// nobody's certificate any more: it was renewed, or is of an identity that gets a new
-// one at each start. It reads two index entries for each certificate.
-func (d *DB) CountReplaced(ctx context.Context, after time.Time, identity string) (map[string]int64, error) {
+// nobody's certificate any more: it was renewed, or is of a role whose identities get a
+// new one at each start. It reads two index entries for each certificate.
+func (d *DB) CountReplaced(ctx context.Context, after time.Time, role string) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for _, read := range []struct {
 		query string
@@ -105,9 +105,9 @@ func (d *DB) CountReplaced(ctx context.Context, after time.Time, identity string
 		{`
 			SELECT s.key_id, n.own FROM issuers s JOIN (
 				SELECT c.issuer, COUNT(*) AS own FROM certificates c
-				WHERE c.identity = $1 AND c.not_after > $2 AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial)
+				WHERE c.identity > $1 AND c.identity < $2 AND c.not_after > $3 AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial)
 				GROUP BY c.issuer
-			) n ON n.issuer = s.id`, []any{identity, after.UnixMilli()}},
+			) n ON n.issuer = s.id`, []any{role + "/", role + "0", after.UnixMilli()}}, // 0 follows on /
 	} {
 		rows, err := d.reads.query(ctx, read.query, read.args...)
 		if err != nil {

@@ -22,11 +22,6 @@ import (
 	"github.com/betonica/betonica/store/audit"
 )
 
-// selfName is the daemon's name in the role ca. It does not follow from what the
-// daemon is called, since the names in its certificate are reserved to it, and
-// stay its own when they change.
-const selfName = "betonicad"
-
 // A daemon is all that runs.
 type daemon struct {
 	layout    layout
@@ -46,13 +41,8 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if url == "" {
 		url = server.DefaultURL(c.Server.Names, l.HTTPPort()).String()
 	}
-	issuance, err := newIssuance(d, c, url, s, logger)
-	if err != nil {
-		return nil, err
-	}
-	issuers := issuance.issuers
 	db, err := store.Open(ctx, store.Config{
-		DSN: c.Store.DSN, Keys: s.log, Origin: origin(issuers.TrustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), Log: logger,
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), Log: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -62,6 +52,13 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 			err = errors.Join(err, db.Close())
 		}
 	}()
+	custody := openCustody(d, c, db, logger)
+	s = custody.begin(ctx, s)
+	issuance, err := newIssuance(d, c, url, s, logger)
+	if err != nil {
+		return nil, err
+	}
+	issuers := issuance.issuers
 	for _, one := range s.intermediates { // in the order of their making: what is on record is the first one's
 		if err := db.AddIssuer(ctx, one.id); err != nil {
 			return nil, err
@@ -76,7 +73,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	}
 	err = db.Update(ctx, func(*store.Tx) audit.Event {
 		return audit.Event{Action: "daemon.start", Actor: enroll.Daemon().Name, Subject: enroll.Daemon().Name, Outcome: "ok", Detail: map[string]any{
-			"version": version(), "url": url, "https": l.URLs().HTTPS,
+			"version": version(), "url": url, "https": l.URLs().HTTPS, "replica": c.Server.Replica.String(),
 		}}
 	})
 	if err != nil {
@@ -84,14 +81,16 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	}
 	dns, ips := server.SplitNames(c.Server.Names)
 	certificate := &server.Certificate{
-		Issue: func(ctx context.Context) (tls.Certificate, error) { return registrar.Self(ctx, selfName, dns, ips) },
-		Now:   time.Now, Log: logger,
+		Issue: func(ctx context.Context) (tls.Certificate, error) {
+			return registrar.Self(ctx, c.Server.Replica.String(), dns, ips)
+		},
+		Now: time.Now, Log: logger,
 	}
 	va, err := openValidation(ctx, c, s, db, issuers, logger)
 	if err != nil {
 		return nil, err
 	}
-	issuance.store, issuance.registrar, issuance.validation, issuance.switched = db, registrar, va, certificate.Renew
+	issuance.store, issuance.custody, issuance.registrar, issuance.validation, issuance.switched = db, custody, registrar, va, certificate.Renew
 	if err := issuance.take(ctx, s); err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (d *draft) writeConfig(in initialization, names []server.Name) error {
 	if in.passphraseFile != "" {
 		passphraseFile = d.target.passphrase
 	}
-	text, err := server.ConfigText(names, in.url, in.dsn, passphraseFile)
+	text, err := server.Beginning{Names: names, URL: in.url, DSN: in.dsn, PassphraseFile: passphraseFile}.Text()
 	if err != nil {
 		return &usageError{err.Error()}
 	}
@@ -138,8 +138,31 @@ func (d *draft) fillStore(ctx context.Context, h *ca.Hierarchy, in initializatio
 	if err := registrar.Policies.Load(ctx, by, d.layout().policy()); err != nil {
 		return err
 	}
+	if db.Shared() {
+		if err := d.deposit(ctx, db, h, in.trustDomain); err != nil {
+			return err
+		}
+	}
 	_, err = db.SignCheckpoint(ctx)
 	return err
+}
+
+// deposit leaves in the store what further replicas are made from.
+func (d *draft) deposit(ctx context.Context, db *store.DB, h *ca.Hierarchy, trustDomain string) error {
+	c, err := server.ReadConfig(string(d.layout()))
+	if err != nil {
+		return err
+	}
+	sealer, err := keys.NewSealer(h.IntermediateKey)
+	if err != nil {
+		return err
+	}
+	p, err := newDeposit(d.layout(), c, trustDomain)
+	if err != nil {
+		return err
+	}
+	p.Version = 1
+	return p.put(ctx, db, sealer, 0, c.Server.Replica.String())
 }
 
 // publish puts the draft in place: the CA's own folder last, so that there is a

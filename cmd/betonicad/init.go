@@ -135,18 +135,26 @@ func (in initialization) target() (target, error) {
 	if within(t.passphrase, dir) {
 		return target{}, usagef("the passphrase file %s must not lie in %s, beside the key that it opens", t.passphrase, dir)
 	}
-	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-	case err != nil:
+	if err := vacant(dir); err != nil {
 		return target{}, err
-	case len(entries) > 0:
-		return target{}, fmt.Errorf("%s is not empty: if it holds a CA, serve it (betonicad serve --dir %s); otherwise choose another folder", dir, in.dir)
 	}
 	if _, err := os.Lstat(t.rootDir); !errors.Is(err, os.ErrNotExist) {
 		return target{}, fmt.Errorf("%s exists: it may hold the root key of another CA, so move it away first", t.rootDir)
 	}
 	return t, nil
+}
+
+// vacant returns an error unless a CA's folder can be made there: nothing is there, or
+// an empty folder.
+func vacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && len(entries) > 0 {
+		return fmt.Errorf("%[1]s is not empty: if it holds a CA, serve it (betonicad serve --dir %[1]s); otherwise choose another folder", dir)
+	}
+	return err
 }
 
 // within says whether path lies in dir.

@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	restCheck  = time.Hour   // between two looks at who may rest
-	rosterWait = time.Minute // before a roster that could not be taken over is tried again
+	restCheck    = time.Hour       // between two looks at who may rest
+	rosterWait   = time.Minute     // before a roster that could not be taken over is tried again
+	depositCheck = 2 * time.Second // between two looks at what other replicas deposited
 )
 
 // An issuance is which intermediate issues, and what answers for the others: as the
@@ -37,6 +38,7 @@ type issuance struct {
 	store  *store.DB
 	log    *slog.Logger
 
+	custody    *custody // nil: the store is of this host alone
 	issuers    *ca.Issuers
 	registrar  *enroll.Registrar
 	validation *validation
@@ -123,7 +125,7 @@ func (i *issuance) take(ctx context.Context, s *secrets) error {
 			return err
 		}
 	}
-	if err := i.record(ctx, s.roster.Orders); err != nil {
+	if err := record(ctx, i.store, s.roster.Orders); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -174,11 +176,13 @@ func moveOf(r *roster, now time.Time) *enroll.Move {
 
 // Run takes over what is ordered, until ctx ends; it returns nil. After SIGHUP it
 // reads the roster and the root's statement; if they are not good, all stays as it
-// is.
+// is. So it does when another replica has deposited others.
 func (i *issuance) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	look := time.NewTicker(depositCheck)
+	defer look.Stop()
 	timer := time.NewTimer(i.next(restCheck))
 	defer timer.Stop()
 	for {
@@ -187,6 +191,16 @@ func (i *issuance) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-hangup:
+			err = i.reload(ctx)
+		case <-i.custody.heard():
+			if !i.custody.stale(ctx) {
+				continue
+			}
+			err = i.reload(ctx)
+		case <-look.C: // what was said may not have been heard
+			if !i.custody.stale(ctx) {
+				continue
+			}
 			err = i.reload(ctx)
 		case <-timer.C:
 			err = i.take(ctx, i.known())
@@ -202,6 +216,9 @@ func (i *issuance) Run(ctx context.Context) error {
 
 func (i *issuance) reload(ctx context.Context) error {
 	s, err := openSecrets(i.layout, i.config)
+	if err == nil && i.custody != nil {
+		s, err = i.custody.settle(ctx, s)
+	}
 	if err != nil {
 		return err
 	}

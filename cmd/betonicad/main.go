@@ -54,7 +54,11 @@ func run(ctx context.Context, env environment, args []string) error {
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
-	root.AddCommand(initCommand(env), serveCommand(env), auditCommand(env), rootCommand(env), rotateCommand(env), backupCommand(env), demoCommand(env), demoPeerCommand(env), versionCommand(env))
+	root.AddCommand(
+		initCommand(env), joinCommand(env), serveCommand(env),
+		auditCommand(env), rootCommand(env), rotateCommand(env), backupCommand(env),
+		demoCommand(env), demoPeerCommand(env), versionCommand(env),
+	)
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
 }

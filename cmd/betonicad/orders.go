@@ -20,16 +20,16 @@ const (
 
 // record puts on record what was ordered since the last order there. The tools
 // cannot: the store is the daemon's. An order is on record before it is in force.
-func (i *issuance) record(ctx context.Context, orders []order) error {
+func record(ctx context.Context, db *store.DB, orders []order) error {
 	if len(orders) == 0 {
 		return nil
 	}
-	recorded, err := i.recorded(ctx)
+	newest, err := recorded(ctx, db)
 	if err != nil {
 		return err
 	}
 	for _, o := range orders {
-		if o.Revision <= recorded {
+		if o.Revision <= newest {
 			continue
 		}
 		detail := map[string]any{"revision": o.Revision, "ordered_at": o.At}
@@ -37,7 +37,7 @@ func (i *issuance) record(ctx context.Context, orders []order) error {
 			detail[key] = value
 		}
 		event := audit.Event{Action: o.Action, Actor: o.By, Subject: o.Subject, Outcome: "ok", Detail: detail}
-		if err := i.store.Update(ctx, func(*store.Tx) audit.Event { return event }); err != nil {
+		if err := db.Update(ctx, func(*store.Tx) audit.Event { return event }); err != nil {
 			return err
 		}
 	}
@@ -45,9 +45,9 @@ func (i *issuance) record(ctx context.Context, orders []order) error {
 }
 
 // recorded returns the revision of the newest order on record.
-func (i *issuance) recorded(ctx context.Context) (newest int64, err error) {
+func recorded(ctx context.Context, db *store.DB) (newest int64, err error) {
 	for _, action := range []string{actionRotate, actionStop, actionBack, actionResume, actionRevoke} {
-		entries, _, err := i.store.AuditEntries(ctx, store.AuditFilter{Action: action}, store.Page{Limit: 1})
+		entries, _, err := db.AuditEntries(ctx, store.AuditFilter{Action: action}, store.Page{Limit: 1})
 		if err != nil {
 			return 0, err
 		}

@@ -50,7 +50,7 @@ func (i *issuance) Status(ctx context.Context) ([]adminapi.Intermediate, *admina
 	if s.roster.Move == nil {
 		return all, nil, nil
 	}
-	replaced, err := i.store.CountReplaced(ctx, now, ca.RoleCA+"/"+selfName)
+	replaced, err := i.store.CountReplaced(ctx, now, ca.RoleCA)
 	if err != nil {
 		return nil, nil, err
 	}

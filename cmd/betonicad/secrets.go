@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/server"
@@ -92,6 +93,24 @@ func openIntermediate(file, ref string, passphrase []byte) (intermediate, error)
 		return intermediate{}, fmt.Errorf("the key %s is not the one of the certificate %s", ref, file)
 	}
 	return intermediate{hex.EncodeToString(cert.SubjectKeyId), cert, signer}, nil
+}
+
+// check returns an error unless the intermediates and the root's statement are the
+// root's, and all of one trust domain.
+func (s *secrets) check() error {
+	if err := s.root.CheckSignatureFrom(s.root); err != nil {
+		return fmt.Errorf("the root %q did not sign itself: %w", s.root.Subject, err)
+	}
+	for _, one := range s.intermediates {
+		if err := one.certificate.CheckSignatureFrom(s.root); err != nil {
+			return fmt.Errorf("%q is not of the root %q: %w", one.certificate.Subject, s.root.Subject, err)
+		}
+		if s.trustDomain() == "" || !slices.Equal(one.certificate.PermittedURIDomains, []string{s.trustDomain()}) {
+			return fmt.Errorf("%q is of another trust domain", one.certificate.Subject)
+		}
+	}
+	_, err := revoke.NewAnchor(s.root, s.statement)
+	return err
 }
 
 // intermediate returns the one with this id. The roster has it.

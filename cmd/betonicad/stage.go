@@ -13,13 +13,18 @@ type stage struct {
 	tmp string // holds "ca"
 }
 
-// newStage makes the temporary folder, with an empty CA in it; verb is part of its
-// name, for whoever finds what a crash left behind.
+// newStage makes the temporary folder beside dir, with an empty CA in it.
 func newStage(dir, verb string) (stage, error) {
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return stage{}, err
 	}
+	return stageIn(parent, verb)
+}
+
+// stageIn is newStage in a folder that is there. verb is part of the name, for whoever
+// finds what a crash left behind.
+func stageIn(parent, verb string) (stage, error) {
 	tmp, err := os.MkdirTemp(parent, ".betonica-"+verb+"-*")
 	if err != nil {
 		return stage{}, err

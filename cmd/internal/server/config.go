@@ -20,6 +20,10 @@ type Config struct {
 		// daemon. They stand in its certificate; the first one also in the URLs of
 		// those that it issues.
 		Names []Name `toml:"names"`
+		// Replica is what the daemon is called among those that share its database, and
+		// in its certificate: spiffe://TRUST-DOMAIN/ca/REPLICA. Each must have a name of
+		// its own. Default "betonicad".
+		Replica ReplicaName `toml:"replica"`
 		// HTTPS is where machines enrol and renew. Default ":8443".
 		HTTPS Address `toml:"https"`
 		// HTTP serves what relying parties fetch without TLS, since they fetch it
@@ -159,6 +163,9 @@ func (c *Config) resolve(dir string) {
 	orAddress(&c.Server.HTTPS, ":8443")
 	orAddress(&c.Server.HTTP, ":8080")
 	orAddress(&c.Server.Ops, "127.0.0.1:9090")
+	if c.Server.Replica.text == "" {
+		c.Server.Replica = defaultReplica
+	}
 	if len(c.Server.Names) == 0 {
 		c.Server.Names = WithLoopback(nil)
 	}

@@ -14,7 +14,7 @@ func TestParseConfig(t *testing.T) {
 		name, text, want string
 	}{
 		{"empty", "", ""},
-		{"whole", "[server]\nnames=['CA.example','10.0.0.1']\nhttps=':0'\nhttp='127.0.0.1:0'\nest=''\nops='[::1]:0'\nsocket='s'\n[http]\nurl='http://x:1/'\n" +
+		{"whole", "[server]\nnames=['CA.example','10.0.0.1']\nhttps=':0'\nhttp='127.0.0.1:0'\nest=''\nops='[::1]:0'\nreplica='r-1'\nsocket='s'\n[http]\nurl='http://x:1/'\n" +
 			"[store]\ndsn='sqlite:x'\n[ca]\nkey='file:k'\npassphrase_file='p'\n[audit]\nevidence='e'", ""},
 		{"unknown key", "[server]\nnames=['a']\nhtps=':1'", `f.toml:3:1: unknown key "server.htps"`},
 		{"unknown table", "[server]\n\n[sever]\n", `f.toml:3:2: unknown key "sever"`},
@@ -26,6 +26,7 @@ func TestParseConfig(t *testing.T) {
 		{"port", "[server]\nhttps=':70000'", `f.toml:2:7: ":70000": port "70000" is not a number from 0 to 65535`},
 		{"host", "[server]\nhttps='a_b:1'", `f.toml:2:7: "a_b:1": "a_b" is neither`},
 		{"name", "[server]\nnames=['ok', '*.example']", `f.toml:2:14: "*.example" is neither`},
+		{"replica", "[server]\nreplica='a/b'", `f.toml:2:9: name "a/b"`},
 		{"zone", "[server]\nnames=['fe80::1%eth0']", `f.toml:2:8: "fe80::1%eth0" is neither`},
 		{"https url", "[http]\nurl='https://a'", `f.toml:2:5: "https://a" is not of the form`},
 		{"url with user", "[http]\nurl='http://u:p@a'", `f.toml:2:5: `},
@@ -60,6 +61,7 @@ func TestReadConfig(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ":8443 :8080 127.0.0.1:9090", c.Server.HTTPS.String()+" "+c.Server.HTTP.String()+" "+c.Server.Ops.String())
 	require.Equal(t, WithLoopback(nil), c.Server.Names)
+	require.Equal(t, defaultReplica, c.Server.Replica)
 	require.Equal(t, filepath.Join(dir, "admin.sock"), c.Server.Socket)
 	require.Equal(t, "sqlite:"+filepath.Join(dir, "betonica.db"), c.Store.DSN)
 	require.Equal(t, "file:"+filepath.Join(dir, "keys/intermediate.key"), c.CA.Key)

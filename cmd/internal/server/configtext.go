@@ -11,17 +11,28 @@ import (
 //go:embed betonica.toml
 var configText string
 
-// ConfigText returns the configuration that a new CA starts with, a comment to
-// every key; a key that is left empty stays at its default, and so a comment. An
-// error means that a value has no place in a configuration.
-func ConfigText(names []Name, url, dsn, passphraseFile string) ([]byte, error) {
-	quoted := make([]string, len(names))
-	for i, n := range names {
+// A Beginning is what the configuration of a new folder says. Fields that are empty
+// stay at their defaults.
+type Beginning struct {
+	Names          []Name
+	Replica        string
+	URL            string // of the HTTP listener
+	DSN            string
+	Key            string
+	PassphraseFile string
+}
+
+// Text returns the configuration, with a comment to every key; one that stays at its
+// default is a comment, too. An error means that a value has no place in a
+// configuration.
+func (b Beginning) Text() ([]byte, error) {
+	quoted := make([]string, len(b.Names))
+	for i, n := range b.Names {
 		quoted[i] = quote(n.String())
 	}
 	var text bytes.Buffer
 	err := template.Must(template.New("").Parse(configText)).Execute(&text, map[string]any{
-		"Names": quoted, "URL": quote(url), "DSN": quote(dsn), "PassphraseFile": quote(passphraseFile),
+		"Names": quoted, "Replica": quote(b.Replica), "URL": quote(b.URL), "DSN": quote(b.DSN), "Key": quote(b.Key), "PassphraseFile": quote(b.PassphraseFile),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/betonica/betonica/ca"
 )
 
 // An Address is where a listener listens: host:port, :port for all interfaces,
@@ -99,6 +101,24 @@ func WithLoopback(names []Name) []Name {
 		}
 	}
 	return all
+}
+
+// A ReplicaName is a name in the role ca.
+type ReplicaName struct{ text string }
+
+// defaultReplica is what a daemon is called that was given no name.
+var defaultReplica = ReplicaName{"betonicad"}
+
+func (n ReplicaName) String() string { return n.text }
+
+// UnmarshalText takes what a certificate can name; an empty text leaves the default.
+func (n *ReplicaName) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	id, err := ca.NewID("any.example", ca.RoleCA, string(text))
+	n.text = id.Name()
+	return err
 }
 
 // A URL is the base of what a certificate points to: http://host[:port][/path].
