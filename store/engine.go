@@ -67,6 +67,10 @@ type engine interface {
 	// has acknowledged may be lost.
 	sound() error
 
+	// damaged returns what was read and cannot be what was written, until the engine
+	// is opened anew.
+	damaged() error
+
 	// broken says that err is about the database, not about one statement: no
 	// other call could succeed in its transaction either.
 	broken(s *session, err error) bool

@@ -165,6 +165,8 @@ func (e *postgres) raw(s *session, f func(*pgx.Conn) error) error {
 	return s.conn.Raw(func(c any) error { return f(c.(*stdlib.Conn).Conn()) })
 }
 
+func (e *postgres) damaged() error { return nil } // it says so with each query
+
 func (e *postgres) sound() error { return nil } // it ends itself, and recovers
 
 func (e *postgres) repeatable(err error) bool {

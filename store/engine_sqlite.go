@@ -27,6 +27,7 @@ import (
 type sqlite struct {
 	path    string
 	disk    *disk
+	damage  damage
 	write   *sql.DB // the writer's connection, and migrations before it starts
 	upkeep  *sql.DB // checkpoints of the WAL, and backups
 	read    *sql.DB
@@ -45,10 +46,10 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 		path: path, cfg: cfg, disk: &disk{path: path, file: file},
 		write:   openFile(path, "mode=rw&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`),
 		upkeep:  openFile(path, "mode=rw&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 0`),
-		read:    openFile(path, "mode=ro&_query_only=true&_busy_timeout=10000", ``),
 		wal:     newWAL(),
 		ballast: &ballast{path: path + ".ballast"},
 	}
+	e.read = openWatched(path, "mode=ro&_query_only=true&_busy_timeout=10000", ``, &e.damage)
 	e.write.SetMaxOpenConns(1)
 	e.upkeep.SetMaxOpenConns(1)
 	readers := max(8, 4*runtime.GOMAXPROCS(0))
@@ -79,22 +80,35 @@ func touch(path string) (*os.File, error) {
 // openFile returns connections with the options of the driver, on each of which
 // the pragmas are set.
 func openFile(path, options, pragmas string) *sql.DB {
+	return openWatched(path, options, pragmas, nil)
+}
+
+// openWatched is openFile of connections that show their errors to a damage.
+func openWatched(path, options, pragmas string, watch *damage) *sql.DB {
 	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options
 	return sql.OpenDB(sqliteConnector{name, &sqlite3.SQLiteDriver{
 		ConnectHook: func(c *sqlite3.SQLiteConn) error {
 			_, err := c.Exec(pragmas, nil)
 			return err
 		},
-	}})
+	}, watch})
 }
 
 type sqliteConnector struct {
 	name   string
 	driver *sqlite3.SQLiteDriver
+	watch  *damage // or nil
 }
 
-func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.name) }
-func (c sqliteConnector) Driver() driver.Driver                        { return c.driver }
+func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.driver.Open(c.name)
+	if err != nil || c.watch == nil {
+		return conn, err
+	}
+	return watchedConn{conn.(*sqlite3.SQLiteConn), c.watch}, nil
+}
+
+func (c sqliteConnector) Driver() driver.Driver { return c.driver }
 
 // dialect drops the row locks, since there is nobody to lock out, and hides the
 // parameters that are compared with from the planner. It would look at their
@@ -260,6 +274,7 @@ func (e *sqlite) explain(err error) error {
 		return err
 	}
 	e.disk.doubtful(err)
+	e.damage.note(err)
 	if failure.Code == sqlite3.ErrFull || failure.SystemErrno == syscall.ENOSPC || failure.SystemErrno == syscall.EDQUOT {
 		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	}
@@ -284,6 +299,8 @@ func (e *sqlite) close() error {
 	e.disk.file.Close() // now that SQLite holds no lock on it; all that was written has been synced
 	return err
 }
+
+func (e *sqlite) damaged() error { return e.damage.known() }
 
 // sound proves what is in doubt, before the writer goes on.
 func (e *sqlite) sound() error {

@@ -14,15 +14,19 @@ type health struct {
 }
 
 // Health returns what keeps the store from recording, or nil: [ErrDiskFull], or
-// that the database cannot be reached. It is what the writer met last, and no
-// more than a few seconds old; a store that was ill is tried every second and
-// recovers by itself. [ErrNewerSchema] stays: while this process was away, a newer
-// program has changed the database.
+// that the database cannot be reached; [TroubleOf] names it. It is what the writer
+// met last, and no more than a few seconds old; a store that was ill is tried every
+// second and recovers by itself. Two things stay: [ErrNewerSchema], where a newer
+// program has changed the database while this process was away, and damage that
+// somebody read.
 func (d *DB) Health() error {
 	if err := d.feed.refusal(); err != nil {
 		return err
 	}
-	return d.writer.health.get()
+	if err := d.writer.health.get(); err != nil {
+		return err
+	}
+	return d.engine.damaged()
 }
 
 func (h *health) get() error {
@@ -50,10 +54,16 @@ func (h *health) met(err error, probe bool, log *slog.Logger) {
 	}
 }
 
-// stops says whether a call is refused at once: on a full disk everything is that
-// revoking can do without.
-func (h *health) stops(c *call) bool {
-	return !c.essential && errors.Is(h.get(), ErrDiskFull)
+// stops returns why a call is refused at once: on a full disk, and where the
+// database is damaged, everything is that revoking can do without.
+func (w *writer) stops(c *call) error {
+	switch {
+	case c.essential:
+		return nil
+	case errors.Is(w.health.get(), ErrDiskFull):
+		return ErrDiskFull
+	}
+	return w.engine.damaged()
 }
 
 // look is taken every second: at the database's health, and, where there is no

@@ -111,8 +111,8 @@ func batch(calls []*call) int {
 // commit makes one batch durable and answers its callers.
 func (w *writer) commit(ctx context.Context, calls []*call) {
 	begin := time.Now()
-	if w.health.stops(calls[0]) {
-		w.answer(calls, ErrDiskFull)
+	if err := w.stops(calls[0]); err != nil {
+		w.answer(calls, err)
 		return
 	}
 	again, err := w.attempt(ctx, calls)
