@@ -38,6 +38,26 @@
 // certificate. Nonces are in memory, or on PostgreSQL in a table that a crash of
 // the server empties: it costs the nonces of before, and lets none be used twice.
 //
+// # What leaves when
+//
+//	certificates          90 days after they ended, with their lineage and the word that
+//	                      they were in use; [Retention] has the settings
+//	revocations           545 days after their certificate ended, and never before it
+//	                      has left
+//	tokens                30 days after they could be spent for the last time
+//	ACME                  orders and authorizations a day after they expired, orders
+//	                      with a certificate after 30 days and not before it has ended
+//	entries of the log    six years after they were made, or later, into the archive:
+//	                      files that verify by themselves, and with the rest as one log
+//	                      (see [DB.ArchiveLog])
+//
+// All else stays: identities, accounts, the keys that were ever certified (so that none
+// comes back as somebody else's), policies, relying parties, and of the log its tiles,
+// checkpoints and wrapped data keys. What leaves goes in small batches, found by an
+// index, and a run is one entry of the log. Of a serial that was purged the store knows
+// nothing: [DB.Status] tells it from one that was never issued by the time that serials
+// begin with.
+//
 // # Several processes
 //
 // One process writes to an SQLite file. Any number may share a PostgreSQL

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -19,6 +20,7 @@ type AuditSource struct {
 	size   int64                  // greatest number of an entry
 	signed int64                  // greatest size of a checkpoint
 	tiles  [auditTileLevels]int64 // by level: one more than the greatest number of a tile
+	files  archived               // the entries that lie in the archive
 }
 
 // auditTileLevels is more than any log has: 256^8 entries.
@@ -29,7 +31,11 @@ var _ audit.Source = (*AuditSource)(nil)
 // AuditSource returns the log as it is now. Checkpoints and tiles are looked at
 // before the entries: of a log that grows meanwhile, they never say more.
 func (d *DB) AuditSource(ctx context.Context) (*AuditSource, error) {
-	s := &AuditSource{db: d}
+	s := &AuditSource{db: d, files: archived{dir: d.cfg.Retention.Archive}}
+	var err error
+	if s.files.segments, err = d.Segments(ctx); err != nil {
+		return nil, err
+	}
 	if err := d.reads.row(ctx, `SELECT COALESCE(MAX(size), 0) FROM checkpoints`, nil, &s.signed); err != nil {
 		return nil, fmt.Errorf("reading the log's checkpoints: %w", err)
 	}
@@ -44,14 +50,61 @@ func (d *DB) AuditSource(ctx context.Context) (*AuditSource, error) {
 	return s, nil
 }
 
+// Close closes the files that were read.
+func (s *AuditSource) Close() { s.files.close() }
+
+// Archived returns the last entry that lies in the archive, 0 if none does.
+func (s *AuditSource) Archived() int64 { return s.files.last() }
+
+// Readable returns an error if a file of the archive that holds entries from this one
+// on is not there.
+func (s *AuditSource) Readable(entry int64) error { return s.files.missing(entry) }
+
 // Records implements [audit.Source].
 func (s *AuditSource) Records(ctx context.Context, after int64, limit int) ([]audit.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
+	var records []audit.Record
+	if last := s.files.last(); after < last {
+		var err error
+		if records, err = s.files.records(max(after, 0), limit); err != nil || len(records) == limit {
+			return records, err
+		}
+		after = last
+	}
+	rows, err := s.rows(ctx, after, s.size, limit-len(records))
+	if err != nil {
+		return nil, err
+	}
+	if next := max(after, 0) + 1; next <= s.size && (len(rows) == 0 || rows[0].Seq > next) && len(records) == 0 {
+		more, err := s.moreArchived(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if more {
+			return s.Records(ctx, after, limit)
+		}
+	}
+	return append(records, rows...), nil
+}
+
+// moreArchived looks whether more was archived since it looked last: rows go after
+// their segment is on record.
+func (s *AuditSource) moreArchived(ctx context.Context) (bool, error) {
+	segments, err := s.db.Segments(ctx)
+	if err != nil || len(segments) <= len(s.files.segments) {
+		return false, err
+	}
+	s.files.segments = segments
+	return true, nil
+}
+
+// rows returns up to limit rows after one, up to another.
+func (s *AuditSource) rows(ctx context.Context, after, to int64, limit int) ([]audit.Record, error) {
 	rows, err := s.db.reads.query(ctx, `
 		SELECT seq, at, action, leaf, hash, term1, term2, term3, term4 FROM audit
-		WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`, after, s.size, limit)
+		WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`, after, to, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading the log after entry %d: %w", after, err)
 	}
@@ -123,15 +176,61 @@ func (s *AuditSource) Tiles(ctx context.Context, level int, after int64, limit i
 	return tiles, rows.Err()
 }
 
-// Hashes implements [audit.TileReader].
+// Flaws implements [audit.Flawed]: files that are not as they were written, and rows
+// under the numbers of archived entries that are not those entries. Until they are
+// removed there may be some that are.
+func (s *AuditSource) Flaws(ctx context.Context) ([]*audit.TamperError, error) {
+	flaws, last := s.files.flaws, s.files.last()
+	for after := int64(math.MinInt64); last > 0; {
+		rows, err := s.rows(ctx, after, last, audit.TileWidth)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			after = r.Seq
+			if kept, err := s.Hashes(ctx, r.Seq-1, r.Seq); err != nil || len(kept) != 1 || kept[0] != tlog.RecordHash(r.Leaf) || kept[0] != r.Hash {
+				flaws = append(flaws, &audit.TamperError{Kind: audit.Inserted, From: r.Seq, To: r.Seq, Detail: "a row that is not the archived entry of its number"})
+			}
+		}
+		if len(rows) < audit.TileWidth || len(flaws) > audit.MaxFindings {
+			break
+		}
+	}
+	return flaws, nil
+}
+
+// Hashes implements [audit.TileReader]. Of what is archived the tiles remember them.
 func (s *AuditSource) Hashes(ctx context.Context, after, to int64) ([]tlog.Hash, error) {
+	var kept []tlog.Hash
+	var tile []byte
+	for last := s.files.last(); after < min(to, last) && after >= 0; after++ {
+		if len(kept) == 0 || after%audit.TileWidth == 0 {
+			tiles, err := s.Tiles(ctx, 0, after/audit.TileWidth-1, 1)
+			if err != nil || len(tiles) == 0 || tiles[0].N != after/audit.TileWidth || len(tiles[0].Hashes) != audit.TileWidth*tlog.HashSize {
+				return kept, err
+			}
+			tile = tiles[0].Hashes
+		}
+		i := after % audit.TileWidth * tlog.HashSize
+		kept = append(kept, tlog.Hash(tile[i:i+tlog.HashSize]))
+	}
+	if after >= to {
+		return kept, nil
+	}
 	rows, err := s.db.reads.query(ctx, `
 		SELECT hash FROM audit WHERE seq > $1 AND seq <= $2 ORDER BY seq`, after, min(to, s.size))
 	if err != nil {
 		return nil, fmt.Errorf("reading hashes of the log: %w", err)
 	}
 	defer rows.Close()
-	return collectHashes(rows)
+	rest, err := collectHashes(rows)
+	if err == nil && int64(len(rest)) < min(to, s.size)-after {
+		if more, err := s.moreArchived(ctx); err != nil || more {
+			rest, err = s.Hashes(ctx, after, to)
+			return append(kept, rest...), err
+		}
+	}
+	return append(kept, rest...), err
 }
 
 // collectHashes reads a column of hashes, of database/sql or of pgx.

@@ -22,6 +22,12 @@ type Source interface {
 	Checkpoints(ctx context.Context, after int64, limit int) ([]SignedCheckpoint, error)
 }
 
+// A Flawed source is in several pieces, and knows which of them are not what they
+// should be, once they were read: [Verify] asks at its end, and reports it with the rest.
+type Flawed interface {
+	Flaws(ctx context.Context) ([]*TamperError, error)
+}
+
 // A SignedCheckpoint is a row of the checkpoints.
 type SignedCheckpoint struct {
 	Size int64

@@ -21,6 +21,9 @@ const (
 	Rewritten  Kind = "rewritten"  // somewhere in the range, and hashed anew
 	Forked     Kind = "forked"     // the log signed, or sealed, two histories
 
+	SegmentMissing Kind = "segment missing" // a file of the archive is not there, or cannot be read
+	SegmentEdited  Kind = "segment edited"  // a file of the archive is not the one that was written
+
 	TileEdited        Kind = "tile edited"        // a tile, the entries under it are intact
 	CheckpointEdited  Kind = "checkpoint edited"  // the stored checkpoint of that size, by whoever has no key
 	CheckpointDeleted Kind = "checkpoint deleted" // the evidence has those, the store has not
@@ -73,6 +76,8 @@ func (f findings) sorted() []*TamperError {
 
 func (k Kind) rank() int {
 	switch k {
+	case SegmentMissing, SegmentEdited: // why the entries in them are not as they were
+		return -1
 	case TileEdited, CheckpointEdited, CheckpointDeleted:
 		return 1
 	case Rewritten, Forked:

@@ -156,6 +156,9 @@ func (v *verifier) finish(ctx context.Context) error {
 		return err
 	}
 	v.numbers.report(&v.found)
+	if err := v.flaws(ctx); err != nil {
+		return err
+	}
 	v.conclude()
 	v.report.Findings = v.found.sorted()
 	if !v.lost {
@@ -165,6 +168,19 @@ func (v *verifier) finish(ctx context.Context) error {
 		v.report.Unsigned = v.evidence.unsigned
 	}
 	return nil
+}
+
+// flaws adds what the source knows of its pieces.
+func (v *verifier) flaws(ctx context.Context) error {
+	source, ok := v.source.(Flawed)
+	if !ok {
+		return nil
+	}
+	flaws, err := source.Flaws(ctx)
+	for _, f := range flaws {
+		v.found.add(f.Kind, f.From, f.To, "%s", f.Detail)
+	}
+	return err
 }
 
 // storedHeads reads the store's checkpoints, one at a time.
