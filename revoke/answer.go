@@ -16,13 +16,13 @@ func (s *Responder) answer(ctx context.Context, req *ocsp.Request) (*answer, ocs
 	}
 	if len(req.IDs) != 1 || req.Nonce != nil || s.voice(req.IDs[0]) == nil {
 		s.counts.live.Add(1)
-		return s.sign(ctx, req, now)
+		return s.current(s.sign(ctx, req, now))
 	}
 	for range 3 { // a revocation of another certificate may come between
 		kept, epoch := s.cache.get(req.IDs[0], now)
 		if kept != nil {
 			s.counts.hits.Add(1)
-			return kept, 0
+			return s.current(kept, 0)
 		}
 		s.counts.misses.Add(1)
 		made, status := s.sign(ctx, req, now)
@@ -30,10 +30,20 @@ func (s *Responder) answer(ctx context.Context, req *ocsp.Request) (*answer, ocs
 			return nil, status
 		}
 		if s.cache.put(made, epoch) {
-			return made, 0
+			return s.current(made, 0)
 		}
 	}
 	return nil, ocsp.TryLater
+}
+
+// current holds an answer back where others may have revoked since what it says was
+// read: it is asked last of all, since signing takes time, and a process may stand
+// still meanwhile.
+func (s *Responder) current(a *answer, status ocsp.ErrorStatus) (*answer, ocsp.ErrorStatus) {
+	if s.Store.Lapsed() {
+		return nil, ocsp.TryLater
+	}
+	return a, status
 }
 
 // sign makes an answer in the name of whoever issued the first certificate that is
@@ -50,6 +60,9 @@ func (s *Responder) sign(ctx context.Context, req *ocsp.Request, now time.Time) 
 		s.counts.refused.Add(1)
 		return nil, ocsp.TryLater
 	case <-ctx.Done():
+		return nil, ocsp.TryLater
+	}
+	if s.Store.Lapsed() { // do not ask a store that may be away
 		return nil, ocsp.TryLater
 	}
 	this := now.Truncate(time.Second)

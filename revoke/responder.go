@@ -49,6 +49,9 @@ type ResponderConfig struct {
 // An answer without nonce is signed when it is first asked for, and given again
 // until its nextUpdate; one indexed read goes before it. A revocation drops the
 // answer before the call that made it returns. With a nonce each is signed live.
+//
+// Where several processes share a store, a revocation by any of them does so, or this
+// one is lapsed by then ([store.DB.Lapsed]): it answers nothing but tryLater.
 type Responder struct {
 	ResponderConfig
 	voices  atomic.Pointer[[]*voice]

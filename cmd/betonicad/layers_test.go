@@ -67,7 +67,7 @@ var layers = map[string]string{
 	"store/storetest":      "",
 	"enroll/client/catest": "enroll/api",
 	"enroll/enrolltest":    "ca ca/keys store store/audit store/storetest enroll",
-	"revoke/revoketest":    "ca enroll enroll/enrolltest revoke revoke/enforcement",
+	"revoke/revoketest":    "ca store enroll enroll/enrolltest revoke revoke/enforcement",
 	"revoke/peer/peertest": "revoke/crl revoke/ocsp revoke/stream",
 }
 

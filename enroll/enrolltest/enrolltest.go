@@ -106,9 +106,13 @@ func open(t testing.TB, dsn, url string) *CA {
 }
 
 // Replica opens the CA's store once more, as another process does; it is closed
-// when the test ends. Only PostgreSQL takes it.
-func (c *CA) Replica() *store.DB {
-	db, err := store.Open(c.t.Context(), c.conf)
+// when the test ends. Only PostgreSQL takes it. change may alter the configuration.
+func (c *CA) Replica(change ...func(*store.Config)) *store.DB {
+	conf := c.conf
+	for _, f := range change {
+		f(&conf)
+	}
+	db, err := store.Open(c.t.Context(), conf)
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { require.NoError(c.t, db.Close()) })
 	return db

@@ -22,6 +22,7 @@ import (
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/enforcement"
+	"github.com/betonica/betonica/store"
 )
 
 var (
@@ -64,7 +65,7 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 	for _, f := range change {
 		f(&pc, &rc)
 	}
-	w.Revoker = &revoke.Revoker{Store: c.Store, Log: log}
+	w.Revoker = &revoke.Revoker{Store: pc.Store, Log: log}
 	w.Publisher, err = revoke.NewPublisher(t.Context(), pc)
 	require.NoError(t, err)
 	w.Publishers = revoke.NewPublishers(anchor, w.Publisher)
@@ -72,7 +73,7 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 	require.NoError(t, err)
 
 	w.Enforcement, err = enforcement.New(t.Context(), enforcement.Config{
-		Store: c.Store, Signed: w.Publishers.Signed, Heartbeat: pc.Heartbeat, Log: log, Now: c.Now,
+		Store: pc.Store, Signed: w.Publishers.Signed, Heartbeat: pc.Heartbeat, Log: log, Now: c.Now,
 	})
 	require.NoError(t, err)
 
@@ -93,6 +94,12 @@ func New(t testing.TB, c *enrolltest.CA, change ...func(*revoke.PublisherConfig,
 	})
 	t.Cleanup(w.stop)
 	return w
+}
+
+// OnStore has a World stand on a store of its own: it is one of several processes on
+// one database then.
+func OnStore(db *store.DB) func(*revoke.PublisherConfig, *revoke.ResponderConfig) {
+	return func(p *revoke.PublisherConfig, r *revoke.ResponderConfig) { p.Store, r.Store = db, db }
 }
 
 // Stop ends everything that answers, as if the CA's host were gone.
