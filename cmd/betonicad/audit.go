@@ -119,11 +119,11 @@ func readEvidence(name string) (*evidence, error) {
 	return &evidence{f, info.Size()}, nil
 }
 
-func (e *evidence) reader() io.Reader {
+func (e *evidence) reader() io.ReadSeeker {
 	if e == nil {
 		return nil
 	}
-	return io.LimitReader(e.file, e.size)
+	return io.NewSectionReader(e.file, 0, e.size)
 }
 
 func (e *evidence) close() {

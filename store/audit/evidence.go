@@ -29,6 +29,9 @@ type evidence struct {
 	verifier note.Verifier
 	line     string // read ahead
 	unsigned int    // notes skipped because the log's key did not sign them
+	read     int    // notes read so far, whoever signed them
+
+	recoveries []*recovery // that are known to come, or have come
 }
 
 func newEvidence(r io.Reader, v note.Verifier) *evidence {
@@ -42,11 +45,14 @@ func (e *evidence) next() (head, error) {
 		if err != nil {
 			return head{}, err
 		}
+		e.read++
 		c, err := checkpoint.Open(text, e.verifier)
-		if err == nil {
+		switch {
+		case err != nil:
+			e.unsigned++
+		case !e.abandoned(c.Size):
 			return head{c, text}, nil
 		}
-		e.unsigned++
 	}
 }
 

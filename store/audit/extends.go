@@ -43,6 +43,7 @@ func Extends(ctx context.Context, r TileReader, t *Tree, c checkpoint.Checkpoint
 // evidence file, or a part of one, that the log's key signed; false if there is
 // none. What is torn or not signed is passed over.
 func Newest(evidence io.Reader, v note.Verifier) (newest checkpoint.Checkpoint, ok bool, err error) {
+	var recoveries []*recovery
 	for notes := newEvidence(evidence, v); ; {
 		h, err := notes.next()
 		if errors.Is(err, io.EOF) {
@@ -50,6 +51,10 @@ func Newest(evidence io.Reader, v note.Verifier) (newest checkpoint.Checkpoint, 
 		}
 		if err != nil {
 			return newest, ok, err
+		}
+		if r := openRecovery(h.note, v); r != nil && !holds(recoveries, r.text) {
+			recoveries = append(recoveries, r)
+			newest, ok = h.Checkpoint, true
 		}
 		if !ok || h.Size >= newest.Size {
 			newest, ok = h.Checkpoint, true

@@ -30,6 +30,10 @@ type Report struct {
 	Proved int64
 	Note   string // that checkpoint, signed
 
+	// Losses are those that the log owned up to when it was recovered, the oldest first.
+	// They are no findings: nobody hides them.
+	Losses []Loss
+
 	// Findings are all that is wrong, at most MaxFindings: first those that name
 	// entries, in their order, then those that name the range of a change.
 	Findings []*TamperError
@@ -66,6 +70,7 @@ func (r Report) String() string {
 		line("%s not opened: no data key for them", count(r.Sealed, "entry", "entries"))
 	}
 	r.proved(line)
+	r.losses(line)
 	r.tail(line)
 	r.witnesses(line)
 	return b.String()
@@ -81,6 +86,17 @@ func (r Report) proved(line func(string, ...any)) {
 	}
 	if !r.KeyTrusted {
 		line("the key of that signature is the bundle's own word: compare it with the log's, or this proves nothing")
+	}
+}
+
+// losses says which entries there were once.
+func (r Report) losses(line func(string, ...any)) {
+	for _, l := range r.Losses {
+		if l.To > l.Kept {
+			line("lost: entries %d to %d of an earlier history; the database was set back to %s, and recovered at %s", l.Kept+1, l.To, count(l.Kept, "entry", "entries"), stamp(l.At))
+			continue
+		}
+		line("lost: what an earlier history held after entry %d, if anything; the database was recovered at %s", l.Kept, stamp(l.At))
 	}
 }
 

@@ -28,7 +28,7 @@ type VerifyOptions struct {
 	// in which it was signed. A checkpoint is in the store before it is in the
 	// evidence; and the evidence is as it was before the Source's snapshot was
 	// taken, or a running daemon looks like an attacker. Nil if there is none.
-	Evidence io.Reader
+	Evidence io.ReadSeeker
 }
 
 // Verify reads the whole log once, in bounded memory, and says whether it is
@@ -58,7 +58,12 @@ func Verify(ctx context.Context, s Source, o VerifyOptions) (Report, error) {
 	v.report.KeyTrusted = true
 	if o.Evidence != nil {
 		v.report.HasEvidence = true
+		recoveries, err := foresee(o.Evidence, o.Verifier)
+		if err != nil {
+			return Report{}, err
+		}
 		v.evidence = newEvidence(o.Evidence, o.Verifier)
+		v.evidence.recoveries = recoveries
 	}
 	if err := v.run(ctx); err != nil {
 		return Report{}, err
@@ -92,14 +97,16 @@ type verifier struct {
 	storedHead *head // read ahead
 	witness    *head // read ahead, of the evidence
 
-	signed   int64  // the largest size that was signed at all, whether it agrees or not
-	ofStore  common // the store's checkpoints and the log
-	ofFile   common // the evidence and the log
-	lastFile int64  // size of the last note of the evidence
-	bad      *wrong // the first checkpoint that does not agree, while none after it does
-	strange  run    // entries since then under data keys that the log neither has nor destroyed
-	missing  run    // checkpoints that the evidence has and the store has not, by size
-	inStore  int64  // size of the last checkpoint read from the store
+	signed    int64       // the largest size that was signed at all, whether it agrees or not
+	ofStore   common      // the store's checkpoints and the log
+	ofFile    common      // the evidence and the log
+	lastFile  int64       // size of the last note of the evidence
+	bad       *wrong      // the first checkpoint that does not agree, while none after it does
+	strange   run         // entries since then under data keys that the log neither has nor destroyed
+	missing   run         // checkpoints that the evidence has and the store has not, by size
+	recovered []*recovery // by the store's checkpoints
+
+	inStore int64 // size of the last checkpoint read from the store
 }
 
 // A run counts what was found and remembers between which numbers.
@@ -160,6 +167,7 @@ func (v *verifier) finish(ctx context.Context) error {
 		return err
 	}
 	v.conclude()
+	v.reportLosses()
 	v.report.Findings = v.found.sorted()
 	if !v.lost {
 		v.report.Hash = v.leaves.Hash()

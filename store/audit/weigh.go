@@ -43,6 +43,9 @@ func (v *verifier) weigh(ctx context.Context, size int64) error {
 		v.inStore = v.storedHead.Size
 		if v.judge(*v.storedHead, &v.ofStore) {
 			v.report.Checkpoints++
+			if r := openRecovery(v.storedHead.note, v.options.Verifier); r != nil {
+				v.recovered = append(v.recovered, r)
+			}
 		}
 		v.storedHead = nil
 		if err := v.readHeads(ctx); err != nil {
