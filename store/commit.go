@@ -56,6 +56,9 @@ func (w *writer) attempt(ctx context.Context, calls []*call) (again []*call, err
 		return nil, err
 	}
 	w.tree = entry.tree
+	if !w.engine.shared() && len(entry.records) > 0 {
+		w.db.clock.recorded(entry.records[len(entry.records)-1].At)
+	}
 	w.db.log.head.Store(entry.tree)
 	w.db.feed.deliver(revocations)
 	for _, c := range good {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -70,6 +71,9 @@ type engine interface {
 	// damaged returns what was read and cannot be what was written, until the engine
 	// is opened anew.
 	damaged() error
+
+	// clock returns the time of a server that others use, too; zero: there is none.
+	clock(ctx context.Context, s *session) (time.Time, error)
 
 	// broken says that err is about the database, not about one statement: no
 	// other call could succeed in its transaction either.

@@ -169,6 +169,18 @@ func (e *postgres) damaged() error { return nil } // it says so with each query
 
 func (e *postgres) sound() error { return nil } // it ends itself, and recovers
 
+func (e *postgres) clock(ctx context.Context, s *session) (time.Time, error) {
+	rows, err := s.query(ctx, `SELECT `+serverMillis, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var at int64
+	if err := scanOne(rows, []any{&at}); err != nil {
+		return time.Time{}, err
+	}
+	return fromMillis(at), nil
+}
+
 func (e *postgres) repeatable(err error) bool {
 	code := sqlState(err)
 	return code == "40001" || code == "40P01" // serialization failure, deadlock

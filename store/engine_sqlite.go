@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 	"golang.org/x/mod/sumdb/tlog"
@@ -251,6 +252,8 @@ func (e *sqlite) rollback(ctx context.Context, s *session) error {
 	_, err = s.exec(ctx, `ROLLBACK`)
 	return err
 }
+
+func (e *sqlite) clock(context.Context, *session) (time.Time, error) { return time.Time{}, nil }
 
 func (e *sqlite) repeatable(error) bool { return false }
 

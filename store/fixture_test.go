@@ -25,7 +25,7 @@ func eachEngine(t *testing.T, f func(t *testing.T, d *DB)) {
 func config(t testing.TB, dsn string) Config {
 	return Config{
 		DSN: dsn, Keys: audit.NewKeys([32]byte{1}), Origin: "example.test/log",
-		Evidence: filepath.Join(t.TempDir(), "evidence"), BackupDir: t.TempDir(),
+		Evidence: filepath.Join(t.TempDir(), "evidence"), BackupDir: t.TempDir(), Now: time.Now,
 	}
 }
 

@@ -26,6 +26,9 @@ func (d *DB) Health() error {
 	if err := d.writer.health.get(); err != nil {
 		return err
 	}
+	if err := d.clock.check(); err != nil {
+		return err
+	}
 	return d.engine.damaged()
 }
 
@@ -54,14 +57,18 @@ func (h *health) met(err error, probe bool, log *slog.Logger) {
 	}
 }
 
-// stops returns why a call is refused at once: on a full disk, and where the
-// database is damaged, everything is that revoking can do without.
+// stops returns why a call is refused at once: on a full disk, while the clock is
+// wrong, and where the database is damaged, everything is that revoking can do
+// without.
 func (w *writer) stops(c *call) error {
 	switch {
 	case c.essential:
 		return nil
 	case errors.Is(w.health.get(), ErrDiskFull):
 		return ErrDiskFull
+	}
+	if err := w.db.clock.check(); err != nil {
+		return err
 	}
 	return w.engine.damaged()
 }
@@ -85,6 +92,12 @@ func (w *writer) probe(ctx context.Context) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
+	server, err := w.engine.clock(ctx, w.session)
+	if err != nil {
+		w.disconnect()
+		return err
+	}
+	w.db.clock.compare(server)
 	was := w.health.get()
 	if was == nil {
 		revocations, err := w.db.feed.unseen(ctx, w.session)

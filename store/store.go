@@ -55,8 +55,14 @@ type Config struct {
 	// Log gets what an operator should know, and never a secret. Nil: nothing.
 	Log *slog.Logger
 
-	// Now is the clock. Nil: time.Now.
+	// Now is the clock. Nil: time.Now, which is then compared with the monotonic one,
+	// and with the database server's.
 	Now func() time.Time
+
+	// AcceptClock takes the clock for right though the log's newest entry is dated
+	// after it: for the operator who knows that the clock was ahead when that was
+	// written. Without it see [ErrClock].
+	AcceptClock bool
 }
 
 // A DB is an open store. Its methods may be used concurrently.
@@ -68,6 +74,7 @@ type DB struct {
 	writer *writer
 	log    *auditLog
 	nonces nonces
+	clock  clock
 	feed   feed
 	leave  func()    // ends what keeps the feed
 	schema int       // newest that this program knows
@@ -90,24 +97,26 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Keys == nil || cfg.Origin == "" {
 		return nil, errors.New("store: the log's keys and origin are required")
+	}
+	ours := cfg.Now == nil
+	if ours {
+		cfg.Now = time.Now
 	}
 	engine, err := openEngine(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	d := &DB{cfg: cfg, keep: cfg.Retention.orDefaults(), engine: engine, reads: engine.reader(), opened: cfg.Now()}
-	if err := d.start(ctx); err != nil {
+	if err := d.start(ctx, ours); err != nil {
 		return nil, errors.Join(err, engine.close())
 	}
 	return d, nil
 }
 
-func (d *DB) start(ctx context.Context) error {
+// start begins with what is on record; ours says that the clock is this machine's.
+func (d *DB) start(ctx context.Context, ours bool) error {
 	var err error
 	if d.schema, err = migrate(ctx, d.engine, d.cfg); err != nil {
 		return err
@@ -123,6 +132,13 @@ func (d *DB) start(ctx context.Context) error {
 		return fmt.Errorf("opening the audit log: %w", err)
 	}
 	d.log = log
+	var newest time.Time
+	if !d.engine.shared() && !d.cfg.AcceptClock {
+		if newest, err = d.newestEntry(ctx); err != nil {
+			return err
+		}
+	}
+	d.clock.start(func() time.Time { return d.cfg.Now() }, newest, ours)
 	if err := d.stand(); err != nil {
 		return err
 	}
