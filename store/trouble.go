@@ -57,7 +57,7 @@ var advice = map[Trouble]struct{ what, remedy string }{
 	TroubleRestored: {"the database was restored from a backup, and what was revoked since is not in it yet",
 		"run betonicad recover"},
 	TroubleClock: {"the clock jumped, or is behind the newest entry of the log",
-		"set the clock (chronyc tracking, timedatectl status), then restart the daemon if it does not go on by itself"},
+		"set the clock (chronyc tracking, timedatectl status), and restart the daemon if it does not go on by itself; if the clock was ahead when the newest entry was written, betonicad serve --accept-clock"},
 	TroubleLapsed: {"this daemon does not hear of revocations by others in time, and answers OCSP with tryLater",
 		"check the network to the database and its load; the daemon goes on by itself"},
 	TroubleLists: {"the lists of revoked certificates are not being renewed",

@@ -14,6 +14,7 @@ type serving struct {
 	dir              string
 	https, http, ops string // empty: as configured
 	ready            string
+	acceptClock      bool
 }
 
 func serveCommand(env environment) *cobra.Command {
@@ -39,6 +40,7 @@ sign-crl wrote. Its log goes to stderr, one JSON object a line.`,
 	f.StringVar(&s.https, "https", "", "address for machines, instead of the configured one; port 0 is a free one")
 	f.StringVar(&s.http, "http", "", "address for relying parties, likewise")
 	f.StringVar(&s.ops, "ops", "", "address for health and metrics, likewise")
+	f.BoolVar(&s.acceptClock, "accept-clock", false, "take the clock for right though the newest entry of the log is dated after it")
 	f.StringVar(&s.ready, "ready", "", "file to write the real addresses to, as JSON, once requests are answered")
 	return cmd
 }
@@ -49,6 +51,7 @@ func (s serving) config(d layout) (*server.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Store.AcceptClock = s.acceptClock
 	for _, flag := range []struct {
 		name, value string
 		to          *server.Address

@@ -49,6 +49,8 @@ type Config struct {
 	Store struct {
 		// DSN is "sqlite:PATH" or a PostgreSQL URL. Default "sqlite:betonica.db".
 		DSN string `toml:"dsn"`
+		// AcceptClock is the flag of serve; see [store.Config].
+		AcceptClock bool `toml:"-"`
 	} `toml:"store"`
 
 	CA struct {
