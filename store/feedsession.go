@@ -21,6 +21,9 @@ const (
 
 	listen = `LISTEN betonica_revoked; LISTEN betonica_seen; LISTEN betonica_notice`
 
+	// feedName is what PostgreSQL's activity shows the session as.
+	feedName = "betonica feed"
+
 	// feedPatience bounds connecting, and one renewal: a network that drops what it
 	// is given must not hold the feed longer than it takes to try another connection.
 	feedPatience = 3 * time.Second
@@ -47,14 +50,14 @@ func newFeedSession(e *postgres, d *DB) *feedSession {
 	return &feedSession{engine: e, db: d, feed: &d.feed}
 }
 
-// connect opens the connection, takes a place among the others, and renews the
-// lease for the first time. It listens first, so that nothing can come between what
+// connect opens the connection, and renews the lease for the first time. It listens first, so that nothing can come between what
 // it reads and what it hears.
 func (s *feedSession) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, feedPatience)
 	defer cancel()
 	conf := s.engine.conf.Copy()
-	conf.RuntimeParams["synchronous_commit"] = "off" // a row that a crash empties anyway
+	conf.RuntimeParams["application_name"] = feedName
+	conf.RuntimeParams["synchronous_commit"] = "off" // of rows that a crash takes away anyway
 	conf.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { s.heard = append(s.heard, n) }
 	conn, err := pgx.ConnectConfig(ctx, conf)
 	if err != nil {
@@ -63,9 +66,6 @@ func (s *feedSession) connect(ctx context.Context) error {
 	s.conn, s.heard = conn, nil
 	s.feed.peers.forget(s.feed.lease.now())
 	if _, err := conn.PgConn().Exec(ctx, listen).ReadAll(); err != nil {
-		return s.closed(err)
-	}
-	if err := s.join(ctx); err != nil {
 		return s.closed(err)
 	}
 	if err := s.renew(ctx); err != nil {
@@ -100,9 +100,9 @@ const (
 		WHERE lease_until < ` + serverMillis + ` - 3600000 OR name = $1 AND lease_until < ` + serverMillis + ` - 10000`
 )
 
-// join writes the first row of a session, together with a look at whether this
-// program may still work on the database: a migration that ends that waits for it,
-// or is seen by it.
+// join writes the row of a process that had no lease, together with a look at whether
+// this program may still work on the database: a migration that ends that waits for
+// it, or is seen by it.
 func (s *feedSession) join(ctx context.Context) error {
 	s.beats++
 	b := &pgx.Batch{}
@@ -127,8 +127,14 @@ func (s *feedSession) join(ctx context.Context) error {
 	if err := results.Close(); err != nil {
 		return fmt.Errorf("joining the replicas: %w", err)
 	}
+	return s.mayGoOn(oldest)
+}
+
+// mayGoOn returns [ErrNewerSchema] if this program does not know the schema that
+// every program must know.
+func (s *feedSession) mayGoOn(oldest []byte) error {
 	if n, err := strconv.Atoi(string(oldest)); err != nil || n > s.db.schema {
-		return fmt.Errorf("%w: the schema was contracted while this program was away: it knows %d, and %s is needed", ErrNewerSchema, s.db.schema, oldest)
+		return fmt.Errorf("%w: schema %d, which this program knows, was contracted to %q while it was away", ErrNewerSchema, s.db.schema, oldest)
 	}
 	return nil
 }
@@ -141,10 +147,16 @@ func (s *feedSession) row() []any {
 }
 
 // renew reads what was revoked since, delivers it, and renews the lease. The row
-// comes first, in a transaction of its own: see peers.
+// comes first, in a transaction of its own: see peers. A process whose lease is over
+// joins the others anew.
 func (s *feedSession) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, feedPatience)
 	defer cancel()
+	if s.feed.lease.over() {
+		if err := s.join(ctx); err != nil {
+			return err
+		}
+	}
 	asked := s.feed.lease.now()
 	s.renewed = asked
 	s.beats++
@@ -169,6 +181,7 @@ func (s *feedSession) read(ctx context.Context) (number int64, revocations []Rev
 	b.Queue(`SELECT number FROM crl_number WHERE id = 1`)
 	b.Queue(readUnseen, s.feed.seen.Load())
 	b.Queue(readReplicas)
+	b.Queue(readOldest, oldestKey)
 	results := s.conn.SendBatch(ctx, b)
 	defer results.Close()
 	if err := results.QueryRow().Scan(&number); err != nil {
@@ -187,7 +200,14 @@ func (s *feedSession) read(ctx context.Context) (number int64, revocations []Rev
 	if all, err = collectReplicas(rows); err != nil {
 		return 0, nil, nil, err
 	}
-	return number, revocations, all, results.Close()
+	var oldest []byte
+	if err := results.QueryRow().Scan(&oldest); err != nil {
+		return 0, nil, nil, err
+	}
+	if err := results.Close(); err != nil {
+		return 0, nil, nil, err
+	}
+	return number, revocations, all, s.mayGoOn(oldest)
 }
 
 // others returns what peers need of all replicas but this one.

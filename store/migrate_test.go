@@ -32,7 +32,7 @@ func TestNewerSchema(t *testing.T) {
 		_, err := Open(t.Context(), cfg)
 		require.ErrorIs(t, err, ErrNewerSchema)
 		require.Contains(t, err.Error(), "9999")
-		require.Contains(t, err.Error(), "run v99.1")
+		require.Contains(t, err.Error(), "run version v99.1")
 	})
 }
 

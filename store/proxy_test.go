@@ -22,6 +22,7 @@ type proxy struct {
 	lost    int
 	closed  bool // to new connections, and once something was lost
 	links   map[net.Conn]bool
+	stalled chan struct{} // nil: what is said is passed on; else closed when it is again
 }
 
 // newProxy returns a proxy to the data source, and the data source through it.
@@ -35,6 +36,7 @@ func newProxy(t *testing.T, dsn string) (*proxy, string) {
 	wg.Go(p.accept)
 	t.Cleanup(func() {
 		l.Close()
+		p.resume()
 		p.cut()
 		wg.Wait()
 	})
@@ -96,6 +98,9 @@ func (p *proxy) pass(to, from net.Conn, lose *[]byte) {
 		if err != nil || p.loses(buf[:n], lose) {
 			return
 		}
+		if stalled := p.stalls(); stalled != nil {
+			<-stalled
+		}
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
@@ -148,4 +153,29 @@ func (p *proxy) cut() {
 	for link := range p.links {
 		link.Close()
 	}
+}
+
+// stall keeps what is said from now on, on old connections and new ones, until
+// resume passes it on.
+func (p *proxy) stall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stalled == nil {
+		p.stalled = make(chan struct{})
+	}
+}
+
+func (p *proxy) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stalled != nil {
+		close(p.stalled)
+		p.stalled = nil
+	}
+}
+
+func (p *proxy) stalls() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stalled
 }
