@@ -26,6 +26,11 @@
 //	a signed checkpoint   when it is in the store and, fsynced, in the evidence
 //	                      file; before that nobody gets to see it
 //	CRL numbers           when reserved: a crash skips numbers, and repeats none
+//	a revocation          with its Update, as anything; and when that returns, every
+//	                      process has applied it or has no lease (below)
+//	who is there          not at all: a crash of the server empties the table of
+//	                      replicas, and each writes its row again
+//	notices               not at all: [DB.Notify] is best effort
 //	Relaxed               a moment after it returns; a crash may lose the newest,
 //	                      never one and not those after it
 //
@@ -63,6 +68,37 @@
 // One process writes to an SQLite file. Any number may share a PostgreSQL
 // database: what a decision rests on is locked until it is recorded, and one lock,
 // taken last, makes them append to one log.
+//
+// Each of them has a lease of 500 ms to answer from memory about certificates. It
+// counts from the moment at which the process asked the database what was revoked, on
+// its own monotonic clock: so 500 ms after a revocation was committed whoever still
+// has a lease has heard of it (see [DB.OnRevoked]), and who has none says so with
+// [DB.Lapsed]. That rests on no other clock, on no notice that arrives and on no table
+// that is right.
+//
+//	every 150 ms, and     write the own row in the table replicas, then read what was
+//	at once on a NOTIFY   revoked, call the hooks, extend the lease
+//	then, if there was    write the own row again and NOTIFY that it is applied
+//	anything
+//
+// A call that revokes waits, after its commit and without holding up the writer, until
+// the table says that all others have applied it, which takes a few milliseconds; at
+// most 520 ms, when no lease can be left. Each of them writes its row before it asks,
+// so that the table shows all who may have a lease. A session that is younger than a
+// lease does not believe the table: a crash of the server may just have emptied it.
+//
+// The server's clock says who is listed as live and who started first, the wall clocks
+// of processes say nothing. The eldest (see [DB.Eldest]) does what one should do.
+// NOTIFY and a session of its own take a direct connection, or a pooler that pools
+// sessions.
+//
+// # New versions
+//
+// Each migration says in its first line whether it expands the schema, so that
+// programs of before go on beside the new one, or contracts it. A program is refused
+// with [ErrNewerSchema] if it is older than the last contraction, and a contraction with
+// [ErrOlderReplica] while a live replica is older than it. A replica that comes back
+// from the network after a contraction writes nothing any more.
 //
 // # A full disk
 //
