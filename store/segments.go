@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -159,15 +158,14 @@ func (a *archived) close() {
 	a.file, a.reader, a.next = nil, nil, 0
 }
 
-// missing says of a file that it is not there, which is to be known before the first
-// byte of an answer is written.
-func (a *archived) missing(entry int64) error {
+// missing looks for the files that hold entries of a range.
+func (a *archived) missing(from, to int64) error {
 	for _, s := range a.segments {
-		if s.Last < entry {
+		if s.Last < from || s.First > to {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(a.dir, s.File)); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("the entries %d to %d are archived in %s, which is not in %q", s.First, s.Last, s.File, a.dir)
+		if _, err := os.Stat(filepath.Join(a.dir, s.File)); err != nil {
+			return fmt.Errorf("entries %d to %d are archived in %s, which cannot be read: %w", s.First, s.Last, s.File, err)
 		}
 	}
 	return nil

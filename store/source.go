@@ -56,9 +56,9 @@ func (s *AuditSource) Close() { s.files.close() }
 // Archived returns the last entry that lies in the archive, 0 if none does.
 func (s *AuditSource) Archived() int64 { return s.files.last() }
 
-// Readable returns an error if a file of the archive that holds entries from this one
-// on is not there.
-func (s *AuditSource) Readable(entry int64) error { return s.files.missing(entry) }
+// Readable returns an error that says so if a file of the archive is not there that
+// holds some of these entries.
+func (s *AuditSource) Readable(from, to int64) error { return s.files.missing(from, to) }
 
 // Records implements [audit.Source].
 func (s *AuditSource) Records(ctx context.Context, after int64, limit int) ([]audit.Record, error) {

@@ -43,10 +43,17 @@ func auditListCommand(env environment) *cobra.Command {
 				{"SUBJECT", func(e adminapi.Entry) string { return e.Subject }},
 				{"OUTCOME", func(e adminapi.Entry) string { return e.Outcome }},
 			}
+			note := ""
 			all := adminapi.All(cmd.Context(), func(ctx context.Context, p adminapi.PageRequest) (adminapi.Page[adminapi.Entry], error) {
-				return daemon.Audit(ctx, filter, p)
+				page, err := daemon.Audit(ctx, filter, p)
+				note = page.Note
+				return page, err
 			})
-			return interrupted(cmd.Context(), writeList(env, *form, columns, atMost(limit, all)))
+			err = writeList(env, *form, columns, atMost(limit, all))
+			if note != "" {
+				fmt.Fprintln(env.stderr, note)
+			}
+			return interrupted(cmd.Context(), err)
 		},
 	}
 	cmd.Flags().StringVar(&filter.Actor, "actor", "", "only by this `actor`, in full")

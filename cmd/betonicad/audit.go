@@ -65,7 +65,7 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 		return err
 	}
 	defer evidence.close()
-	log, err := store.OpenLog(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain())})
+	log, err := store.OpenLog(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Retention: c.StoreRetention()})
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,7 @@ func verifyLog(ctx context.Context, log *store.Log, e *evidence) (audit.Report, 
 	if err != nil {
 		return audit.Report{}, err
 	}
+	defer source.Close()
 	return audit.Verify(ctx, source, options)
 }
 

@@ -42,7 +42,8 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		url = server.DefaultURL(c.Server.Names, l.HTTPPort()).String()
 	}
 	db, err := store.Open(ctx, store.Config{
-		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), AcceptClock: c.Store.AcceptClock, Log: logger,
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d),
+		AcceptClock: c.Store.AcceptClock, Retention: c.StoreRetention(), Log: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,12 +31,32 @@ func (a *Admin) listAudit(w http.ResponseWriter, r *http.Request, _ enroll.Actor
 	if err != nil {
 		return err
 	}
-	return replyPage(w, records, next, func(e audit.Entry) (adminapi.Entry, error) {
+	note := ""
+	if next == "" {
+		if note, err = a.archived(r.Context(), filter.Since); err != nil {
+			return err
+		}
+	}
+	return replyNoted(w, records, next, note, func(e audit.Entry) (adminapi.Entry, error) {
 		return adminapi.Entry{
 			Seq: e.Seq, At: e.At, Action: e.Action, Actor: e.Actor, Subject: e.Subject, Address: e.Address,
 			Outcome: e.Outcome, RequestID: e.RequestID, Detail: e.Detail, Hash: e.Hash.String(),
 		}, nil
 	})
+}
+
+// archived says where the entries are that a list since then does not show; empty if
+// it shows all.
+func (a *Admin) archived(ctx context.Context, since time.Time) (string, error) {
+	if time.Since(since) < store.SixYears { // none is archived that is younger
+		return "", nil
+	}
+	segments, err := a.Store.Segments(ctx)
+	if err != nil || len(segments) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("entries 1 to %d are archived on the CA's host, in %s; an export reads them, and betonicad audit verify",
+		segments[len(segments)-1].Last, a.Store.Archive()), nil
 }
 
 // exportAudit writes a bundle of entries that can be verified anywhere. It may be
@@ -76,6 +97,10 @@ func (a *Admin) exportAudit(w http.ResponseWriter, r *http.Request, _ enroll.Act
 	source, err := a.Store.AuditSource(r.Context())
 	if err != nil {
 		return err
+	}
+	defer source.Close()
+	if err := source.Readable(options.From, options.To); err != nil {
+		return &enroll.ConflictError{Detail: err.Error()}
 	}
 	out := &export{w: w, control: http.NewResponseController(w)}
 	w.Header().Set("Content-Type", "application/x-ndjson")

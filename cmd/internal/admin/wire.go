@@ -46,7 +46,12 @@ func reply(w http.ResponseWriter, status int, v any) error {
 
 // replyPage writes one page of a list.
 func replyPage[R, T any](w http.ResponseWriter, records []R, next string, convert func(R) (T, error)) error {
-	page := adminapi.Page[T]{Items: make([]T, 0, len(records)), Next: next}
+	return replyNoted(w, records, next, "", convert)
+}
+
+// replyNoted is replyPage with a note.
+func replyNoted[R, T any](w http.ResponseWriter, records []R, next, note string, convert func(R) (T, error)) error {
+	page := adminapi.Page[T]{Items: make([]T, 0, len(records)), Next: next, Note: note}
 	for _, record := range records {
 		item, err := convert(record)
 		if err != nil {

@@ -19,6 +19,8 @@ type Page[T any] struct {
 	Items []T `json:"items"`
 	// Next asks for the page that follows; empty on the last one.
 	Next string `json:"next_page_token,omitempty"`
+	// Note says, on the last page, what belongs to the list and is kept elsewhere.
+	Note string `json:"note,omitempty"`
 }
 
 // PageRequest says which stretch of a list is wanted. The zero value is the

@@ -82,7 +82,13 @@ type Config struct {
 		// signed: against it a log that was set back shows. It is worth most on
 		// another device. Default "evidence.log".
 		Evidence string `toml:"evidence"`
+		// Archive is the folder that entries go into which are older than the retention
+		// says. Default "archive"; none for PostgreSQL, where all daemons that share
+		// the database have to share the folder, too.
+		Archive string `toml:"archive"`
 	} `toml:"audit"`
+
+	Retention RetentionConfig `toml:"retention"`
 
 	Backup struct {
 		// MaxAge is how old the last backup may be: betonicad doctor and the metrics
@@ -177,6 +183,9 @@ func (c *Config) resolve(dir string) {
 	orText(&c.Store.DSN, "sqlite:betonica.db")
 	orText(&c.CA.Key, "file:keys/intermediate.key")
 	c.Store.DSN = below(dir, "sqlite:", c.Store.DSN)
+	if c.Audit.Archive != "" || strings.HasPrefix(c.Store.DSN, "sqlite:") {
+		orPath(&c.Audit.Archive, dir, "archive")
+	}
 	c.CA.Key = below(dir, "file:", c.CA.Key)
 	if c.CA.PassphraseFile != "" || !hasCredential() {
 		orPath(&c.CA.PassphraseFile, dir, dir+".passphrase")

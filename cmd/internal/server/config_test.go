@@ -30,6 +30,11 @@ func TestParseConfig(t *testing.T) {
 		{"zone", "[server]\nnames=['fe80::1%eth0']", `f.toml:2:8: "fe80::1%eth0" is neither`},
 		{"https url", "[http]\nurl='https://a'", `f.toml:2:5: "https://a" is not of the form`},
 		{"url with user", "[http]\nurl='http://u:p@a'", `f.toml:2:5: `},
+		{"retention", "[retention]\ncertificates='31d'\ntokens='1d'\naudit='2192d'\n[audit]\narchive='/srv/log'", ""},
+		{"log too short", "[retention]\ncertificates='2y'\naudit='5y'", `f.toml:3:7: retention.audit is 5y; it must be from 2192 to 36600 days`},
+		{"certificates shorter than a list", "[retention]\n\ncertificates='30d'", `f.toml:3:14: retention.certificates is 30d`},
+		{"retention in hours", "[retention]\ntokens='24h'", `f.toml:2:8: retention.tokens: "24h" is not a time such as`},
+		{"retention without unit", "[retention]\naudit='7'", `f.toml:2:7: retention.audit: "7" is not a time`},
 		{"no url", "[http]\nurl='http://%zz'", "f.toml:2:5: not a URL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,6 +72,7 @@ func TestReadConfig(t *testing.T) {
 	require.Equal(t, "file:"+filepath.Join(dir, "keys/intermediate.key"), c.CA.Key)
 	require.Equal(t, dir+".passphrase", c.CA.PassphraseFile)
 	require.Equal(t, filepath.Join(dir, "evidence.log"), c.Audit.Evidence)
+	require.Equal(t, filepath.Join(dir, "archive"), c.Audit.Archive)
 	require.Equal(t, "http://localhost:81", DefaultURL(c.Server.Names, 81).String())
 
 	// A systemd credential is for package keys to read, unless a file is named; a
@@ -88,6 +94,7 @@ func TestReadConfig(t *testing.T) {
 	require.Equal(t, "http://crl.example/b", c.HTTP.URL.String())
 	require.Equal(t, "postgres://db/x", c.Store.DSN)
 	require.Equal(t, filepath.Join(filepath.Dir(dir), "p"), c.CA.PassphraseFile)
+	require.Empty(t, c.Audit.Archive, "a folder of one host's own")
 	require.Equal(t, "http://[::1]:81", DefaultURL(c.Server.Names, 81).String())
 	dns, ips := SplitNames(c.Server.Names)
 	require.Equal(t, []string{"ca.example"}, dns)
