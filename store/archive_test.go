@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -67,6 +68,18 @@ func TestArchiveLog(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, checkpoint.CheckConsistency(
 			checkpoint.Checkpoint{Origin: cfg.Origin, Size: 300, Hash: tree.Hash()}, checkpoint.Checkpoint{Origin: cfg.Origin, Size: before.Size(), Hash: before.Hash()}, proof))
+
+		var bundle bytes.Buffer
+		key, err := d.VerifierKey()
+		require.NoError(t, err)
+		signed, err := d.SignCheckpoint(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, audit.Export(t.Context(), &bundle, source(t, d), audit.ExportOptions{
+			From: segments[0].Last - 300, To: segments[0].Last + 3, VerifierKey: key, Checkpoint: signed.Note,
+		}))
+		report, err := audit.VerifyBundle(&bundle, key)
+		require.NoError(t, err)
+		require.EqualValues(t, 304, report.Last-report.First+1)
 
 		require.NoError(t, d.ArchiveLog(t.Context(), later))
 		require.Equal(t, 11, remaining(t, d, "audit"), "nothing more is due")
