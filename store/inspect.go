@@ -39,8 +39,7 @@ func Inspect(ctx context.Context, cfg Config) (*Inspection, error) {
 		if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
 			options, i.still = options+"&immutable=1", path+"-wal"
 		}
-		one := openFile(path, options, ``)
-		e = &sqlite{path: path, cfg: cfg, write: one, upkeep: one, read: one, wal: newWAL(), ballast: &ballast{path: path + ".ballast"}}
+		e = &sqlite{path: path, cfg: cfg, read: openFile(path, options, ``)} // that cannot write
 	} else if e, err = openEngine(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -49,6 +48,14 @@ func Inspect(ctx context.Context, cfg Config) (*Inspection, error) {
 		return nil, errors.Join(err, i.Close())
 	}
 	return i, nil
+}
+
+// Close closes the store.
+func (i *Inspection) Close() error {
+	if e, ok := i.db.engine.(*sqlite); ok {
+		return e.read.Close()
+	}
+	return i.Log.Close()
 }
 
 // Disturbed says whether somebody opened the SQLite file for writing meanwhile: what
@@ -124,6 +131,15 @@ func (i *Inspection) Lists(ctx context.Context) ([]CRL, error) {
 		return nil, fmt.Errorf("reading what lists there are: %w", err)
 	}
 	return all, nil
+}
+
+// Replicas returns the daemons on the database: see [DB.Replicas]. Of an SQLite store
+// there are none to be seen.
+func (i *Inspection) Replicas(ctx context.Context) ([]ReplicaStatus, error) {
+	if !i.db.Shared() {
+		return nil, nil
+	}
+	return i.db.Replicas(ctx)
 }
 
 // CRLNumber returns the greatest CRL number that was taken or reserved.

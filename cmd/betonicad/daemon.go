@@ -112,8 +112,9 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	metrics.CollectRevocation(va.publishers, va.responder, va.lag, c.CRL)
 	metrics.CollectEnforcement(va.enforcement)
 	metrics.CollectCertificates(issuers, va.responder, certificate)
+	metrics.CollectReplicas(db)
 	metrics.CollectDisk(string(d), c)
-	metrics.CollectClock(version())
+	metrics.CollectProcess(version(), l.URLs())
 	admin := admin.New(admin.Config{
 		Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,

@@ -57,10 +57,13 @@ var layers = map[string]string{
 	"cmd/internal/server": "ca store store/audit enroll enroll/api enroll/join enroll/renew revoke revoke/enforcement cmd/internal/adminapi",
 	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi",
 
+	// The doctor is given keys and configuration, and opens the store by itself.
+	"cmd/internal/doctor": "store store/audit revoke/crl cmd/internal/server",
+
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo",
+	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor",
 	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi",
 
 	// What tests stand on: nothing above may import it.

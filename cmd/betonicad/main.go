@@ -56,7 +56,7 @@ func run(ctx context.Context, env environment, args []string) error {
 	root.SetErr(env.stderr)
 	root.AddCommand(
 		initCommand(env), joinCommand(env), serveCommand(env),
-		auditCommand(env), rootCommand(env), rotateCommand(env), backupCommand(env),
+		auditCommand(env), rootCommand(env), rotateCommand(env), backupCommand(env), doctorCommand(env),
 		demoCommand(env), demoPeerCommand(env), versionCommand(env),
 	)
 	root.SetArgs(args)
@@ -113,13 +113,17 @@ func needs(cmd *cobra.Command, names ...string) error {
 	return nil
 }
 
-// exitCode is 0, 1 for what failed, or 2 for a command line that makes no sense.
+// exitCode is 0, 1 for what failed, 2 for a command line that makes no sense, or 14 for
+// warnings that were not to pass.
 func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return 2
+	}
+	if _, ok := errors.AsType[*strictError](err); ok {
+		return exitStrict
 	}
 	return 1
 }

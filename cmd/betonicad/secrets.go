@@ -50,33 +50,46 @@ func openSecrets(d layout, c *server.Config) (*secrets, error) {
 		return nil, err
 	}
 	for _, m := range s.roster.Intermediates {
-		ref := c.CA.Key
-		if m.Key != "" {
-			ref = "file:" + d.inKeys(m.Key)
-		}
-		one, err := openIntermediate(d.inKeys(m.Certificate), ref, passphrase)
+		one, err := openMember(d, c, m, passphrase)
 		if err != nil {
 			return nil, err
-		}
-		if one.id != m.ID {
-			return nil, fmt.Errorf("%s is not the intermediate %s", d.inKeys(m.Certificate), m.ID)
 		}
 		s.intermediates = append(s.intermediates, one)
 	}
 	if s.sealer, err = keys.NewSealer(s.intermediates[0].signer); err != nil {
 		return nil, err
 	}
+	if s.log, err = openLogKey(d, s.sealer); err != nil {
+		return nil, err
+	}
+	s.statement, err = readStatement(d, s.sealer)
+	return &s, err
+}
+
+// openMember opens one of the roster's.
+func openMember(d layout, c *server.Config, m member, passphrase []byte) (intermediate, error) {
+	ref := c.CA.Key
+	if m.Key != "" {
+		ref = "file:" + d.inKeys(m.Key)
+	}
+	one, err := openIntermediate(d.inKeys(m.Certificate), ref, passphrase)
+	if err == nil && one.id != m.ID {
+		err = fmt.Errorf("%s is not the intermediate %s", d.inKeys(m.Certificate), m.ID)
+	}
+	return one, err
+}
+
+// openLogKey opens the audit log's master secret.
+func openLogKey(d layout, sealer *keys.Sealer) (*audit.Keys, error) {
 	sealed, err := os.ReadFile(d.logKey())
 	if err != nil {
 		return nil, err
 	}
-	master, err := s.sealer.Open(logKeyName, sealed)
+	master, err := sealer.Open(logKeyName, sealed)
 	if err != nil || len(master) != 32 {
 		return nil, fmt.Errorf("opening the log's key %s: %w", d.logKey(), keys.ErrSealed)
 	}
-	s.log = audit.NewKeys([32]byte(master))
-	s.statement, err = readStatement(d, s.sealer)
-	return &s, err
+	return audit.NewKeys([32]byte(master)), nil
 }
 
 func openIntermediate(file, ref string, passphrase []byte) (intermediate, error) {

@@ -21,6 +21,7 @@
 // The daemon:
 //
 //	betonica_build_info                                1, with the version that runs
+//	betonica_listener_info                             1, with the address of each listener
 //	betonica_ready                                     1 if certificates can be issued and revocations heard of, else 0
 //	betonica_trouble                                   1 for each trouble that /readyz names, else 0
 //	betonica_clock_drift_seconds                       wall clock against monotonic clock since the start; nothing is signed beyond 300
@@ -79,6 +80,14 @@
 //	betonica_crl_subscribers_refused_total             peers that were turned away
 //	betonica_ocsp_answers_total                        by how they came about: hit, miss, live, refused
 //	betonica_ocsp_kept                                 answers in memory
+//
+// Daemons on one store:
+//
+//	betonica_replicas                                  live, or gone without a word in the last hour
+//	betonica_replica_live                              1 or 0, by name and version
+//	betonica_replica_lag                               CRL numbers that one has not applied yet, by name
+//	betonica_feed_lapsed                               1 if this one may not know of revocations by others
+//	betonica_feed_eldest                               1 for the one that does what one of them should do
 //
 // Relying parties:
 //

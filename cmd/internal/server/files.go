@@ -11,7 +11,8 @@ import (
 // revocations.
 const (
 	spareFiles = 512
-	wantFiles  = maxHTTPS + maxHTTP + maxOps + maxSocket + spareFiles
+	// WantFiles is with how many all listeners hold as many connections as they may.
+	WantFiles = maxHTTPS + maxHTTP + maxOps + maxSocket + spareFiles
 )
 
 // raiseFiles raises the limit of open files to what the system allows, and returns
@@ -41,10 +42,10 @@ func shares(files int) (https, http int) {
 
 // warnOfFiles says how many connections fit, if that is not all.
 func (l *Listeners) warnOfFiles(log *slog.Logger) {
-	if l.files >= wantFiles {
+	if l.files >= WantFiles {
 		return
 	}
 	https, http := shares(l.files)
 	log.Warn("the limit of open files is low: fewer machines and relying parties can be connected at a time; raise it (LimitNOFILE= of the service, ulimit -n)",
-		"files", l.files, "wanted", wantFiles, "https", https, "http", http)
+		"files", l.files, "wanted", WantFiles, "https", https, "http", http)
 }

@@ -89,7 +89,7 @@ func inUse() int64 {
 // once, at the start. Where there are enough, nothing changes, and nothing is said.
 func TestFewFiles(t *testing.T) {
 	for files, want := range map[int][2]int{
-		wantFiles: {maxHTTPS, maxHTTP}, 1 << 20: {maxHTTPS, maxHTTP}, 20000: {7260, 12100}, 1024: {144, 240}, 100: {24, 40},
+		WantFiles: {maxHTTPS, maxHTTP}, 1 << 20: {maxHTTPS, maxHTTP}, 20000: {7260, 12100}, 1024: {144, 240}, 100: {24, 40},
 	} {
 		https, http := shares(files)
 		require.Equal(t, want, [2]int{https, http}, files)
@@ -102,5 +102,5 @@ func TestFewFiles(t *testing.T) {
 	f := newServer(t, nil)
 	f.get(f.urls.http + "/chain.crl.pem") // so that it has begun
 	said := strings.Contains(f.log.String(), "the limit of open files is low")
-	require.Equal(t, files < wantFiles, said)
+	require.Equal(t, files < WantFiles, said)
 }
