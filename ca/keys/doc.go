@@ -6,5 +6,6 @@
 // elsewhere: on another device, or with the service manager. Opening one costs a
 // tenth of a second of PBKDF2, once a start; so every other secret of the daemon
 // is sealed under the opened key with a [Sealer], not encrypted by a passphrase
-// again.
+// again. A key in a PKCS #11 token never is in this process, and seals nothing: then
+// another key under the passphrase does.
 package keys

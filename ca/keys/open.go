@@ -19,17 +19,38 @@ const maxFile = 64 << 10
 // The encryption carries no checksum, so a file that was damaged looks the same.
 var ErrPassphrase = errors.New("wrong passphrase, or a damaged key file")
 
-// Open returns the private key that ref names: "file:PATH", a PEM file of
-// encrypted PKCS #8 such as [Write] and "openssl pkcs8 -topk8" make. The key is
-// then in memory, until the process ends.
+// tokenScheme begins the reference of a key in a token.
+const tokenScheme = "pkcs11:"
+
+// InToken says whether a reference is one of a key in a token.
+func InToken(ref string) bool { return strings.HasPrefix(ref, tokenScheme) }
+
+// Open returns the private key that ref names.
+//
+// "file:PATH" is a PEM file of encrypted PKCS #8 such as [Write] and "openssl pkcs8
+// -topk8" make. The key is then in memory, until the process ends.
+//
+// "pkcs11:..." is a key in a token, as RFC 7512 names it; the signer is a [*TokenKey],
+// and the passphrase is not for it: see there for the PIN.
 //
 // It returns an error wrapping [ErrPassphrase] or [fs.ErrNotExist] where that is
 // the matter, and refuses a file that everybody can read and a key that is not
 // encrypted.
 func Open(ref string, passphrase []byte) (crypto.Signer, error) {
-	scheme, path, ok := strings.Cut(ref, ":")
-	if !ok || scheme != "file" {
-		return nil, fmt.Errorf(`key reference %q: unknown scheme; there is "file:PATH"`, ref)
+	if text, ok := strings.CutPrefix(ref, tokenScheme); ok {
+		r, err := parseReference(text)
+		if err != nil {
+			return nil, err
+		}
+		key, err := openToken(r)
+		if err != nil { // and not a nil *TokenKey
+			return nil, err
+		}
+		return key, nil
+	}
+	path, ok := strings.CutPrefix(ref, "file:")
+	if !ok {
+		return nil, errors.New(`key reference: unknown scheme; there is "file:PATH" and "pkcs11:..."`)
 	}
 	text, err := readSecret(path)
 	if err != nil {
