@@ -41,6 +41,7 @@ var layers = map[string]string{
 	"enroll":                  "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
 	"enroll/agent":            "enroll/client enroll/api store/audit/checkpoint",
 	"revoke/static":           "",
+	"revoke/evidence":         "revoke/crl", // lists prove by themselves
 	"revoke/lint":             "revoke/crl", // the daemon's side only: zlint is no matter of a relying party's
 	"revoke":                  "ca store store/audit revoke/ocsp revoke/crl revoke/lint revoke/static revoke/stream",
 	"revoke/peer":             "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
@@ -63,7 +64,7 @@ var layers = map[string]string{
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor",
+	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor",
 	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi",
 
 	// What tests stand on: nothing above may import it.
