@@ -23,16 +23,12 @@ type sample struct {
 }
 
 // sample notes the newest numbers. Of the samples that are three heartbeats old, the
-// newest is kept. Where other processes sign, too, each from its own block of
-// numbers, only the number of a revocation says of all lists how old they are.
+// newest is kept. It does not matter who has signed: numbers rise over all processes.
 func (e *Registry) sample(now time.Time) {
 	signed := e.Signed()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for issuer, number := range signed {
-		if e.Store.Shared() {
-			number = min(number, e.revoked.Load())
-		}
 		past := append(e.past[issuer], sample{now, number})
 		for len(past) > 1 && now.Sub(past[1].at) >= lagBeats*e.Heartbeat {
 			past = past[1:]
@@ -80,6 +76,7 @@ func (e *Registry) refuse(ctx context.Context, by Reporter, r Report, why *Ahead
 	if !e.newLie(by.Identity, e.Now()) {
 		return why
 	}
+	e.tell(ctx, noticeRefused, by.Identity)
 	e.Log.ErrorContext(ctx, "a relying party acknowledges what it cannot have", "identity", by.Identity, "issuer", r.Issuer,
 		"number", why.Number, "newest", why.Newest, "address", text(by.Address), "request", by.RequestID)
 	err := e.Store.Update(context.WithoutCancel(ctx), func(*store.Tx) audit.Event {

@@ -2,6 +2,7 @@ package enforcement
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"slices"
@@ -14,12 +15,11 @@ import (
 )
 
 const (
-	silentAfter  = 150 * time.Second // a peer reports once a minute at least
-	forgetAfter  = 30 * 24 * time.Hour
-	keepEvery    = 5 * time.Second // reports that nobody waits for
-	keepBatch    = 500             // reports of one write
-	forgetEvery  = time.Hour
-	clocksDiffer = 10 * time.Second // those of replicas, at most
+	silentAfter = 150 * time.Second // a peer reports once a minute at least
+	forgetAfter = 30 * 24 * time.Hour
+	keepEvery   = 5 * time.Second // reports, where no other process waits for them
+	keepBatch   = 500             // reports of one write
+	forgetEvery = time.Hour
 )
 
 // Config is what a [Registry] is made of.
@@ -40,7 +40,8 @@ type Config struct {
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 
-	keepEvery time.Duration // 0: as the constant
+	keepEvery time.Duration                            // 0: as the constants
+	time      func(context.Context) (time.Time, error) // by the database's clock; nil: the store's
 }
 
 // A Registry knows which revocations the relying parties enforce, by what they
@@ -54,18 +55,24 @@ type Config struct {
 // forgotten. A report is in the store within five seconds, which is what a crash
 // may lose; peers repeat it within a minute.
 //
-// Replicas on one PostgreSQL database each hear a part. A report of a number that a
-// revocation took is written at once, and a Watch reads the store ten times a
-// second: what one replica has heard another one's Watch knows after some 100 ms
-// and the time of a commit. The clocks of replicas may differ by 10 seconds; if
-// they differ more, a Watch may not see a report, and says less than is true.
+// Replicas on one PostgreSQL database each hear a part. What one has heard it writes
+// within 100 ms, at once if somebody may wait for it, and tells the others: their
+// Watches and Summaries count it after about 200 ms, or after a second or two if that
+// word was lost. Times are on record by the database's clock, so that replicas' clocks
+// may differ. That a party lags is logged by who heard it, and what no list has is put
+// on record by one of them; each has metrics of all relying parties.
 type Registry struct {
 	Config
 	revoked atomic.Int64  // greatest number of a revocation since the start
 	refused atomic.Int64  // reports of numbers that do not exist
 	urgent  chan struct{} // holds a token if reports should be written at once
 	deaf    func()        // ends onRevoked
-	writing sync.Mutex    // of who writes to the store: what is under way is there before it is forgotten
+	blind   func()        // ends notice
+	id      string        // in notices
+	stale   atomic.Bool   // another process has heard something
+	offset  offset
+	writing sync.Mutex // of who writes to the store: what is under way is there before it is forgotten
+	reading sync.Mutex // of who reads what others wrote
 
 	mu      sync.Mutex
 	parties map[string]*party // by identity
@@ -74,8 +81,8 @@ type Registry struct {
 	watches map[*watch]bool
 	past    map[string][]sample  // by issuer
 	lies    map[string]time.Time // by identity: when it was last put on record
-	read    time.Time            // the latest report that was read from the store
-	readAt  time.Time
+	read    time.Time            // the latest report that was read from the store, by its clock
+	readAt  time.Time            // when
 }
 
 // New returns a Registry that knows what the last run knew.
@@ -85,6 +92,12 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	}
 	if c.keepEvery == 0 {
 		c.keepEvery = keepEvery
+		if c.Store.Shared() {
+			c.keepEvery = shareEvery
+		}
+	}
+	if c.time == nil {
+		c.time = c.Store.Time
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -92,10 +105,11 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 	e := &Registry{
 		Config:  c,
 		urgent:  make(chan struct{}, 1),
+		id:      rand.Text(),
 		parties: map[string]*party{}, unkept: map[string]bool{}, touched: map[string]bool{},
 		watches: map[*watch]bool{}, past: map[string][]sample{}, lies: map[string]time.Time{},
 	}
-	e.deaf = c.Store.OnRevoked(e.onRevoked)
+	e.deaf, e.blind = c.Store.OnRevoked(e.onRevoked), c.Store.OnNotice(topicReports, e.notice)
 	return e, e.refresh(ctx)
 }
 
@@ -103,6 +117,7 @@ func New(ctx context.Context, c Config) (*Registry, error) {
 // writes the rest, and returns nil.
 func (e *Registry) Run(ctx context.Context) error {
 	defer e.deaf()
+	defer e.blind()
 	keep, beat, forget := time.NewTicker(e.keepEvery), time.NewTicker(e.Heartbeat), time.NewTicker(forgetEvery)
 	defer keep.Stop()
 	defer beat.Stop()
@@ -119,10 +134,18 @@ func (e *Registry) Run(ctx context.Context) error {
 		case <-keep.C:
 			e.keep(ctx, &failed)
 		case <-beat.C:
-			e.sample(e.Now())
+			e.beat(ctx)
 		case <-forget.C:
 			e.forget(ctx)
 		}
+	}
+}
+
+// beat is done every heartbeat.
+func (e *Registry) beat(ctx context.Context) {
+	e.sample(e.Now())
+	if err := e.catchUp(ctx, e.Heartbeat); err != nil && ctx.Err() == nil {
+		e.Log.ErrorContext(ctx, "reading what other daemons heard", "error", err)
 	}
 }
 
@@ -155,10 +178,11 @@ func (e *Registry) hurry() {
 func (e *Registry) keep(ctx context.Context, failed *bool) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
+	written := false
 	for batch := range slices.Chunk(e.takeUnkept(), keepBatch) {
 		err := e.Store.Relaxed(ctx, func(tx *store.RelaxedTx) {
 			for _, r := range batch {
-				tx.RecordEnforcement(r)
+				tx.RecordEnforcement(e.offset.outgoing(r))
 			}
 		})
 		if err != nil {
@@ -172,6 +196,10 @@ func (e *Registry) keep(ctx context.Context, failed *bool) {
 			}
 		}
 		*failed = err != nil
+		written = written || err == nil
+	}
+	if written {
+		e.tell(ctx, noticeChanged, "")
 	}
 }
 
@@ -208,7 +236,10 @@ func (e *Registry) forget(ctx context.Context) {
 		}
 	}
 	e.mu.Unlock()
-	if err := e.Store.PruneEnforcement(ctx, before); err != nil && !errors.Is(err, context.Canceled) {
+	if !e.Store.Eldest() {
+		return
+	}
+	if err := e.Store.PruneEnforcement(ctx, e.offset.there(before)); err != nil && !errors.Is(err, context.Canceled) {
 		e.Log.ErrorContext(ctx, "forgetting relying parties", "error", err)
 	}
 }

@@ -42,7 +42,7 @@ type fleet struct {
 func newFleet(t *testing.T, c *enrolltest.CA) *fleet { return newFleetOn(t, c, c.Store) }
 
 // newFleetOn is a fleet of a process that has opened the store by itself.
-func newFleetOn(t *testing.T, c *enrolltest.CA, db *store.DB) *fleet {
+func newFleetOn(t *testing.T, c *enrolltest.CA, db *store.DB, change ...func(*enforcement.Config)) *fleet {
 	f := &fleet{CA: c, t: t, lines: &lines{}}
 	log := slog.New(slog.NewTextHandler(f.lines, nil))
 	number, err := db.ReserveCRLNumbers(t.Context(), 1)
@@ -52,6 +52,10 @@ func newFleetOn(t *testing.T, c *enrolltest.CA, db *store.DB) *fleet {
 	f.revoker = &revoke.Revoker{Store: db, Log: slog.New(slog.DiscardHandler)}
 	conf := enforcement.Config{Store: db, Signed: f.allSigned, Log: log, Now: c.Now}
 	conf.KeepEvery(time.Hour)
+	conf.Clock(c.Now)
+	for _, f := range change {
+		f(&conf)
+	}
 	f.Registry, err = enforcement.New(t.Context(), conf)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

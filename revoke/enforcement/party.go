@@ -96,14 +96,16 @@ func (e *Registry) hear(r store.EnforcementReport, lagging bool) (heard bool) {
 // refresh takes over what other processes have heard; the first time, what the last
 // run has.
 func (e *Registry) refresh(ctx context.Context) error {
+	if e.Store.Shared() {
+		if err := e.offset.look(ctx, e.Now, e.time); err != nil {
+			return err
+		}
+	}
 	e.mu.Lock()
 	since, first := e.read, e.readAt.IsZero()
 	e.mu.Unlock()
-	if !first && !e.Store.Shared() {
-		return nil
-	}
 	if !first {
-		since = since.Add(-clocksDiffer)
+		since = since.Add(-readAgain)
 	}
 	reports, err := e.Store.EnforcementReports(ctx, since)
 	if err != nil {
@@ -116,11 +118,12 @@ func (e *Registry) refresh(ctx context.Context) error {
 		if r.Reported.After(e.read) {
 			e.read = r.Reported
 		}
+		r = e.offset.incoming(r)
 		s := e.parties[r.Identity].aboutOrNil(r.Issuer)
 		if s == nil && len(e.parties) >= store.MaxRelyingParties || s != nil && !r.Reported.After(s.Reported) {
 			continue
 		}
-		e.hear(r, s != nil && e.lagging(s, r.Issuer, r.Number, r.Reported))
+		e.hear(r, e.lagging(s, r.Issuer, r.Number, r.Reported))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ var (
 // [ErrOtherIssuer] and [ErrTooMany].
 func (e *Registry) Report(ctx context.Context, by Reporter, r Report) error {
 	now := e.Now()
-	if err := r.check(now); err != nil {
+	if err := r.check(e.offset.there(now)); err != nil { // our clock may be the wrong one
 		return err
 	}
 	newest, err := e.newest(ctx, r)

@@ -3,6 +3,7 @@ package enforcement
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -32,20 +33,11 @@ type Summary struct {
 	More    int
 }
 
-// Summary tells of at most so many relying parties. What other replicas heard is
-// at most a second old, and what they wait to write.
+// Summary tells of at most so many relying parties.
 func (e *Registry) Summary(ctx context.Context, limit int) (Summary, error) {
 	now, signed := e.Now(), e.Signed()
-	e.mu.Lock()
-	old := now.Sub(e.readAt) >= time.Second
-	e.mu.Unlock()
-	if err := e.settle(ctx); err != nil {
+	if err := errors.Join(e.settle(ctx), e.catchUp(ctx, time.Second)); err != nil {
 		return Summary{}, err
-	}
-	if old {
-		if err := e.refresh(ctx); err != nil {
-			return Summary{}, err
-		}
 	}
 	out := Summary{Refused: e.refused.Load()}
 	e.mu.Lock()

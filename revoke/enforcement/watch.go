@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	watchPace = 20 * time.Millisecond  // between two words of a Watch, at least
-	watchTick = time.Second            // at most: a party may fall silent
-	watchRead = 100 * time.Millisecond // between two looks at what replicas wrote
-	maxMissed = 100                    // parties that a Progress names
+	watchPace = 20 * time.Millisecond // between two words of a Watch, at least
+	watchTick = time.Second           // at most: a party may fall silent
+	maxMissed = 100                   // parties that a Progress names
 )
 
 // Progress is how far a revocation has come.
@@ -53,6 +52,7 @@ type watch struct {
 	at      time.Time
 	reached map[string]time.Time // by identity; zero: we do not know when
 	changed chan struct{}        // holds a token if something changed
+	told    chan struct{}        // holds a token if another process has heard something
 }
 
 // Watch follows the revocations with CRL numbers from first to last, of which the
@@ -69,16 +69,15 @@ func (e *Registry) Watch(ctx context.Context, first, last int64) iter.Seq2[Progr
 			return
 		}
 		defer e.unwatch(w)
-		tick, read := time.NewTicker(watchTick), time.NewTicker(watchRead)
+		tick := time.NewTicker(watchTick)
 		defer tick.Stop()
-		defer read.Stop()
 		for {
 			ended := ctx.Err() != nil
 			p := e.progress(w)
 			if !yield(p, nil) || p.Done() || ended {
 				return
 			}
-			if err := e.await(ctx, w, tick.C, read.C); err != nil {
+			if err := e.await(ctx, w, tick.C); err != nil {
 				yield(Progress{}, err)
 				return
 			}
@@ -88,7 +87,7 @@ func (e *Registry) Watch(ctx context.Context, first, last int64) iter.Seq2[Progr
 
 // await returns when there may be something new to say. A reader that fails while
 // ctx ends is no error: the last word is said without it.
-func (e *Registry) await(ctx context.Context, w *watch, tick, read <-chan time.Time) error {
+func (e *Registry) await(ctx context.Context, w *watch, tick <-chan time.Time) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -97,11 +96,12 @@ func (e *Registry) await(ctx context.Context, w *watch, tick, read <-chan time.T
 			<-time.After(watchPace)
 			return nil
 		case <-tick:
-			return ignoreEnd(ctx, e.settle(ctx))
-		case <-read:
-			if err := ignoreEnd(ctx, e.refresh(ctx)); err != nil {
+			return ignoreEnd(ctx, errors.Join(e.settle(ctx), e.catchUp(ctx, watchTick/2)))
+		case <-w.told:
+			if err := ignoreEnd(ctx, e.catchUp(ctx, time.Hour)); err != nil {
 				return err
 			}
+			<-time.After(readPause)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func ignoreEnd(ctx context.Context, err error) error {
 
 // watch begins to follow revocations.
 func (e *Registry) watch(ctx context.Context, first, last int64) (*watch, error) {
-	w := &watch{number: last, numbers: map[string]int64{}, reached: map[string]time.Time{}, changed: make(chan struct{}, 1)}
+	w := &watch{number: last, numbers: map[string]int64{}, reached: map[string]time.Time{}, changed: make(chan struct{}, 1), told: make(chan struct{}, 1)}
 	for issuer := range e.Signed() {
 		number, at, err := e.Store.LastRevoked(ctx, issuer, first, last)
 		if errors.Is(err, store.ErrNotFound) {
@@ -131,16 +131,22 @@ func (e *Registry) watch(ctx context.Context, first, last int64) (*watch, error)
 	if len(w.numbers) == 0 {
 		return nil, fmt.Errorf("revocations %d to %d: %w", first, last, store.ErrNotFound)
 	}
-	if err := errors.Join(e.settle(ctx), e.refresh(ctx)); err != nil {
+	e.follow(w) // from now on it is told
+	if err := errors.Join(e.settle(ctx), e.catchUp(ctx, 0)); err != nil {
+		e.unwatch(w)
 		return nil, err
 	}
+	return w, nil
+}
+
+// follow has a watch look at every party, and at all that is heard.
+func (e *Registry) follow(w *watch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, p := range e.parties {
 		w.look(p)
 	}
 	e.watches[w] = true
-	return w, nil
 }
 
 func (e *Registry) unwatch(w *watch) {
