@@ -128,6 +128,7 @@ func builtIn() map[string]Role {
 	self.Names = nil // whatever the daemon is called
 	self.Usages = []Usage{UsageClient, UsageServer}
 	self.Methods = []Method{MethodSelf}
+	self.ShareNames = true // replicas answer to one name
 	roles[RoleCA] = self
 	return roles
 }

@@ -22,7 +22,8 @@ const selfActor = "self"
 
 // Self issues the daemon's own certificate, for TLS as server and client, to the
 // identity ca/<name>, which it makes if need be. dnsNames and ips are where
-// machines reach the daemon. The key is new each time and never leaves memory.
+// machines reach the daemon; they are reserved to the role ca, all replicas of which
+// may have the same. The key is new each time and never leaves memory.
 //
 // The certificate comes about like every other one, is on record and in the audit
 // log, and lives as long as the role ca says; whoever serves with it calls Self
@@ -91,6 +92,7 @@ func (p *selfProof) Settle(tx *store.Tx, cert *store.Certificate) {
 		tx.CreateIdentity(store.Identity{Path: cert.Identity, Role: ca.RoleCA, Name: name, State: store.Active})
 	}
 	cert.Rekey = true
+	cert.AdoptsNames = true // a daemon that was alone held its names alone
 	// The loopback is every machine's own: it is reserved to nobody.
 	cert.DNSNames = slices.DeleteFunc(slices.Clone(cert.DNSNames), func(name string) bool { return name == "localhost" })
 	cert.IPs = slices.DeleteFunc(slices.Clone(cert.IPs), func(text string) bool {

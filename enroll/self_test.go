@@ -2,8 +2,10 @@ package enroll_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 )
 
 // The daemon's own certificate comes through the funnel, for the names that its
@@ -52,6 +55,52 @@ func TestSelfRace(t *testing.T) {
 			require.NoError(t, <-errs)
 		}
 		require.Equal(t, 10, c.Certificates("ca/ca-1"))
+	})
+}
+
+// Replicas have a name of their own each, and the names that machines know them by
+// together, also those that one held before there were others; whoever goes takes none
+// of them along. No other role's identity comes by a name that way.
+func TestSelfSharesNames(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c *enrolltest.CA) {
+		path, names := "ca/betonicad", []string{"ca.hospital.example", "ca-1.hospital.example"}
+		require.NoError(t, c.Store.Update(t.Context(), func(tx *store.Tx) audit.Event { // as before there were replicas
+			tx.CreateIdentity(store.Identity{Path: path, Role: "ca", Name: "betonicad", State: store.Active})
+			tx.InsertCertificate(store.Certificate{
+				Serial: store.Serial{1}, Issuer: c.Issuers.Current().IssuerID(), Identity: path, SPKI: [32]byte{1}, DER: []byte("x"),
+				NotBefore: tx.Now(), NotAfter: tx.Now().Add(time.Hour), Method: "self", Policy: 1, Revision: 1, DNSNames: names,
+			})
+			return audit.Event{Action: "test.write", Actor: "uid:0", Outcome: "ok"}
+		}))
+		holder := func(name, want string) {
+			got, err := c.Store.NameHolder(t.Context(), name)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+		_, err := c.Self(t.Context(), "betonicad", names, nil)
+		require.NoError(t, err)
+		holder("ca.hospital.example", path)
+		_, err = c.Self(t.Context(), "ca-2", names[:1], nil)
+		require.NoError(t, err)
+		holder("ca.hospital.example", "ca/*")
+		holder("ca-1.hospital.example", path)
+		_, err = c.Self(t.Context(), "betonicad", names, nil)
+		require.NoError(t, err)
+
+		_, err = c.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte("[role.device]\ndns = [\"*.hospital.example\"]\n[role.cab]\ndns = [\"*.hospital.example\"]\nshare_names = true"), enroll.AnyVersion)
+		require.NoError(t, err)
+		for _, role := range []string{"device", "cab"} {
+			for i, name := range names {
+				token := c.Token(enroll.TokenRequest{Role: role, Name: fmt.Sprintf("m-%d", i)})
+				_, err := c.Enroll(t.Context(), token, home, dnsCSR(t, enrolltest.NewKey(t), name))
+				require.ErrorIs(t, err, store.ErrNameTaken, role)
+			}
+		}
+		token := c.Token(enroll.TokenRequest{Role: "device", Name: "first"})
+		_, err = c.Enroll(t.Context(), token, home, dnsCSR(t, enrolltest.NewKey(t), "web.hospital.example"))
+		require.NoError(t, err)
+		_, err = c.Self(t.Context(), "ca-2", []string{"web.hospital.example"}, nil)
+		require.ErrorIs(t, err, store.ErrNameTaken)
 	})
 }
 

@@ -30,6 +30,7 @@ type Certificate struct {
 	Revision    int64    // of the identity, as it was decided upon
 	Rekey       bool     // the key must never have been certified before
 	SharesNames bool     // the names are reserved to the whole role
+	AdoptsNames bool     // with SharesNames: also those that one identity of the role held alone
 	DNSNames    []string // names to reserve, in lower case
 	IPs         []string // addresses to reserve, in netip.Addr's text form
 }
@@ -82,11 +83,15 @@ func (t *Tx) InsertCertificate(c Certificate) {
 		role, _ := splitPath(c.Identity)
 		holder = role + "/*"
 	}
+	take := t.takeName
+	if c.SharesNames && c.AdoptsNames {
+		take = func(name, holder string) { t.adoptName(name, holder, c.Identity) }
+	}
 	for _, name := range c.DNSNames {
-		t.takeName(name, holder)
+		take(name, holder)
 	}
 	for _, ip := range c.IPs {
-		t.takeName(ip, holder)
+		take(ip, holder)
 	}
 }
 

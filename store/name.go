@@ -14,6 +14,17 @@ func (t *Tx) takeName(name, holder string) {
 		name, holder)
 }
 
+// adoptName is takeName for a holder "role/*", who may also have what one identity of
+// the role held alone. What the asking identity held alone it keeps.
+func (t *Tx) adoptName(name, holder, own string) {
+	role, _ := splitPath(holder)
+	t.demand(1, ErrNameTaken, `
+		INSERT INTO names (name, holder) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET holder = CASE WHEN names.holder = $3 THEN names.holder ELSE excluded.holder END
+		WHERE names.holder > $4 AND names.holder < $5`,
+		name, holder, own, role+"/", role+"0") // 0 follows on /
+}
+
 // FreeNames gives back every name that is reserved to this identity. Names that
 // a role shares stay.
 func (t *Tx) FreeNames(path string) {
