@@ -22,7 +22,10 @@ type Policies struct {
 	store   *store.DB
 	log     *slog.Logger
 	current atomic.Pointer[ca.Policy]
-	started fileStamp // of the file, when Start looked at it
+
+	// Of the goroutine of Watch.
+	loaded  fileStamp // of the file, when it was last read or written
+	written int64     // version that was in force when the file was last found to be it
 }
 
 func openPolicies(ctx context.Context, db *store.DB, log *slog.Logger) (*Policies, error) {
@@ -106,6 +109,7 @@ func (p *Policies) Set(ctx context.Context, by Actor, filename string, text []by
 			return nil, err
 		}
 		p.log.InfoContext(ctx, "policy in force", "version", next.Version(), "by", by.Name)
+		p.tell(ctx, next.Version())
 		return p.advance(next), nil
 	}
 	return nil, conflictf("the policy is being changed by others right now")

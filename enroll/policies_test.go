@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/enroll/enrolltest"
+	"github.com/betonica/betonica/store/storetest"
 )
 
 // A policy that is set is in force and on record, under the next version; one that
@@ -118,4 +120,64 @@ func TestStartPolicyFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("[role.pump]\nx = 1"), 0o600))
 	require.NoError(t, os.Chtimes(file, newer, newer))
 	require.ErrorContains(t, c.Policies.Start(t.Context(), enroll.Daemon(), file), "policy.toml:2:1")
+}
+
+// Of two daemons on one store each takes over what the other sets, and has its own file
+// say so, which is one change on record; a file that is a version of before does not
+// bring that back by itself, but by whoever writes it anew.
+func TestPolicyOverReplicas(t *testing.T) {
+	c := enrolltest.Open(t, storetest.Postgres(t).Database(t))
+	other, err := enroll.New(t.Context(), enroll.Config{Store: c.Replica(), Issuers: c.Issuers})
+	require.NoError(t, err)
+	first, second := "[role.pump]", "[role.scale]"
+	files := []string{filepath.Join(t.TempDir(), "policy.toml"), filepath.Join(t.TempDir(), "policy.toml")}
+	write := func(i int, text string) { require.NoError(t, os.WriteFile(files[i], []byte(text), 0o640)) }
+	says := func(i int, text string) func() bool {
+		return func() bool { got, _ := os.ReadFile(files[i]); return string(got) == text }
+	}
+	write(0, first)
+	newer := c.Now().Add(time.Second)
+	require.NoError(t, os.Chtimes(files[0], newer, newer))
+	write(1, first)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	hup := make(chan os.Signal)
+	var watching sync.WaitGroup
+	for i, p := range []*enroll.Policies{c.Policies, other.Policies} {
+		require.NoError(t, p.Start(t.Context(), enroll.Daemon(), files[i]))
+		require.EqualValues(t, 2, p.Current().Version())
+		watching.Go(func() { require.NoError(t, p.Watch(ctx, files[i], []chan os.Signal{nil, hup}[i])) })
+	}
+
+	write(0, second)
+	require.Eventually(t, says(1, second), 10*time.Second, 10*time.Millisecond)
+	require.EqualValues(t, 3, other.Policies.Current().Version())
+	info, err := os.Stat(files[1])
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o640), info.Mode().Perm())
+	hup <- syscall.SIGHUP
+	hup <- syscall.SIGHUP // taken when the first is done with
+	require.EqualValues(t, 3, other.Policies.Current().Version())
+
+	again := filepath.Join(t.TempDir(), "policy.toml") // somebody goes back
+	require.NoError(t, os.WriteFile(again, []byte(first), 0o640))
+	require.NoError(t, os.Rename(again, files[1]))
+	require.Eventually(t, says(0, first), 10*time.Second, 10*time.Millisecond)
+	require.EqualValues(t, 4, c.Policies.Current().Version())
+	_, err = c.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte(second), 4)
+	require.NoError(t, err)
+	for i := range files {
+		require.Eventually(t, says(i, second), 10*time.Second, 10*time.Millisecond)
+	}
+	require.Len(t, c.Audit("policy.change"), 5)
+	cancel()
+	watching.Wait()
+
+	// While the daemon was away others went on: its file is of before, however new.
+	write(0, first)
+	newer = c.Now().Add(time.Hour)
+	require.NoError(t, os.Chtimes(files[0], newer, newer))
+	require.NoError(t, c.Policies.Start(t.Context(), enroll.Daemon(), files[0]))
+	require.EqualValues(t, 5, c.Policies.Current().Version())
+	require.True(t, says(0, second)())
 }

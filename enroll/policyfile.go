@@ -16,11 +16,14 @@ const maxPolicyFile = 1 << 20
 // it has stayed the same from one look to the next: an editor may write in parts.
 const watchEvery = time.Second
 
+// askEvery is how often the store is asked which policy is in force, beside being told.
+const askEvery = 3 * time.Second
+
 // Load puts the policy in file in force. If the file cannot be read or parsed, or
 // the store not written, the policy in force stays. A file with the text in force
 // changes nothing.
 func (p *Policies) Load(ctx context.Context, by Actor, file string) error {
-	text, err := readPolicyFile(file)
+	text, _, err := readPolicyFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the policy: %w", err)
 	}
@@ -28,21 +31,42 @@ func (p *Policies) Load(ctx context.Context, by Actor, file string) error {
 	return err
 }
 
+// reload is Load, for Watch: what is loaded now is not loaded again.
+func (p *Policies) reload(ctx context.Context, file string) error {
+	text, stamp, err := readPolicyFile(file)
+	p.loaded = stamp
+	if err != nil {
+		return fmt.Errorf("reading the policy: %w", err)
+	}
+	_, err = p.Set(ctx, Daemon(), file, text, AnyVersion)
+	return err
+}
+
 // Start loads the policy file of a daemon that starts. The store's version is the
-// truth: a file that was last written before the policy in force was set, through
-// the admin API or by another replica, is left alone, and the log says so.
+// truth: a file that is a version of before is written over with the one in force. One
+// that is on no record, and was last written before the policy in force was set, is
+// left alone, and the log says so.
 func (p *Policies) Start(ctx context.Context, by Actor, file string) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return fmt.Errorf("reading the policy: %w", err)
 	}
-	p.started = fileStamp{info.ModTime(), info.Size()}
+	p.loaded = stampOf(file)
 	record, err := p.store.CurrentPolicy(ctx)
 	if err != nil {
 		return err
 	}
+	if record.Version > 0 {
+		if _, err := p.Refresh(ctx); err != nil {
+			return err
+		}
+		ours, err := p.replaceStale(ctx, file)
+		if ours || err != nil {
+			return err
+		}
+	}
 	if record.Version > 0 && info.ModTime().Before(record.Loaded) {
-		text, err := readPolicyFile(file)
+		text, _, err := readPolicyFile(file)
 		if err == nil && string(text) != string(record.Text) {
 			p.log.WarnContext(ctx, "the policy in force is newer than the policy file, which is not loaded: touch the file to load it",
 				"file", file, "version", record.Version, "by", record.Actor)
@@ -52,31 +76,54 @@ func (p *Policies) Start(ctx context.Context, by Actor, file string) error {
 	return p.Load(ctx, by, file)
 }
 
-// Watch loads file whenever it has changed, and at once whenever reload says so
-// (on SIGHUP), until ctx ends; then it returns nil. What goes wrong with the file
-// goes into the log, and the policy in force stays. Start must have returned.
-// reload may be nil.
+// Watch keeps the policy in force and the file the same until ctx ends; then it returns
+// nil. It loads file whenever it has changed, and whenever reload says so (on SIGHUP),
+// and writes it when another policy has come in force, here or on another replica: what
+// others set is in force here about a second later. What goes wrong with the file goes
+// into the log, and the policy in force stays. Start must have returned. reload may be
+// nil.
 func (p *Policies) Watch(ctx context.Context, file string, reload <-chan os.Signal) error {
-	look := time.NewTicker(watchEvery)
+	word := make(chan struct{}, 1)
+	defer p.store.OnNotice(policyTopic, func(string) {
+		select {
+		case word <- struct{}{}:
+		default:
+		}
+	})()
+	look, ask := time.NewTicker(watchEvery), time.NewTicker(askEvery)
 	defer look.Stop()
-	loaded := p.started
-	seen := loaded
+	defer ask.Stop()
+	seen := p.loaded
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-word:
+			if p.follow(ctx, file) {
+				seen = p.loaded
+			}
+			continue
+		case <-ask.C: // the word may have been lost
+			if p.follow(ctx, file) {
+				seen = p.loaded
+			}
+			continue
 		case <-reload:
 			seen = stampOf(file)
+			if seen == p.loaded && p.follow(ctx, file) { // nobody wrote it, so nobody wants to go back to it
+				continue
+			}
 		case <-look.C:
 			now := stampOf(file)
 			settled := now == seen
 			seen = now
-			if now == loaded || !settled {
+			if now == p.loaded || !settled {
 				continue
 			}
 		}
-		loaded = seen
-		if err := p.Load(ctx, Daemon(), file); err != nil {
+		err := p.reload(ctx, file)
+		seen = p.loaded
+		if err != nil {
 			p.log.ErrorContext(ctx, "the policy file is not loaded, the policy in force stays", "file", file, "version", p.Current().Version(), "err", err)
 		}
 	}
@@ -97,18 +144,21 @@ func stampOf(file string) fileStamp {
 	return fileStamp{info.ModTime(), info.Size()}
 }
 
-func readPolicyFile(file string) ([]byte, error) {
+// readPolicyFile reads a file, and says which state of it was read.
+func readPolicyFile(file string) ([]byte, fileStamp, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil, fileStamp{}, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxPolicyFile+1))
+	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, fileStamp{}, err
 	}
-	if len(text) > maxPolicyFile {
-		return nil, errors.New(file + " is larger than 1 MiB")
+	stamp := fileStamp{info.ModTime(), info.Size()}
+	text, err := io.ReadAll(io.LimitReader(f, maxPolicyFile+1))
+	if err == nil && len(text) > maxPolicyFile {
+		err = errors.New(file + " is larger than 1 MiB")
 	}
-	return text, nil
+	return text, stamp, err
 }
