@@ -7,12 +7,17 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/store"
 )
+
+// keysTopic is the notice of a deposit; its payload is the version.
+const keysTopic = "keys"
 
 // A custody keeps the files of this host and the deposit in a shared store the same: a
 // ceremony that was held here is deposited, and one that was held elsewhere is taken
@@ -24,7 +29,11 @@ type custody struct {
 	log    *slog.Logger
 
 	settled int64         // version of the deposit that was last found to be ours
+	tried   int64         // version that was last looked at
+	failed  bool          // settle is to be called again
 	word    chan struct{} // somebody else may have deposited others
+
+	trouble atomic.Pointer[error] // why the deposit could not be taken over; nil: it could
 }
 
 // openCustody returns nil for a store that is of this host alone.
@@ -49,30 +58,14 @@ func (c *custody) begin(ctx context.Context, ours *secrets) *secrets {
 	return s
 }
 
-// heard is told when stale may say something new.
-func (c *custody) heard() <-chan struct{} {
-	if c == nil {
-		return nil
-	}
-	return c.word
-}
-
-// stale says whether there is another deposit than when it was last settled.
-func (c *custody) stale(ctx context.Context) bool {
-	if c == nil {
-		return false
-	}
-	version, err := c.store.DepositVersion(ctx)
-	return err == nil && version != c.settled // without a store others have worse to say
-}
-
 // settle returns what is in force after ours, which the files of this host hold: ours
 // as well, and then it is deposited; or the deposit, and then the files hold that. Of
 // two ceremonies that were held at once the one stands that was deposited first, and
 // the files of the other are put aside.
 //
 // A deposit that nobody made who has the CA's keys is replaced, and the log says so.
-func (c *custody) settle(ctx context.Context, ours *secrets) (*secrets, error) {
+func (c *custody) settle(ctx context.Context, ours *secrets) (_ *secrets, err error) {
+	defer func() { c.failed = err != nil }()
 	unlock, err := lockCeremony(c.layout.rosterLock())
 	if err != nil {
 		return nil, err
@@ -98,37 +91,51 @@ func (c *custody) settleOnce(ctx context.Context, local *deposit, ours *secrets)
 	if err != nil {
 		return nil, err
 	}
+	c.tried = stored.Version
 	there, err := c.read(stored, ours.sealer)
 	if errors.Is(err, errForeign) {
 		c.log.ErrorContext(ctx, "the deposit is replaced: somebody else wrote into the database", "version", stored.Version, "error", err)
 		return ours, c.put(ctx, local, ours, stored.Version, c.settled+1)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if there.same(local) {
-		c.settled = stored.Version
+	if err == nil && there.same(local) {
+		c.agree(stored.Version)
 		return ours, nil
 	}
-	theirs, err := c.open(there)
-	if err != nil {
-		return nil, fmt.Errorf("opening deposit %d: %w", stored.Version, err)
+	var theirs *secrets
+	if err == nil {
+		theirs, err = c.open(there)
 	}
-	behind, ahead := theirs.follows(ours), ours.follows(theirs)
-	if ahead && !behind {
+	if err == nil && ours.follows(theirs) && !theirs.follows(ours) {
 		return ours, c.put(ctx, local, ours, stored.Version, stored.Version+1)
 	}
-	if !behind || ahead {
-		if err := c.putAside(local); err != nil {
-			return nil, err
-		}
+	if err == nil {
+		err = c.takeOver(local, there, theirs.follows(ours) && !ours.follows(theirs))
 	}
-	if err := there.write(c.layout, replaceFile); err != nil {
+	if err != nil {
+		err = fmt.Errorf("deposit %d: %w", stored.Version, err)
+		c.trouble.Store(&err)
 		return nil, err
 	}
-	c.settled = stored.Version
+	c.agree(stored.Version)
 	c.log.InfoContext(ctx, "took over the keys that another replica deposited", "version", stored.Version, "revision", theirs.roster.Revision)
 	return theirs, nil
+}
+
+// takeOver writes the files of a deposit. Those that it does not follow on are put
+// aside.
+func (c *custody) takeOver(local, there *deposit, follows bool) error {
+	if !follows {
+		if err := c.putAside(local); err != nil {
+			return err
+		}
+	}
+	return there.write(c.layout, replaceFile)
+}
+
+// agree notes that the files of this host and the deposit are the same.
+func (c *custody) agree(version int64) {
+	c.settled, c.tried = version, version
+	c.trouble.Store(nil)
 }
 
 // read reads a deposit that whoever has the CA's keys made.
@@ -170,7 +177,10 @@ func (c *custody) put(ctx context.Context, local *deposit, ours *secrets, replac
 	if err := local.put(ctx, c.store, ours.sealer, replaces, c.config.Server.Replica.String()); err != nil {
 		return err
 	}
-	c.settled = version
+	c.agree(version)
+	if err := c.store.Notify(ctx, keysTopic, strconv.FormatInt(version, 10)); err != nil {
+		c.log.WarnContext(ctx, "the other replicas learn of the keys a little later", "error", err)
+	}
 	c.log.InfoContext(ctx, "deposited the keys for the other replicas", "version", version, "revision", ours.roster.Revision)
 	return nil
 }

@@ -181,6 +181,7 @@ func (i *issuance) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	defer i.custody.listen()()
 	look := time.NewTicker(depositCheck)
 	defer look.Stop()
 	timer := time.NewTimer(i.next(restCheck))
@@ -197,13 +198,17 @@ func (i *issuance) Run(ctx context.Context) error {
 				continue
 			}
 			err = i.reload(ctx)
-		case <-look.C: // what was said may not have been heard
+		case <-look.C: // the word may have been lost
 			if !i.custody.stale(ctx) {
 				continue
 			}
 			err = i.reload(ctx)
 		case <-timer.C:
-			err = i.take(ctx, i.known())
+			if i.custody.unsettled() {
+				err = i.reload(ctx)
+			} else {
+				err = i.take(ctx, i.known())
+			}
 		}
 		wait := restCheck
 		if err != nil && ctx.Err() == nil {
@@ -248,5 +253,5 @@ func (i *issuance) Health() error {
 	if _, revoked := i.validation.root.Revoked(current); revoked {
 		return store.InTrouble(store.TroubleIssuer, fmt.Errorf("the root revoked %q, which issues: make the next intermediate with betonicad rotate", current.Subject))
 	}
-	return nil
+	return store.InTrouble(store.TroubleIssuer, i.custody.Health())
 }
