@@ -86,7 +86,8 @@ func TestDoctorFinds(t *testing.T) {
 			replace(t, d.database(), file)
 		}, 0, "store", doctor.Failed, "corrupt: ", "betonicad restore"},
 		{"newer schema", func(t *testing.T, d layout) {
-			tamper(t, d, `INSERT INTO migrations (number, name, applied_at) VALUES (9999, 'future', 0)`)
+			tamper(t, d, `INSERT INTO migrations (number, name, applied_at) VALUES (9999, 'future', 0)`,
+				`INSERT OR REPLACE INTO meta (key, value) VALUES ('schema_oldest', CAST('9999' AS BLOB))`)
 		}, 0, "store", doctor.Failed, "newer-schema: ", "run the newer version"},
 		{"another store", func(t *testing.T, d layout) {
 			tamper(t, d, `DELETE FROM checkpoints`, `DELETE FROM audit_tiles`, `DELETE FROM audit`)
