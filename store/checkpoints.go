@@ -30,10 +30,15 @@ func (d *DB) Run(ctx context.Context) error {
 		defer close(pruned)
 		d.upkeep(ctx)
 	}()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		d.watchStanding(ctx)
+	}()
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
 	for {
-		if _, err := d.SignCheckpoint(ctx); err != nil && ctx.Err() == nil {
+		if _, err := d.SignCheckpoint(ctx); err != nil && ctx.Err() == nil && d.Stopped() == nil {
 			d.cfg.Log.Error("the log's checkpoint was not signed", "error", err)
 		}
 		select {
@@ -44,7 +49,11 @@ func (d *DB) Run(ctx context.Context) error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		_, err := d.SignCheckpoint(last)
+		if d.Stopped() != nil {
+			err = nil // Health says so
+		}
 		<-pruned
+		<-watched
 		return errors.Join(err, <-maintained)
 	}
 }
@@ -58,6 +67,9 @@ func (d *DB) SignCheckpoint(ctx context.Context) (audit.SignedCheckpoint, error)
 	l := d.log
 	l.signing.Lock()
 	defer l.signing.Unlock()
+	if err := d.Stopped(); err != nil {
+		return audit.SignedCheckpoint{}, err
+	}
 	tree, now := l.head.Load(), d.cfg.Now().UTC()
 	if last := l.signed.Load(); last != nil && last.Size == tree.Size() && now.Sub(last.At) < checkpointIdle {
 		return *last, nil

@@ -20,6 +20,9 @@ type health struct {
 // program has changed the database while this process was away, and damage that
 // somebody read.
 func (d *DB) Health() error {
+	if err := d.Stopped(); err != nil {
+		return err
+	}
 	if err := d.feed.refusal(); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/store/audit"
@@ -81,6 +82,8 @@ type DB struct {
 	opened time.Time // by our clock
 	said   Said      // when it was opened
 	seen   Seen
+
+	stopped atomic.Pointer[error] // why nothing is signed any more
 }
 
 // Open opens the store and brings its schema up to date: see [Config] for what
@@ -176,6 +179,9 @@ func (d *DB) Close() error {
 //
 // fn runs in the caller's goroutine. It only collects: it must not block.
 func (d *DB) Update(ctx context.Context, fn func(*Tx) audit.Event) error {
+	if err := d.Stopped(); err != nil {
+		return err
+	}
 	tx := Tx{now: d.cfg.Now()}
 	event := fn(&tx)
 	return d.write(ctx, &call{demands: tx.demands, revokes: tx.revokes, events: []audit.Event{event}})

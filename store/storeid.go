@@ -126,9 +126,11 @@ func (d *DB) nameStore(ctx context.Context, id string) error {
 	})
 }
 
+const readStanding = `SELECT key, value FROM meta WHERE key IN ('incarnation', 'incarnations', 'restored', 'set-back')`
+
 // readSaid reads what the store says of itself.
 func (d *DB) readSaid(ctx context.Context) error {
-	rows, err := d.reads.query(ctx, `SELECT key, value FROM meta WHERE key IN ('incarnation', 'incarnations', 'restored', 'set-back')`)
+	rows, err := d.reads.query(ctx, readStanding)
 	if err != nil {
 		return fmt.Errorf("reading the store's name: %w", err)
 	}
