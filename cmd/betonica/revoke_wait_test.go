@@ -153,3 +153,29 @@ func TestStatusParties(t *testing.T) {
 	d.says(http.StatusOK, adminapi.Status{Ready: true})
 	require.Contains(t, x.ok("status"), "none reports what it enforces")
 }
+
+// Where several daemons share a database the status lists them; of one alone it says
+// nothing.
+func TestStatusReplicas(t *testing.T) {
+	x, d := talk(t)
+	x.now = noon
+	all := []adminapi.Replica{
+		{Name: "ca-1", Version: "v1.2.0", URL: "https://10.0.0.1:8443", Started: noon.Add(-time.Hour), Live: true, Eldest: true, Seen: 41},
+		{Name: "ca-2", Version: "v1.2.1", URL: "https://10.0.0.2:8443", Started: noon.Add(-time.Minute), Live: true, Self: true, Seen: 42},
+		{Name: "ca-3", Version: "v1.2.0", URL: "https://10.0.0.3:8443", Started: noon, Seen: 7},
+	}
+	d.says(http.StatusOK, adminapi.Status{Ready: true, Replicas: all})
+	text := x.ok("status")
+	for _, want := range []string{
+		"replicas         3, 2 live\n",
+		"REPLICA  STATE         SEEN  STARTED     VERSION  URL\n",
+		"ca-1     live, eldest  41    60 min ago  v1.2.0   https://10.0.0.1:8443\n",
+		"ca-2     live, asked   42    1 min ago   v1.2.1   https://10.0.0.2:8443\n",
+		"ca-3     gone          7     now         v1.2.0   https://10.0.0.3:8443\n",
+	} {
+		require.Contains(t, text, want)
+	}
+	require.Contains(t, x.ok("status", "-o", "json"), `"name": "ca-3"`)
+	d.says(http.StatusOK, adminapi.Status{Ready: true, Replicas: all[:1]})
+	require.NotContains(t, x.ok("status"), "eplica")
+}

@@ -62,10 +62,14 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		{"policy", fmt.Sprintf("version %d", s.Policy)},
 		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects},
 		{"certificates", fmt.Sprintf("%d live", s.Certificates)}, {"tokens", fmt.Sprintf("%d open", s.Tokens)},
+		{"replicas", replicasSummary(s.Replicas)},
 		{"relying parties", partiesSummary(s.RelyingParties)}, {"false reports", refusedSummary(s.RelyingParties)},
 		{"log", log}, {"log key", s.LogKey},
 	})
 	if err != nil || form != asTable {
+		return err
+	}
+	if err := writeReplicas(env, s.Replicas); err != nil {
 		return err
 	}
 	return writeParties(env, s.RelyingParties)

@@ -285,6 +285,8 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, s.Entries, s.Checkpointed)
 	require.Equal(t, f.urls, s.URLs)
 	require.Equal(t, f.Authority.IssuerID(), s.Issuer.KeyID)
+	require.Len(t, s.Replicas, 1)
+	require.True(t, s.Replicas[0].Live && s.Replicas[0].Eldest && s.Replicas[0].Self)
 }
 
 // request sends a request by hand, over mutual TLS as an admin.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -31,13 +32,17 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 	if err != nil {
 		return err
 	}
+	replicas, err := a.replicas(r.Context())
+	if err != nil {
+		return err
+	}
 	out := adminapi.Status{
 		Version: a.Version, Started: a.Started, TrustDomain: a.Issuers.TrustDomain(), URLs: a.URLs, Ready: true,
 		Root: issuerOf(a.Issuers.Root()), Issuer: issuerOf(a.Issuers.Current().Certificate()), Issuers: issuers, Rotation: rotation,
 		Policy: a.Registrar.Policies.Current().Version(), Identities: map[string]int64{}, Suspects: counts.Suspects,
 		Certificates: counts.Live - counts.Revoked, Tokens: counts.OpenTokens,
-		RelyingParties: relyingPartiesOf(parties),
-		Entries:        counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
+		Replicas: replicas, RelyingParties: relyingPartiesOf(parties),
+		Entries: counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
 	}
 	for state, n := range counts.Identities {
 		out.Identities[string(state)] = n
@@ -46,6 +51,24 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 		out.Ready, out.Reason = false, err.Error()
 	}
 	return reply(w, http.StatusOK, out)
+}
+
+// replicas lists the daemons on the database; tools, which have no name, are none.
+func (a *Admin) replicas(ctx context.Context) ([]adminapi.Replica, error) {
+	all, err := a.Store.Replicas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []adminapi.Replica{}
+	for _, r := range all {
+		if r.Name == "" && !r.Self {
+			continue
+		}
+		out = append(out, adminapi.Replica{
+			Name: r.Name, Version: r.Version, URL: r.URL, Started: r.Started, Live: r.Live, Eldest: r.Eldest, Self: r.Self, Seen: r.Seen,
+		})
+	}
+	return out, nil
 }
 
 func issuerOf(cert *x509.Certificate) adminapi.Issuer {

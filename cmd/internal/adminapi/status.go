@@ -26,6 +26,9 @@ type Status struct {
 	Certificates int64 `json:"live_certificates"`
 	// Tokens is how many could still be spent.
 	Tokens int64 `json:"open_tokens"`
+	// Replicas are the daemons on the database, the one that started first before the
+	// others, this one among them. Nothing vouches for what they say of themselves.
+	Replicas []Replica `json:"replicas"`
 	// RelyingParties are those that report which revocations they enforce.
 	RelyingParties RelyingParties `json:"relying_parties"`
 	// Entries is the size of the audit log, Checkpointed how much of it the
@@ -34,6 +37,18 @@ type Status struct {
 	Checkpointed int64 `json:"audit_checkpointed"`
 	// LogKey is what checkpoints are verified with (a C2SP verifier key).
 	LogKey string `json:"audit_key"`
+}
+
+// A Replica is one of the daemons on a database.
+type Replica struct {
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	URL     string    `json:"url"`
+	Started time.Time `json:"started_at"`
+	Live    bool      `json:"live"`   // it renewed its lease within the last half second
+	Eldest  bool      `json:"eldest"` // of those that live: it does what one of them does for all
+	Self    bool      `json:"self"`   // it is the one that was asked
+	Seen    int64     `json:"seen"`   // greatest CRL number that it has applied
 }
 
 // URLs are the daemon's real addresses.
