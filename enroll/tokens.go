@@ -16,7 +16,7 @@ import (
 
 // Bounds of a token.
 const (
-	maxTTL     = 24 * time.Hour
+	maxTTL     = store.MaxTokenLife
 	defaultTTL = time.Hour
 	maxUses    = 100_000
 )

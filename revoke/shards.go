@@ -66,7 +66,7 @@ func (p *Publisher) runShards(ctx context.Context) {
 func (p *Publisher) spread(ctx context.Context) error {
 	need := 1
 	if p.MaxBytes > 0 {
-		counts, err := p.Store.CountByIssuer(ctx, time.Now())
+		counts, err := p.Store.CountByIssuer(ctx)
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ type IdentityFilter struct {
 	Search string // what the name begins with
 }
 
-// Identities lists identities in the order of their paths, or of their names
-// where Search is given without Role.
+// Identities lists identities in the order of their paths, or of their names where
+// Search is given without Role, Owner and a state other than active.
 func (d *DB) Identities(ctx context.Context, f IdentityFilter, p Page) ([]Identity, string, error) {
 	after, err := p.key(0)
 	if err != nil {
@@ -46,7 +46,13 @@ func (d *DB) Identities(ctx context.Context, f IdentityFilter, p Page) ([]Identi
 }
 
 // byName says whether the list is ordered by name.
-func (f IdentityFilter) byName() bool { return f.Search != "" && f.Role == "" && f.Owner == "" }
+func (f IdentityFilter) byName() bool {
+	return f.Search != "" && f.Role == "" && f.Owner == "" && !f.rare()
+}
+
+// rare says whether the list is of a state that is not the usual one, which has an
+// index of its own.
+func (f IdentityFilter) rare() bool { return f.State != "" && f.State != Active }
 
 // key returns what the list is ordered by.
 func (f IdentityFilter) key(id Identity) []byte {
@@ -56,9 +62,9 @@ func (f IdentityFilter) key(id Identity) []byte {
 	return []byte(id.Path)
 }
 
-// query chooses the index that narrows the list most: owner, then role with the
-// beginning of the name, then the beginning of the name, then a state that is
-// not the usual one. Whatever the index does not cover is filtered.
+// query chooses the index that narrows the list most: owner, then a state that is not
+// the usual one, then the beginning of the name, then role with the beginning of the
+// name. Whatever the index does not cover is filtered.
 func (f IdentityFilter) query(after string, limit int) (string, []any) {
 	const columns = `SELECT ` + identityColumns + ` FROM identities i `
 	const rest = ` AND ($3 = '' OR i.role = $3) AND ($4 = '' OR i.state = $4) AND i.name >= $5 AND i.name < $6 `
@@ -73,11 +79,14 @@ func (f IdentityFilter) query(after string, limit int) (string, []any) {
 		name, role := splitPath(after)
 		return columns + `WHERE i.name >= $1 AND i.name < $2 AND (i.name, i.role) > ($3, $4) AND ($5 = '' OR i.state = $5)
 			ORDER BY i.name, i.role LIMIT $6`, []any{from, to, name, role, string(f.State), limit}
+	case f.rare() && f.Role != "":
+		return columns + `WHERE i.state = $1 AND i.state <> 'active' AND i.path > $2` + rest + `AND i.path >= $7 AND i.path < $8 ORDER BY i.path LIMIT $9`,
+			[]any{string(f.State), after, f.Role, string(f.State), from, to, f.Role + "/" + from, f.Role + "/" + to, limit}
+	case f.rare():
+		return columns + `WHERE i.state = $1 AND i.state <> 'active' AND i.path > $2` + rest + `ORDER BY i.path LIMIT $7`, args(string(f.State))
 	case f.Role != "":
 		return columns + `WHERE i.path >= $1 AND i.path > $2` + rest + `AND i.path < $7 ORDER BY i.path LIMIT $8`,
 			[]any{f.Role + "/" + from, after, f.Role, string(f.State), from, to, f.Role + "/" + to, limit}
-	case f.State != "" && f.State != Active:
-		return columns + `WHERE i.state = $1 AND i.state <> 'active' AND i.path > $2` + rest + `ORDER BY i.path LIMIT $7`, args(string(f.State))
 	}
 	return columns + `WHERE i.path > $1 AND ($2 = '' OR i.state = $2) ORDER BY i.path LIMIT $3`, []any{after, string(f.State), limit}
 }

@@ -45,9 +45,38 @@ type IssuerCount struct {
 	Last    time.Time // when its last certificate ends
 }
 
-// CountByIssuer counts what ends after a time, by issuer. Issuers that have nothing
-// are absent. Like [DB.Counts], it reads an index entry for each certificate.
-func (d *DB) CountByIssuer(ctx context.Context, after time.Time) (map[string]IssuerCount, error) {
+// LiveIssuers says which issuers have certificates that end after a time. It looks for
+// one of each, those first that end first.
+func (d *DB) LiveIssuers(ctx context.Context, after time.Time) (map[string]bool, error) {
+	rows, err := d.reads.query(ctx, `
+		SELECT s.key_id FROM issuers s
+		WHERE EXISTS (SELECT 1 FROM certificates c WHERE c.issuer = s.id AND c.not_after > $1)
+		ORDER BY s.key_id`, after.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("looking for issuers that have certificates: %w", err)
+	}
+	defer rows.Close()
+	live := map[string]bool{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, fmt.Errorf("looking for issuers that have certificates: %w", err)
+		}
+		live[key] = true
+	}
+	return live, rows.Err()
+}
+
+// CountByIssuer counts the certificates that are in time, by issuer. Issuers that have
+// nothing are absent. Like [DB.Counts], it reads an index entry for each certificate,
+// and is some minutes old in a large store. The map is not to be changed.
+func (d *DB) CountByIssuer(ctx context.Context) (map[string]IssuerCount, error) {
+	return d.byIssuer.get(ctx, &d.counting, func(ctx context.Context) (map[string]IssuerCount, error) {
+		return d.countByIssuer(ctx, d.cfg.Now())
+	})
+}
+
+func (d *DB) countByIssuer(ctx context.Context, after time.Time) (map[string]IssuerCount, error) {
 	counts := map[string]IssuerCount{}
 	for _, read := range []struct {
 		query string
@@ -86,10 +115,17 @@ func (d *DB) CountByIssuer(ctx context.Context, after time.Time) (map[string]Iss
 	return counts, nil
 }
 
-// CountReplaced counts, by issuer, what ends after a time and is not revoked, yet
-// nobody's certificate any more: it was renewed, or is of a role whose identities get a
-// new one at each start. It reads two index entries for each certificate.
-func (d *DB) CountReplaced(ctx context.Context, after time.Time, role string) (map[string]int64, error) {
+// CountReplaced counts, by issuer, what is in time and not revoked, yet nobody's
+// certificate any more: it was renewed, or is of a role whose identities get a new one
+// at each start, the same role in every call. It reads two index entries for each
+// certificate, and is some minutes old in a large store. The map is not to be changed.
+func (d *DB) CountReplaced(ctx context.Context, role string) (map[string]int64, error) {
+	return d.replaced.get(ctx, &d.counting, func(ctx context.Context) (map[string]int64, error) {
+		return d.countReplaced(ctx, d.cfg.Now(), role)
+	})
+}
+
+func (d *DB) countReplaced(ctx context.Context, after time.Time, role string) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for _, read := range []struct {
 		query string

@@ -185,3 +185,36 @@ func collect(t *testing.T, page func(Page) ([]string, string, error), limit int,
 		between()
 	}
 }
+
+// However many tokens match nothing, a call looks at a bounded number of them, and
+// whoever follows the cursors sees all that match.
+func TestTokensWindow(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		want := token(t, d, 1)
+		must(t, d, func(tx *Tx) {
+			for range 2*tokenWindow + 10 {
+				spent := newToken(tx, 1)
+				tx.demand(1, nil, `UPDATE tokens SET uses = 1, role = 'service', created_at = created_at + $1 WHERE id = $2`, 1+len(tx.demands)%3, spent[:])
+			}
+		})
+		for _, f := range []TokenFilter{{Open: true}, {Role: "device"}} {
+			var found []TokenID
+			var p Page
+			parts := 0
+			for ; parts == 0 || p.After != ""; parts++ {
+				tokens, next, err := d.Tokens(t.Context(), f, p)
+				require.NoError(t, err)
+				for _, k := range tokens {
+					found = append(found, k.ID)
+				}
+				p.After = next
+			}
+			require.Equal(t, []TokenID{want}, found)
+			require.Equal(t, 3, parts)
+		}
+		all, next, err := d.Tokens(t.Context(), TokenFilter{Role: "service"}, Page{Limit: 1000})
+		require.NoError(t, err)
+		require.Len(t, all, 1000)
+		require.NotEmpty(t, next)
+	})
+}

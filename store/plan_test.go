@@ -86,7 +86,7 @@ func readAll(t *testing.T, d *DB) {
 	identity(t, d, "device/a")
 	c := issued(t, d, "device/a")
 	id := token(t, d, 1)
-	for _, f := range []IdentityFilter{{}, {Role: "device"}, {Owner: "o"}, {Search: "a"}, {State: Pending}, {State: Active}, {Role: "device", Search: "a", State: Active}} {
+	for _, f := range []IdentityFilter{{}, {Role: "device"}, {Owner: "o"}, {Search: "a"}, {State: Pending}, {State: Active}, {Role: "device", Search: "a", State: Active}, {Role: "device", State: Pending}, {Search: "a", State: Pending}} {
 		_, _, err := d.Identities(ctx, f, Page{})
 		require.NoError(t, err)
 	}

@@ -34,7 +34,7 @@ func TestCounts(t *testing.T) {
 		}, counts)
 
 		must(t, d, func(tx *Tx) { tx.ClearSuspect(device(1)) })
-		counts, err = d.Counts(t.Context())
+		counts, err = d.count(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, counts.Suspects)
 		stats := d.Stats()

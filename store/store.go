@@ -77,6 +77,12 @@ type DB struct {
 	nonces nonces
 	clock  clock
 	feed   feed
+
+	counts   recent[Counts]
+	byIssuer recent[map[string]IssuerCount]
+	replaced recent[map[string]int64]
+	counting sync.WaitGroup // of those that are made beside
+
 	leave  func()    // ends what keeps the feed
 	schema int       // newest that this program knows
 	opened time.Time // by our clock
@@ -164,6 +170,7 @@ func (d *DB) start(ctx context.Context, ours bool) error {
 // closes the store. Run must have returned.
 func (d *DB) Close() error {
 	d.writer.close()
+	d.counting.Wait()
 	d.leave()
 	return errors.Join(d.reads.close(), d.engine.close())
 }

@@ -144,48 +144,92 @@ type TokenFilter struct {
 	Open bool   // only those that can still be used
 }
 
-// Tokens lists tokens, the newest first.
+// tokenWindow bounds how many tokens one call looks at to find those that match.
+const tokenWindow = 2000
+
+// Tokens lists tokens, the newest first. Only the list of all, and that of a name,
+// follow an index alone: a part of another may hold fewer tokens than asked for, even
+// none, and yet have a cursor that goes on. Of tokens that can still be used none is
+// older than [MaxTokenLife].
 func (d *DB) Tokens(ctx context.Context, f TokenFilter, p Page) ([]Token, string, error) {
-	created, id := int64(1<<62), []byte{}
+	before := tokenPlace{1 << 62, []byte{}}
 	switch after, err := p.key(8 + len(TokenID{})); {
 	case err != nil:
 		return nil, "", err
 	case after != nil:
-		created, id = splitNumbered(after)
+		before.created, before.id = splitNumbered(after)
 	}
+	now := d.cfg.Now()
+	from, ends, err := d.tokenWindow(ctx, f, before)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing tokens: %w", err)
+	}
+	if oldest := now.Add(-MaxTokenLife).UnixMilli(); f.Open && from.created < oldest {
+		from, ends = tokenPlace{oldest, []byte{}}, true
+	}
+	tokens, err := d.tokensBetween(ctx, f, from, before, now, p.limit()+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing tokens: %w", err)
+	}
+	tokens, next := cut(tokens, p.limit(), func(t Token) []byte { return numbered(t.Created.UnixMilli(), t.ID[:]) })
+	if next == "" && !ends {
+		next = cursor(numbered(from.created, from.id))
+	}
+	return tokens, next, nil
+}
+
+// A tokenPlace is where a token stands in the order of their making.
+type tokenPlace struct {
+	created int64
+	id      []byte
+}
+
+// tokenWindow returns how far back to look, and whether that is the end of the list.
+func (d *DB) tokenWindow(ctx context.Context, f TokenFilter, before tokenPlace) (from tokenPlace, ends bool, err error) {
+	if f == (TokenFilter{}) || f.Role != "" && f.Name != "" && !f.Open {
+		return tokenPlace{-1, []byte{}}, true, nil
+	}
+	err = d.reads.row(ctx, `
+		SELECT t.created_at, t.id FROM tokens t
+		WHERE (t.created_at, t.id) < ($1, $2) ORDER BY t.created_at DESC, t.id DESC LIMIT 1 OFFSET $3`,
+		[]any{before.created, before.id, tokenWindow - 1}, &from.created, &from.id)
+	if isNotFound(err) {
+		return tokenPlace{-1, []byte{}}, true, nil
+	}
+	return from, false, err
+}
+
+// tokensBetween returns the newest tokens of a stretch that match.
+func (d *DB) tokensBetween(ctx context.Context, f TokenFilter, from, before tokenPlace, now time.Time, limit int) ([]Token, error) {
 	const columns = `SELECT ` + tokenColumns + ` FROM tokens t `
-	const rest = ` AND (CAST($5 AS BIGINT) = 0 OR t.expires_at > $5 AND t.uses < t.max_uses AND t.revoked_at IS NULL)
-		ORDER BY t.created_at DESC, t.id DESC LIMIT $6`
+	const rest = ` AND (t.created_at, t.id) >= ($5, $6) AND (CAST($7 AS BIGINT) = 0 OR t.expires_at > $7 AND t.uses < t.max_uses AND t.revoked_at IS NULL)
+		ORDER BY t.created_at DESC, t.id DESC LIMIT $8`
 	query := columns + `WHERE (t.created_at, t.id) < ($1, $2) AND ($3 = '' OR t.role = $3) AND ($4 = '' OR t.name = $4)` + rest
 	if f.Role != "" && f.Name != "" {
 		query = columns + `WHERE (t.created_at, t.id) < ($1, $2) AND t.role = $3 AND t.name = $4` + rest
 	}
 	var open int64
 	if f.Open {
-		open = d.cfg.Now().UnixMilli()
+		open = now.UnixMilli()
 	}
-	rows, err := d.reads.query(ctx, query, created, id, f.Role, f.Name, open, p.limit()+1)
+	rows, err := d.reads.query(ctx, query, before.created, before.id, f.Role, f.Name, from.created, from.id, open, limit)
 	if err != nil {
-		return nil, "", fmt.Errorf("listing tokens: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
 	var tokens []Token
 	for rows.Next() {
 		var r tokenRow
 		if err := rows.Scan(r.dest()...); err != nil {
-			return nil, "", fmt.Errorf("listing tokens: %w", err)
+			return nil, err
 		}
 		token, err := r.token()
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		tokens = append(tokens, token)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, "", fmt.Errorf("listing tokens: %w", err)
-	}
-	tokens, next := cut(tokens, p.limit(), func(t Token) []byte { return numbered(t.Created.UnixMilli(), t.ID[:]) })
-	return tokens, next, nil
+	return tokens, rows.Err()
 }
 
 // A tokenRow is a token as the database has it.

@@ -88,18 +88,17 @@ func (i *issuance) openAuthorities(s *secrets) error {
 
 // sorted says who issues, who answers beside it, and who rests. live are the issuers
 // of which something is in time, or was lately; nil: all.
-func (i *issuance) sorted(s *secrets, now time.Time, live map[string]store.IssuerCount) (current *ca.Authority, others []*ca.Authority, resting []*x509.Certificate) {
+func (i *issuance) sorted(s *secrets, now time.Time, live map[string]bool) (current *ca.Authority, others []*ca.Authority, resting []*x509.Certificate) {
 	issuing := s.roster.issuing(now)
 	for _, one := range s.intermediates {
 		a := i.authorities[one.id]
-		_, lives := live[one.id]
 		next := s.roster.Move != nil && s.roster.Move.To == one.id
 		switch {
 		case a == nil || now.After(one.certificate.NotAfter):
 			resting = append(resting, one.certificate)
 		case one.id == issuing:
 			current = a
-		case next || lives || live == nil:
+		case next || live[one.id] || live == nil:
 			others = append(others, a)
 		default:
 			resting = append(resting, one.certificate)
@@ -129,7 +128,7 @@ func (i *issuance) take(ctx context.Context, s *secrets) error {
 		return err
 	}
 	now := time.Now()
-	live, err := i.store.CountByIssuer(ctx, now.Add(-i.config.CRL.Lifetime.Duration))
+	live, err := i.store.LiveIssuers(ctx, now.Add(-i.config.CRL.Lifetime.Duration))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // [store.DB.CountByIssuer].
 func (i *issuance) Status(ctx context.Context) ([]adminapi.Intermediate, *adminapi.Rotation, error) {
 	now := time.Now()
-	counts, err := i.store.CountByIssuer(ctx, now)
+	counts, err := i.store.CountByIssuer(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,7 +50,7 @@ func (i *issuance) Status(ctx context.Context) ([]adminapi.Intermediate, *admina
 	if s.roster.Move == nil {
 		return all, nil, nil
 	}
-	replaced, err := i.store.CountReplaced(ctx, now, ca.RoleCA)
+	replaced, err := i.store.CountReplaced(ctx, ca.RoleCA)
 	if err != nil {
 		return nil, nil, err
 	}

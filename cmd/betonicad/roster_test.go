@@ -10,7 +10,6 @@ import (
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
-	"github.com/betonica/betonica/store"
 )
 
 // Who issues, and whether machines are asked, follows from the state of the move and
@@ -72,16 +71,16 @@ func TestWhoRests(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		at      time.Time
-		live    map[string]store.IssuerCount
+		live    map[string]bool
 		issues  string
 		others  string
 		resting int
 	}{
 		{"nothing is known", now, nil, "b", "ac", 0},
-		{"all have something", now, map[string]store.IssuerCount{"a": {}, "b": {}, "c": {}}, "b", "ac", 0},
-		{"nothing is in time", now, map[string]store.IssuerCount{}, "b", "c", 1},
-		{"the next one issues", now.Add(2 * time.Hour), map[string]store.IssuerCount{"b": {}, "c": {}}, "c", "b", 1},
-		{"all is moved", now.Add(2 * time.Hour), map[string]store.IssuerCount{"c": {}}, "c", "", 2},
+		{"all have something", now, map[string]bool{"a": true, "b": true, "c": true}, "b", "ac", 0},
+		{"nothing is in time", now, map[string]bool{}, "b", "c", 1},
+		{"the next one issues", now.Add(2 * time.Hour), map[string]bool{"b": true, "c": true}, "c", "b", 1},
+		{"all is moved", now.Add(2 * time.Hour), map[string]bool{"c": true}, "c", "", 2},
 		{"all have ended", now.AddDate(6, 0, 0), nil, "", "", 3},
 	} {
 		current, others, resting := i.sorted(s, tt.at, tt.live)

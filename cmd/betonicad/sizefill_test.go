@@ -64,7 +64,7 @@ func newSizedCA(b *testing.B, dir, dsn string) {
 func fillTo(b *testing.B, dir string, n int) {
 	db, issuer, signer, err := betonicad.OpenSigned(b.Context(), dir)
 	require.NoError(b, err)
-	counts, err := db.CountByIssuer(b.Context(), time.Now())
+	counts, err := db.CountByIssuer(b.Context())
 	require.NoError(b, err)
 	have := 0
 	for _, c := range counts {
