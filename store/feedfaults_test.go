@@ -131,6 +131,7 @@ func TestReplicaStalls(t *testing.T) {
 		fault, mended func(*proxy)
 	}{
 		{"stalls", (*proxy).stall, (*proxy).resume},
+		{"hears nothing", (*proxy).silence, (*proxy).resume},
 		{"stalls, and loses its connections", (*proxy).stall, func(p *proxy) {
 			p.cut()
 			p.resume()
@@ -167,6 +168,61 @@ func TestReplicaStalls(t *testing.T) {
 			heardAll(t, all)
 		})
 	}
+}
+
+// deaf opens two replicas, the second of which hears no NOTIFY of revocations: it
+// finds out when it asks.
+func deaf(t *testing.T) ([]*hearer, *proxy) {
+	dsn := storetest.Postgres(t).Database(t)
+	p, through := newProxy(t, dsn)
+	p.misspell(channelRevoked)
+	return hearers(t, named(t, dsn, "a"), named(t, through, "deaf")), p
+}
+
+// No promise rests on a NOTIFY that arrives.
+func TestFeedWithoutNotify(t *testing.T) {
+	all, _ := deaf(t)
+	l := newLoad(t, all)
+	l.more(t, 30)
+	l.end()
+	heardAll(t, all)
+}
+
+// A lease counts from when the replica asked, not from the answer: what was revoked
+// while that was on its way is not in it.
+func TestLateAnswer(t *testing.T) {
+	all, p := deaf(t)
+	for range 3 {
+		p.silenceAt("deaf") // in the answer, among the replicas
+		require.Eventually(t, p.silent, 30*time.Second, time.Millisecond)
+		number, err := all[0].revoke()
+		require.NoError(t, err)
+		p.resume()
+		for all[1].top.Load() < number {
+			require.True(t, all[1].knows(number))
+		}
+		caughtUp(t, all)
+	}
+}
+
+// A lease is renewed after the hooks have returned, not before.
+func TestLeaseAfterHooks(t *testing.T) {
+	all, _ := deaf(t)
+	var gate sync.Mutex
+	defer all[1].OnRevoked(func([]Revocation, bool) {
+		gate.Lock()
+		gate.Unlock()
+	})()
+	for range 5 {
+		gate.Lock()
+		_, err := all[0].revoke()
+		require.NoError(t, err)
+		lapsed := all[1].Lapsed()
+		gate.Unlock()
+		require.True(t, lapsed)
+		caughtUp(t, all)
+	}
+	heardAll(t, all)
 }
 
 // A proxy that drops connections at any moment costs a replica its lease, and nobody

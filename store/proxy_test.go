@@ -23,6 +23,9 @@ type proxy struct {
 	closed  bool // to new connections, and once something was lost
 	links   map[net.Conn]bool
 	stalled chan struct{} // nil: what is said is passed on; else closed when it is again
+	mute    bool          // only what the server says is stalled
+	halt    []byte        // what the server must say for it to be stalled
+	deaf    []byte        // what the server hears as something else
 }
 
 // newProxy returns a proxy to the data source, and the data source through it.
@@ -98,7 +101,7 @@ func (p *proxy) pass(to, from net.Conn, lose *[]byte) {
 		if err != nil || p.loses(buf[:n], lose) {
 			return
 		}
-		if stalled := p.stalls(); stalled != nil {
+		if stalled := p.stalls(buf[:n], lose == &p.reply); stalled != nil {
 			<-stalled
 		}
 		if _, err := to.Write(buf[:n]); err != nil {
@@ -165,17 +168,55 @@ func (p *proxy) stall() {
 	}
 }
 
+// silence stalls only what the server says: it hears everything.
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalled, p.mute = make(chan struct{}), true
+}
+
+// silenceAt is silence from when the server says this.
+func (p *proxy) silenceAt(said string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halt = []byte(said)
+}
+
+// silent says whether it is so.
+func (p *proxy) silent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mute
+}
+
+// misspell has the server hear nonsense of the same length for what it is told.
+func (p *proxy) misspell(told string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = []byte(told)
+}
+
 func (p *proxy) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stalled != nil {
 		close(p.stalled)
-		p.stalled = nil
+		p.stalled, p.mute = nil, false
 	}
 }
 
-func (p *proxy) stalls() <-chan struct{} {
+// stalls returns what to wait for before this is passed on; nil if it is passed on.
+func (p *proxy) stalls(said []byte, reply bool) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if reply && p.halt != nil && bytes.Contains(said, p.halt) {
+		p.halt, p.stalled, p.mute = nil, make(chan struct{}), true
+	}
+	if i := bytes.Index(said, p.deaf); !reply && p.deaf != nil && i >= 0 {
+		copy(said[i:], bytes.Repeat([]byte("x"), len(p.deaf)))
+	}
+	if p.mute && !reply {
+		return nil
+	}
 	return p.stalled
 }
