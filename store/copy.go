@@ -151,7 +151,7 @@ func (c *Copy) look(ctx context.Context) error {
 // none.
 func (d *DB) newestEntry(ctx context.Context) (time.Time, error) {
 	var at int64
-	err := d.reads.row(ctx, `SELECT a.at FROM audit a ORDER BY a.seq DESC LIMIT 1`, nil, &at)
+	err := d.reads.row(ctx, `SELECT a.at FROM audit a WHERE a.seq = (SELECT MAX(seq) FROM audit)`, nil, &at)
 	if isNotFound(err) {
 		return time.Time{}, nil
 	}
