@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -41,6 +42,10 @@ type CreateConfig struct {
 	// leaves. Peers that check revocation along the whole chain need it.
 	URL string
 
+	// IntermediateKey is the intermediate's key, for one that lies in a token: P-256,
+	// P-384, Ed25519 or RSA of at least 2048 bits. Nil: a new one, P-256.
+	IntermediateKey crypto.Signer
+
 	// Now tells the time; time.Now if nil.
 	Now func() time.Time
 }
@@ -75,7 +80,7 @@ func Create(c CreateConfig) (*Hierarchy, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := issuingKey(c.IntermediateKey)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +109,19 @@ func Create(c CreateConfig) (*Hierarchy, error) {
 		return nil, err
 	}
 	return &Hierarchy{Root: root, Intermediate: intermediate, RootKey: rootKey, IntermediateKey: key}, nil
+}
+
+// issuingKey returns an intermediate's key: a new one, or the one that there is, if
+// it is of a kind that can issue.
+func issuingKey(key crypto.Signer) (crypto.Signer, error) {
+	if key == nil {
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if k, ok := key.Public().(*rsa.PublicKey); ok && k.Size() < 256 {
+		return nil, errors.New("ca: an RSA key must have at least 2048 bits")
+	}
+	_, err := newSigner(key, key.Public())
+	return key, err
 }
 
 // intermediateTemplate returns what all intermediates have in common.

@@ -2,17 +2,15 @@ package ca
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"errors"
 )
 
-// NextIntermediate makes the intermediate that follows last: a new key, and what
-// [Create] gave the first one, with the constraints and the URLs that last has. It
-// does not outlive the root. The key is in memory only.
-func (r *Root) NextIntermediate(last *x509.Certificate) (*x509.Certificate, crypto.Signer, error) {
+// NextIntermediate makes the intermediate that follows last: what [Create] gave the
+// first one, with the constraints and the URLs that last has. It does not outlive the
+// root. Its key is the one that is given, as [CreateConfig] takes one; nil: a new one,
+// in memory only.
+func (r *Root) NextIntermediate(last *x509.Certificate, key crypto.Signer) (*x509.Certificate, crypto.Signer, error) {
 	if err := last.CheckSignatureFrom(r.certificate); err != nil {
 		return nil, nil, errors.New("ca: the last intermediate is not of this root")
 	}
@@ -20,7 +18,7 @@ func (r *Root) NextIntermediate(last *x509.Certificate) (*x509.Certificate, cryp
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err = issuingKey(key)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,7 +14,7 @@ import (
 func next(t *testing.T, h *ca.Hierarchy) *ca.Authority {
 	root, err := ca.NewRoot(h.Root, h.RootKey, nil)
 	require.NoError(t, err)
-	cert, key, err := root.NextIntermediate(h.Intermediate)
+	cert, key, err := root.NextIntermediate(h.Intermediate, nil)
 	require.NoError(t, err)
 	a, err := ca.New(ca.Config{Certificate: cert, Root: h.Root, Signer: key, URL: "http://ca.hospital.example:8080"})
 	require.NoError(t, err)
@@ -45,13 +45,13 @@ func TestNextIntermediate(t *testing.T) {
 
 	late, err := ca.NewRoot(h.Root, h.RootKey, func() time.Time { return h.Root.NotAfter.Add(-time.Hour) })
 	require.NoError(t, err)
-	last, _, err := late.NextIntermediate(first)
+	last, _, err := late.NextIntermediate(first, nil)
 	require.NoError(t, err)
 	require.Equal(t, h.Root.NotAfter, last.NotAfter)
 
 	other, err := ca.Create(ca.CreateConfig{TrustDomain: trustDomain})
 	require.NoError(t, err)
-	_, _, err = late.NextIntermediate(other.Intermediate)
+	_, _, err = late.NextIntermediate(other.Intermediate, nil)
 	require.Error(t, err)
 }
 

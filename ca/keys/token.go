@@ -60,7 +60,7 @@ func openToken(r *reference) (*TokenKey, error) {
 func MakeToken(ref string) (key *TokenKey, found string, made bool, err error) {
 	text, ok := strings.CutPrefix(ref, tokenScheme)
 	if !ok {
-		return nil, "", false, errors.New("a key reference of a token begins with pkcs11:")
+		return nil, "", false, errors.New("pkcs11: must begin the key reference of a token")
 	}
 	r, err := parseReference(text)
 	if err != nil {

@@ -58,6 +58,7 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	// The evidence as it is now, before the log is looked at: of a daemon that runs,
 	// the log must never be behind its evidence.
 	evidence, err := readEvidence(c.Audit.Evidence)

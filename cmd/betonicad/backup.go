@@ -79,6 +79,7 @@ func (b backing) run(ctx context.Context, env environment) (err error) {
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	out, err := createFile(b.out)
 	if err != nil {
 		return err

@@ -74,18 +74,18 @@ func keysOf(d layout, c *server.Config) *doctor.Keys {
 		})
 		opened = append(opened, one)
 	}
-	unseal(d, k, opened[0], k.Intermediates[0].Err)
+	unseal(d, k, opened[0], passphrase, k.Intermediates[0].Err)
 	return k
 }
 
 // unseal opens what is sealed under the first intermediate's key.
-func unseal(d layout, k *doctor.Keys, first intermediate, err error) {
+func unseal(d layout, k *doctor.Keys, first intermediate, passphrase []byte, err error) {
 	if err != nil {
 		err = errors.New("it is sealed under the first intermediate's key, which does not open")
 		k.Log.Err, k.Responder.Err = err, err
 		return
 	}
-	sealer, err := keys.NewSealer(first.signer)
+	sealer, err := openSealer(d, first.signer, passphrase)
 	if err != nil {
 		k.Log.Err, k.Responder.Err = err, err
 		return

@@ -65,7 +65,10 @@ func lockCeremony(name string) (unlock func(), err error) {
 }
 
 // end lets others begin.
-func (c *ceremony) end() { c.unlock() }
+func (c *ceremony) end() {
+	c.secrets.close()
+	c.unlock()
+}
 
 // A rootKey is where the root's key is.
 type rootKey struct{ file, passphrase string }

@@ -137,6 +137,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 // run answers until ctx ends. Then requests end first, what runs beside them
 // next, and the store last, with nothing lost.
 func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
+	defer d.issuance.close()
 	defer func() { err = errors.Join(err, d.store.Close()) }()
 	defer d.server.Metrics.Wait()
 	hangup := make(chan os.Signal, 1)

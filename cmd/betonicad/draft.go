@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +31,7 @@ type draft struct {
 	passphrase []byte
 	made       bool // passphrase is new
 	log        [32]byte
+	sealer     *keys.Sealer // once there are keys
 }
 
 func newDraft(t target) (*draft, error) {
@@ -56,24 +61,40 @@ func (d *draft) root() string { return filepath.Join(d.tmp, "root") }
 func (d *draft) writeKeys(h *ca.Hierarchy) error {
 	at := d.layout()
 	rootPassphrase := keys.NewPassphrase()
-	sealer, err := keys.NewSealer(h.IntermediateKey)
-	if err != nil {
+	if err := d.writeKey(h.IntermediateKey); err != nil {
 		return err
 	}
 	return errors.Join(
 		keys.Write(filepath.Join(d.root(), "root.key"), h.RootKey, rootPassphrase),
 		writeFile(filepath.Join(d.root(), "passphrase"), append(rootPassphrase, '\n')),
 		writeFile(filepath.Join(d.root(), "root.pem"), encodeCertificate(h.Root)),
-		keys.Write(at.key(), h.IntermediateKey, d.passphrase),
 		writeFile(at.intermediate(), encodeCertificate(h.Intermediate)),
 		writeFile(at.rootCertificate(), encodeCertificate(h.Root)),
-		writeFile(at.logKey(), sealer.Seal(logKeyName, d.log[:])),
-		d.writeStatement(h, sealer),
+		writeFile(at.logKey(), d.sealer.Seal(logKeyName, d.log[:])),
+		d.writeStatement(h),
 	)
 }
 
+// writeKey writes the intermediate's key, and has it seal the other secrets. One in a
+// token is not written, and cannot: a key of its own does.
+func (d *draft) writeKey(key crypto.Signer) error {
+	file := d.layout().key()
+	if _, token := key.(*keys.TokenKey); token {
+		file = d.layout().sealingKey()
+		var err error
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return err
+		}
+	}
+	var err error
+	if d.sealer, err = keys.NewSealer(key); err != nil {
+		return err
+	}
+	return keys.Write(file, key, d.passphrase)
+}
+
 // writeStatement has the root say that the intermediate is good.
-func (d *draft) writeStatement(h *ca.Hierarchy, sealer *keys.Sealer) error {
+func (d *draft) writeStatement(h *ca.Hierarchy) error {
 	root, err := ca.NewRoot(h.Root, h.RootKey, nil)
 	if err != nil {
 		return err
@@ -82,7 +103,7 @@ func (d *draft) writeStatement(h *ca.Hierarchy, sealer *keys.Sealer) error {
 	if err != nil {
 		return err
 	}
-	return writeStatement(d.layout(), said, sealer, writeFile)
+	return writeStatement(d.layout(), said, d.sealer, writeFile)
 }
 
 // writeConfig writes betonica.toml and policy.toml.
@@ -91,7 +112,7 @@ func (d *draft) writeConfig(in initialization, names []server.Name) error {
 	if in.passphraseFile != "" {
 		passphraseFile = d.target.passphrase
 	}
-	text, err := server.Beginning{Names: names, URL: in.url, DSN: in.dsn, PassphraseFile: passphraseFile}.Text()
+	text, err := server.Beginning{Names: names, URL: in.url, DSN: in.dsn, Key: in.caKey, PassphraseFile: passphraseFile}.Text()
 	if err != nil {
 		return &usageError{err.Error()}
 	}
@@ -153,16 +174,12 @@ func (d *draft) deposit(ctx context.Context, db *store.DB, h *ca.Hierarchy, trus
 	if err != nil {
 		return err
 	}
-	sealer, err := keys.NewSealer(h.IntermediateKey)
-	if err != nil {
-		return err
-	}
 	p, err := newDeposit(d.layout(), c, trustDomain)
 	if err != nil {
 		return err
 	}
 	p.Version = 1
-	return p.put(ctx, db, sealer, 0, c.Server.Replica.String())
+	return p.put(ctx, db, d.sealer, 0, c.Server.Replica.String())
 }
 
 // publish puts the draft in place: the CA's own folder last, so that there is a

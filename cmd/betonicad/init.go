@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/server"
 )
 
@@ -24,6 +26,7 @@ type initialization struct {
 	passphraseFile string
 	dsn            string
 	critical       bool
+	caKey          string
 }
 
 func initCommand(env environment) *cobra.Command {
@@ -35,8 +38,14 @@ func initCommand(env environment) *cobra.Command {
 
 	DIR             configuration, policy, database, the intermediate's key
 	DIR.root        the root's key and its passphrase: carry them away
-	DIR.passphrase  opens the intermediate's key: keep it on another device`,
+	DIR.passphrase  opens the intermediate's key: keep it on another device
+
+With --ca-key the intermediate's key is made in an HSM and never leaves it; DIR then
+holds a key that the passphrase opens and that seals the other secrets. The PIN is in
+the file that pin-source names, or the systemd credential betonica.pin.`,
 		Example: `  betonicad init --dir ca --trust-domain hospital.example --dns ca.hospital.example
+  betonicad init --dir ca --trust-domain hospital.example \
+    --ca-key 'pkcs11:module-path=/usr/lib/softhsm/libsofthsm2.so;token=ca;object=issuing?pin-source=file:/etc/betonica.pin'
   BETONICA_DSN=postgres://betonica@db/betonica betonicad init --dir ca --trust-domain hospital.example`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,12 +62,13 @@ func initCommand(env environment) *cobra.Command {
 	f.StringVar(&in.url, "url", "", "where relying parties reach the HTTP listener (default: by the first name)")
 	f.StringVar(&in.passphraseFile, "passphrase-file", "", "file with the passphrase; made if it does not exist (default DIR.passphrase)")
 	f.StringVar(&in.dsn, "dsn", "", "postgres://... for a store on PostgreSQL (default: SQLite in DIR)")
+	f.StringVar(&in.caKey, "ca-key", "", "pkcs11:... to make the intermediate's key in an HSM, or to use the one there (RFC 7512)")
 	f.BoolVar(&in.critical, "critical-constraints", false, "mark the name constraints critical; mbedTLS 2.28 cannot parse that")
 	return cmd
 }
 
 // run makes the CA.
-func (in initialization) run(ctx context.Context, env environment) error {
+func (in *initialization) run(ctx context.Context, env environment) error {
 	names, err := in.serverNames()
 	if err != nil {
 		return err
@@ -67,7 +77,12 @@ func (in initialization) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	hierarchy, err := ca.Create(ca.CreateConfig{TrustDomain: in.trustDomain, CriticalConstraints: in.critical, URL: in.url})
+	key, err := in.makeKey(env)
+	if err != nil {
+		return err
+	}
+	defer closeKey(key)
+	hierarchy, err := ca.Create(ca.CreateConfig{TrustDomain: in.trustDomain, CriticalConstraints: in.critical, URL: in.url, IntermediateKey: key})
 	if err != nil {
 		return &usageError{strings.TrimPrefix(err.Error(), "ca: ")}
 	}
@@ -76,13 +91,13 @@ func (in initialization) run(ctx context.Context, env environment) error {
 		return err
 	}
 	defer draft.discard()
-	if err := draft.writeConfig(in, names); err != nil {
+	if err := draft.writeConfig(*in, names); err != nil {
 		return err
 	}
 	if err := draft.writeKeys(hierarchy); err != nil {
 		return err
 	}
-	if err := draft.fillStore(ctx, hierarchy, in); err != nil {
+	if err := draft.fillStore(ctx, hierarchy, *in); err != nil {
 		return err
 	}
 	if err := draft.publish(); err != nil {
@@ -97,6 +112,30 @@ func (in initialization) run(ctx context.Context, env environment) error {
 next: betonicad serve --dir %s
 `, in.trustDomain, target.dir, target.rootDir, target.passphrase, in.dir)
 	return nil
+}
+
+// makeKey makes the intermediate's key in the token that --ca-key names, if it does,
+// and completes the reference.
+func (in *initialization) makeKey(env environment) (crypto.Signer, error) {
+	if in.caKey == "" {
+		return nil, nil
+	}
+	key, found, made, err := keys.MakeToken(in.caKey)
+	if err != nil {
+		return nil, fmt.Errorf("--ca-key: %w", err)
+	}
+	in.caKey = found
+	tellKey(env, found, made)
+	return key, nil
+}
+
+// tellKey says what became of a key in a token, where it stays whatever happens next.
+func tellKey(env environment, ref string, made bool) {
+	what := "uses the key that is in the token"
+	if made {
+		what = "made a key in the token"
+	}
+	fmt.Fprintf(env.stderr, "%s: %s\n", what, ref)
 }
 
 // serverNames returns what machines will reach the daemon by. The loopback is

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/store"
@@ -49,6 +50,8 @@ type issuance struct {
 	mu          sync.Mutex // of take, and of what follows
 	secrets     *secrets
 	authorities map[string]*ca.Authority // those that could be opened, by id
+
+	tokens sync.Map // id -> *keys.TokenKey: those that they sign with
 }
 
 // newIssuance opens the authorities: of the roster's intermediates those that have
@@ -72,6 +75,9 @@ func newIssuance(d layout, c *server.Config, url string, s *secrets, logger *slo
 func (i *issuance) openAuthorities(s *secrets) error {
 	for _, one := range s.intermediates {
 		if i.authorities[one.id] != nil {
+			if used, _ := i.tokens.Load(one.id); used != any(one.signer) {
+				closeKey(one.signer) // it was opened again with the rest
+			}
 			continue
 		}
 		a, err := ca.New(ca.Config{Certificate: one.certificate, Root: s.root, Signer: one.signer, URL: i.url, Freshest: i.config.CRL.FreshestInCertificates})
@@ -82,6 +88,9 @@ func (i *issuance) openAuthorities(s *secrets) error {
 			return err
 		}
 		i.authorities[one.id] = a
+		if token, ok := one.signer.(*keys.TokenKey); ok {
+			i.tokens.Store(one.id, token)
+		}
 	}
 	return nil
 }
@@ -229,6 +238,14 @@ func (i *issuance) reload(ctx context.Context) error {
 	return i.take(ctx, s)
 }
 
+// close ends the sessions with tokens. Nothing is signed afterwards.
+func (i *issuance) close() {
+	i.tokens.Range(func(_, token any) bool {
+		closeKey(token.(*keys.TokenKey))
+		return true
+	})
+}
+
 // known returns the secrets that are in force.
 func (i *issuance) known() *secrets {
 	i.mu.Lock()
@@ -246,8 +263,16 @@ func (i *issuance) next(wait time.Duration) time.Duration {
 	return wait
 }
 
-// Health says why what is issued is of no use, or nil.
+// Health says why nothing can be signed, or what is issued is of no use; or nil.
 func (i *issuance) Health() error {
+	var lost error
+	i.tokens.Range(func(_, token any) bool {
+		lost = token.(*keys.TokenKey).Health()
+		return lost == nil
+	})
+	if lost != nil {
+		return store.InTrouble(store.TroubleHSM, lost)
+	}
 	current := i.issuers.Current().Certificate()
 	if _, revoked := i.validation.root.Revoked(current); revoked {
 		return store.InTrouble(store.TroubleIssuer, fmt.Errorf("the root revoked %q, which issues: make the next intermediate with betonicad rotate", current.Subject))

@@ -29,6 +29,9 @@ func (d layout) key() string             { return filepath.Join(string(d), "keys
 // logKey is the audit log's master secret, sealed under the intermediate's key.
 func (d layout) logKey() string { return filepath.Join(string(d), "keys", "log.key") }
 
+// sealingKey seals the CA's other secrets where the intermediate's key lies in a token.
+func (d layout) sealingKey() string { return filepath.Join(string(d), "keys", "sealing.key") }
+
 // roster is which intermediates there are, once there is more than one; a lock keeps
 // those apart who write it.
 func (d layout) roster() string     { return filepath.Join(string(d), "keys", "issuers.json") }

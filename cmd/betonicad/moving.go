@@ -16,9 +16,10 @@ import (
 	"github.com/betonica/betonica/store"
 )
 
-// next makes an intermediate with a key of its own under the daemon's passphrase, in
-// files of new names that nothing refers to yet.
-func (c *ceremony) next(root *ca.Root) (intermediate, error) {
+// next makes an intermediate with a key of its own, in files of new names that nothing
+// refers to yet: under the daemon's passphrase, or in a token, where caKey names one or
+// the last one's key lies.
+func (c *ceremony) next(env environment, root *ca.Root, caKey string) (intermediate, error) {
 	if err := c.clean(); err != nil {
 		return intermediate{}, err
 	}
@@ -26,18 +27,40 @@ func (c *ceremony) next(root *ca.Root) (intermediate, error) {
 	if err != nil {
 		return intermediate{}, err
 	}
-	last := c.secrets.intermediates[len(c.secrets.intermediates)-1].certificate
-	cert, key, err := root.NextIntermediate(last)
+	last := c.secrets.intermediates[len(c.secrets.intermediates)-1]
+	if token, is := last.signer.(*keys.TokenKey); is && caKey == "" {
+		caKey = token.Next()
+	}
+	made := initialization{caKey: caKey}
+	given, err := made.makeKey(env)
 	if err != nil {
 		return intermediate{}, err
 	}
-	one := intermediate{id: hex.EncodeToString(cert.SubjectKeyId), certificate: cert, signer: key}
-	keyFile, certFile := c.layout.inKeys(one.file("key")), c.layout.inKeys(one.file("pem"))
-	err = errors.Join(keys.Write(keyFile, key, passphrase), writeFile(certFile, encodeCertificate(cert)))
-	if err == nil {
-		err = errors.Join(bestow(keyFile), bestow(certFile), syncDir(filepath.Dir(keyFile)))
+	cert, key, err := root.NextIntermediate(last.certificate, given)
+	if err != nil {
+		return intermediate{}, err
 	}
-	return one, err
+	one := intermediate{id: hex.EncodeToString(cert.SubjectKeyId), certificate: cert, signer: key, ref: made.caKey}
+	files := []string{c.layout.inKeys(one.file("pem"))}
+	err = writeFile(files[0], encodeCertificate(cert))
+	if given == nil {
+		files = append(files, c.layout.inKeys(one.file("key")))
+		err = errors.Join(err, keys.Write(files[1], key, passphrase))
+	}
+	for _, file := range files {
+		if err == nil {
+			err = bestow(file)
+		}
+	}
+	return one, errors.Join(err, syncDir(c.layout.keys()))
+}
+
+// key is how the roster names the key of an intermediate that is not the first.
+func (i intermediate) key() string {
+	if i.ref != "" {
+		return i.ref
+	}
+	return i.file("key")
 }
 
 // file names the file of an intermediate that is not the first.
@@ -67,7 +90,7 @@ func (c *ceremony) clean() error {
 func (c *ceremony) enter(next intermediate, now time.Time, overlap, over time.Duration) error {
 	r := c.secrets.roster
 	from := r.issuing(now)
-	r.Intermediates = append(r.Intermediates, member{ID: next.id, Certificate: next.file("pem"), Key: next.file("key")})
+	r.Intermediates = append(r.Intermediates, member{ID: next.id, Certificate: next.file("pem"), Key: next.key()})
 	begins := now.Add(overlap)
 	r.Move = &move{From: from, To: next.id, Begins: begins, Since: begins, Pace: pace(over), State: moveOn}
 	c.secrets.intermediates = append(c.secrets.intermediates, next)

@@ -29,8 +29,8 @@ type roster struct {
 	Orders []order `json:"orders,omitempty"`
 }
 
-// A member is one intermediate: the names of its files in keys/. The key of the
-// first is where the configuration says.
+// A member is one intermediate: the names of its files in keys/. The key may lie in a
+// token, and Key be its reference; that of the first is where the configuration says.
 type member struct {
 	ID          string `json:"id"` // subject key identifier, in hex
 	Certificate string `json:"certificate"`

@@ -60,9 +60,9 @@ func TestWhoRests(t *testing.T) {
 	i := &issuance{config: &server.Config{}, url: "http://ca.test.example", authorities: map[string]*ca.Authority{}}
 	for n := range 3 {
 		id := string(rune('a' + n))
-		cert, key, err := root.NextIntermediate(h.Intermediate)
+		cert, key, err := root.NextIntermediate(h.Intermediate, nil)
 		require.NoError(t, err)
-		s.intermediates = append(s.intermediates, intermediate{id, cert, key})
+		s.intermediates = append(s.intermediates, intermediate{id: id, certificate: cert, signer: key})
 		s.roster.Intermediates = append(s.roster.Intermediates, member{ID: id})
 	}
 	require.NoError(t, i.openAuthorities(s))

@@ -13,6 +13,7 @@ import (
 type rotation struct {
 	dir                string
 	key                rootKey
+	caKey              string
 	overlap, pace      time.Duration
 	stop, back, resume bool
 }
@@ -60,6 +61,7 @@ betonicad root sign-crl --revoke.
 	f := cmd.Flags()
 	f.StringVar(&r.dir, "dir", "", "folder of the CA")
 	rootKeyFlags(f, &r.key)
+	f.StringVar(&r.caKey, "ca-key", "", "pkcs11:... to make the next intermediate's key in an HSM; default: where the last one's is")
 	f.DurationVar(&r.overlap, "overlap", 24*time.Hour, "time for which the next intermediate is only made known; 0: it issues at once")
 	f.DurationVar(&r.pace, "pace", 0, "time over which the fleet is asked to renew; 0: everyone renews when due")
 	f.BoolVar(&r.stop, "stop", false, "stop moving the fleet")
@@ -122,7 +124,7 @@ func (r rotation) make(env environment, c *ceremony, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	next, err := c.next(root)
+	next, err := c.next(env, root, r.caKey)
 	if err != nil {
 		return err
 	}

@@ -32,13 +32,18 @@ type intermediate struct {
 	id          string // subject key identifier, in hex
 	certificate *x509.Certificate
 	signer      crypto.Signer
+	ref         string // of a new one's key in a token
 }
 
 // openSecrets opens the keys of the CA in d. It takes a tenth of a second for each
 // intermediate, on purpose: the passphrase is stretched.
-func openSecrets(d layout, c *server.Config) (*secrets, error) {
+func openSecrets(d layout, c *server.Config) (_ *secrets, err error) {
 	var s secrets
-	var err error
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
 	if s.root, err = readCertificate(d.rootCertificate()); err != nil {
 		return nil, err
 	}
@@ -56,7 +61,7 @@ func openSecrets(d layout, c *server.Config) (*secrets, error) {
 		}
 		s.intermediates = append(s.intermediates, one)
 	}
-	if s.sealer, err = keys.NewSealer(s.intermediates[0].signer); err != nil {
+	if s.sealer, err = openSealer(d, s.intermediates[0].signer, passphrase); err != nil {
 		return nil, err
 	}
 	if s.log, err = openLogKey(d, s.sealer); err != nil {
@@ -66,17 +71,46 @@ func openSecrets(d layout, c *server.Config) (*secrets, error) {
 	return &s, err
 }
 
+// close ends the sessions with the tokens that keys lie in.
+func (s *secrets) close() {
+	for _, one := range s.intermediates {
+		closeKey(one.signer)
+	}
+}
+
+func closeKey(key crypto.Signer) {
+	if token, ok := key.(*keys.TokenKey); ok {
+		token.Close() // whatever it says, it is not used any more
+	}
+}
+
 // openMember opens one of the roster's.
 func openMember(d layout, c *server.Config, m member, passphrase []byte) (intermediate, error) {
 	ref := c.CA.Key
 	if m.Key != "" {
 		ref = "file:" + d.inKeys(m.Key)
 	}
+	if keys.InToken(m.Key) {
+		ref = m.Key
+	}
 	one, err := openIntermediate(d.inKeys(m.Certificate), ref, passphrase)
 	if err == nil && one.id != m.ID {
 		err = fmt.Errorf("%s is not the intermediate %s", d.inKeys(m.Certificate), m.ID)
 	}
 	return one, err
+}
+
+// openSealer returns what opens the CA's other secrets: the first intermediate's key,
+// or where that lies in a token, from which nothing can be derived that nobody else
+// could have, the one that was made for it.
+func openSealer(d layout, first crypto.Signer, passphrase []byte) (*keys.Sealer, error) {
+	if _, token := first.(*keys.TokenKey); token {
+		var err error
+		if first, err = keys.Open("file:"+d.sealingKey(), passphrase); err != nil {
+			return nil, err
+		}
+	}
+	return keys.NewSealer(first)
 }
 
 // openLogKey opens the audit log's master secret.
@@ -103,9 +137,10 @@ func openIntermediate(file, ref string, passphrase []byte) (intermediate, error)
 	}
 	public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(signer.Public()) {
+		closeKey(signer)
 		return intermediate{}, fmt.Errorf("the key %s is not the one of the certificate %s", ref, file)
 	}
-	return intermediate{hex.EncodeToString(cert.SubjectKeyId), cert, signer}, nil
+	return intermediate{id: hex.EncodeToString(cert.SubjectKeyId), certificate: cert, signer: signer}, nil
 }
 
 // check returns an error unless the intermediates and the root's statement are the

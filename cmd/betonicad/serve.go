@@ -92,6 +92,7 @@ func (s serving) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
+	defer secrets.close()
 	listeners, err := server.Listen(c)
 	if err != nil {
 		return err

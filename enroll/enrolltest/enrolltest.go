@@ -124,7 +124,7 @@ func (c *CA) NextAuthority() *ca.Authority {
 	c.t.Helper()
 	root, err := ca.NewRoot(c.Authority.Root(), c.RootKey, c.Now)
 	require.NoError(c.t, err)
-	cert, key, err := root.NextIntermediate(c.Authority.Certificate())
+	cert, key, err := root.NextIntermediate(c.Authority.Certificate(), nil)
 	require.NoError(c.t, err)
 	next, err := ca.New(ca.Config{Certificate: cert, Root: root.Certificate(), Signer: key, URL: "http://ca.hospital.example", Now: c.Now})
 	require.NoError(c.t, err)

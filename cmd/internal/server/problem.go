@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
@@ -93,6 +94,7 @@ var problems = []struct {
 	{store.ErrNotFound, http.StatusNotFound, api.ProblemNotFound, "not on record", 0},
 	{enforcement.ErrOtherIssuer, http.StatusNotFound, api.ProblemNotFound, enforcement.ErrOtherIssuer.Error(), 0},
 	{enforcement.ErrTooMany, http.StatusServiceUnavailable, api.ProblemUnavailable, enforcement.ErrTooMany.Error(), time.Minute},
+	{keys.ErrToken, http.StatusServiceUnavailable, api.ProblemUnavailable, "the authority's key cannot be reached at the moment", 10 * time.Second},
 	{errNoRoute, http.StatusNotFound, api.ProblemNotFound, "there is nothing under this URL", 0},
 	{errNoCheckpoint, http.StatusNotFound, api.ProblemNotFound, errNoCheckpoint.Error(), 0},
 	{store.ErrBadCursor, http.StatusBadRequest, api.ProblemMalformed, "page_token is not one of ours", 0},
