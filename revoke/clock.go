@@ -17,6 +17,10 @@ type Clock struct {
 	now   func() time.Time // wall clock
 	run   func() time.Duration
 	begin time.Time
+
+	// Stopped, if not nil, says why nothing may be signed any more, or nil: Now returns
+	// that. It is asked often.
+	Stopped func() error
 }
 
 // NewClock returns the clock of this machine.
@@ -30,8 +34,13 @@ func newClock(now func() time.Time, run func() time.Duration) *Clock {
 	return &Clock{now: now, run: run, begin: now().Add(-run())}
 }
 
-// Now returns the time in UTC, or [ErrClock].
+// Now returns the time in UTC, [ErrClock], or what Stopped says.
 func (c *Clock) Now() (time.Time, error) {
+	if c.Stopped != nil {
+		if err := c.Stopped(); err != nil {
+			return time.Time{}, err
+		}
+	}
 	now := c.now()
 	if drift := now.Sub(c.begin) - c.run(); drift > maxDrift || drift < -maxDrift {
 		return time.Time{}, ErrClock

@@ -79,7 +79,7 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 	return err
 }
 
-func verifyLog(ctx context.Context, log *store.Log, e *evidence) (audit.Report, error) {
+func verifyLog(ctx context.Context, log *store.Log, e *evidenceFile) (audit.Report, error) {
 	key, err := log.VerifierKey()
 	if err != nil {
 		return audit.Report{}, err
@@ -99,14 +99,14 @@ func verifyLog(ctx context.Context, log *store.Log, e *evidence) (audit.Report, 
 	return audit.Verify(ctx, source, options)
 }
 
-// evidence is the evidence file up to where it ended when it was opened; nil if
+// An evidenceFile is that file up to where it ended when it was opened; nil if
 // there is none.
-type evidence struct {
+type evidenceFile struct {
 	file *os.File
 	size int64
 }
 
-func readEvidence(name string) (*evidence, error) {
+func readEvidence(name string) (*evidenceFile, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // the report says that there is none
@@ -118,17 +118,17 @@ func readEvidence(name string) (*evidence, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &evidence{f, info.Size()}, nil
+	return &evidenceFile{f, info.Size()}, nil
 }
 
-func (e *evidence) reader() io.ReadSeeker {
+func (e *evidenceFile) reader() io.ReadSeeker {
 	if e == nil {
 		return nil
 	}
 	return io.NewSectionReader(e.file, 0, e.size)
 }
 
-func (e *evidence) close() {
+func (e *evidenceFile) close() {
 	if e != nil {
 		e.file.Close()
 	}

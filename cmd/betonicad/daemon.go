@@ -125,6 +125,8 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
 			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
+			Evidence:    server.NewEvidence(func(der []byte) (bool, error) { return witness(context.WithoutCancel(ctx), db, issuance.known(), der) }),
+			Stopped:     db.Stopped,
 			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
 		},
 	}

@@ -55,7 +55,7 @@ var layers = map[string]string{
 
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
-	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/join enroll/renew revoke revoke/enforcement cmd/internal/adminapi",
+	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/join enroll/renew revoke revoke/enforcement cmd/internal/adminapi",
 	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi",
 
 	// The doctor is given keys and configuration, and opens the store by itself.
@@ -64,7 +64,7 @@ var layers = map[string]string{
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor",
+	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor",
 	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi",
 
 	// What tests stand on: nothing above may import it.

@@ -56,7 +56,8 @@ func run(ctx context.Context, env environment, args []string) error {
 	root.SetErr(env.stderr)
 	root.AddCommand(
 		initCommand(env), joinCommand(env), serveCommand(env),
-		auditCommand(env), rootCommand(env), rotateCommand(env), backupCommand(env), doctorCommand(env),
+		auditCommand(env), rootCommand(env), rotateCommand(env), doctorCommand(env),
+		backupCommand(env), restoreCommand(env), recoverCommand(env),
 		demoCommand(env), demoPeerCommand(env), versionCommand(env),
 	)
 	root.SetArgs(args)

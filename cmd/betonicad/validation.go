@@ -31,6 +31,7 @@ type validation struct {
 // openValidation signs the first lists, and has the OCSP responders certified.
 func openValidation(ctx context.Context, c *server.Config, s *secrets, db *store.DB, issuers *ca.Issuers, logger *slog.Logger) (*validation, error) {
 	clock := revoke.NewClock()
+	clock.Stopped = db.Stopped // a store that was set back forgets revocations
 	v := &validation{
 		revoker: &revoke.Revoker{Store: db, Log: logger}, lag: server.NewRevocationLag(),
 		lists: revoke.PublisherConfig{

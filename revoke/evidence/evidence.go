@@ -38,6 +38,9 @@ func New(now func() time.Time, issuers ...*x509.Certificate) *Evidence {
 	return &Evidence{issuers: issuers, now: now, of: map[string][]*crl.List{}}
 }
 
+// Trust adds an issuer.
+func (e *Evidence) Trust(issuer *x509.Certificate) { e.issuers = append(e.issuers, issuer) }
+
 // ID is how lists are told apart: the issuer's key identifier, in hex.
 func ID(issuer *x509.Certificate) string { return hex.EncodeToString(issuer.SubjectKeyId) }
 

@@ -31,8 +31,9 @@ func (s *Server) https() http.Handler {
 func (s *Server) http() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, serve := range s.Publishers.Routes() {
-		mux.HandleFunc(pattern, serve)
+		mux.HandleFunc(pattern, s.unless(s.Stopped, serve)) // lists of a store that was set back forget
 	}
+	s.route(mux, patternEvidence, s.Evidence.page)
 	s.route(mux, "GET /ca/{file}", s.certificate)
 	rest := s.observed("http", s.orProblem(mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

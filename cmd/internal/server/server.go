@@ -36,6 +36,11 @@ type Server struct {
 	// Enforcement hears what relying parties enforce.
 	Enforcement *enforcement.Registry
 
+	// Evidence takes lists that show that the store was set back, and Stopped says that
+	// it was: then no list is served.
+	Evidence *Evidence
+	Stopped  func() error
+
 	// Certificate is what the HTTPS listener shows.
 	Certificate *Certificate
 

@@ -40,6 +40,7 @@ func newServer(t testing.TB, pages map[string]Page) *fixture {
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w := revoketest.New(t, f.ca)
 	f.Server = &Server{
+		Stopped: func() error { return nil }, Evidence: NewEvidence(func([]byte) (bool, error) { return false, nil }),
 		Join: &join.Handler{Registrar: f.ca.Registrar}, Renew: &renew.Handler{Registrar: f.ca.Registrar},
 		Registrar: f.ca.Registrar, Issuers: f.ca.Issuers, Publishers: w.Publishers, Responder: w.Responder, Enforcement: w.Enforcement, Admin: pages,
 		Certificate: &Certificate{
