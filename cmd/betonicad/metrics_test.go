@@ -23,7 +23,8 @@ import (
 )
 
 // The package doc lists every metric of ours, and no other: here it is held to what a
-// daemon tells after it has done everything once.
+// daemon tells after it has done everything once. Alert rules and dashboard look at
+// nothing else, and promtool finds no fault with the names.
 func TestMetrics(t *testing.T) {
 	text := busy(t).metrics(t)
 	listed := names(`(?m)^//\t(betonica_\w+)  +\S`, read(t, "../internal/server/doc.go"))
@@ -40,6 +41,8 @@ func TestMetrics(t *testing.T) {
 	} {
 		require.Regexp(t, `(?m)^`+pattern, text)
 	}
+	t.Run("monitored", func(t *testing.T) { monitored(t, text) })
+	t.Run("promtool", func(t *testing.T) { promtool(t, text, "check", "metrics") })
 }
 
 // names returns what the pattern's group finds, each once.
