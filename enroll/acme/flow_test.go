@@ -20,7 +20,7 @@ import (
 // and has its certificate with no challenge, on both engines.
 func TestTokenAlone(t *testing.T) {
 	storetest.EachEngine(t, func(t *testing.T, dsn string) {
-		w := openWorld(t, dsn, nil)
+		w := openWorld(t, dsn, 0, nil)
 		u := w.bound("device", "pump-1")
 		order := u.order("pump-1.devices.example").ok()
 		require.Equal(t, "ready", order["status"])

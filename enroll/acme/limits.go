@@ -10,7 +10,9 @@ import (
 
 // Limits bound what one client can cost, by the hour. They are counted in the
 // memory of one process, for 10,000 accounts, sources and identities each; where
-// there are more, some are counted anew early. 0 means the default.
+// there are more, some are counted anew early. Of n replicas each counts what it is
+// asked: a client that is spread over them gets up to n times as much. 0 means the
+// default.
 type Limits struct {
 	AccountsPerSource  int // new accounts from one address (an IPv6 /64 is one); default 1,000
 	OrdersPerAccount   int // an order counts for each of its identifiers; default 100,000

@@ -47,7 +47,7 @@ type window struct {
 func (h *Handler) window(ctx context.Context, serial store.Serial) (window, error) {
 	move := h.Registrar.Move()
 	known, epoch := h.windows.get(serial, move)
-	if known != nil {
+	if known != nil && !h.Store.Lapsed() { // it may have been revoked unheard
 		return *known, nil
 	}
 	record, err := h.Store.Certificate(ctx, serial)

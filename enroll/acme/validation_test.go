@@ -20,10 +20,13 @@ import (
 func TestInconclusive(t *testing.T) {
 	asked := make(chan validate.Challenge, 10)
 	fail := make(chan error, 10)
-	w := newWorld(t, func(c *acme.Config) {
+	eachWorld(t, func(c *acme.Config) {
 		open(c)
 		c.Validator = validatorFunc(func(_ context.Context, c validate.Challenge) error { asked <- c; return <-fail })
-	})
+	}, func(t *testing.T, w *world) { testInconclusive(t, w, asked, fail) })
+}
+
+func testInconclusive(t *testing.T, w *world, asked <-chan validate.Challenge, fail chan<- error) {
 	u := w.unbound()
 	authz := u.order("one.web.example").ok()["authorizations"].([]any)[0].(string)
 	challenge := u.post(authz, nil).ok()["challenges"].([]any)[0].(map[string]any)["url"].(string)

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,9 @@ type world struct {
 	t       *testing.T
 	handler *acme.Handler
 	server  *httptest.Server
+	twins   []*acme.Handler // of the processes: each request is answered by the next
+	moving  []*enroll.Registrar
+	turn    atomic.Int64
 	client  *http.Client
 
 	site *site // where challenges are looked for
@@ -58,10 +62,10 @@ type world struct {
 
 // newWorld begins one. change may edit the configuration.
 func newWorld(t *testing.T, change func(*acme.Config)) *world {
-	return openWorld(t, storetest.SQLite(t), change)
+	return openWorld(t, storetest.SQLite(t), 0, change)
 }
 
-func openWorld(t *testing.T, dsn string, change func(*acme.Config)) *world {
+func openWorld(t *testing.T, dsn string, twins int, change func(*acme.Config)) *world {
 	w := &world{CA: enrolltest.Open(t, dsn), t: t, site: newSite(t)}
 	_, err := w.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte(policy), w.Policies.Current().Version())
 	require.NoError(t, err)
@@ -78,22 +82,43 @@ func openWorld(t *testing.T, dsn string, change func(*acme.Config)) *world {
 	if change != nil {
 		change(&config)
 	}
-	w.handler, err = acme.New(config)
-	require.NoError(t, err)
-	w.server = httptest.NewTLSServer(w.handler)
+	w.handler = w.run(config)
+	w.twins, w.moving = []*acme.Handler{w.handler}, []*enroll.Registrar{w.Registrar}
+	for range twins {
+		config.Registrar, config.Store = w.Twin()
+		config.Revoker = revoker{config.Store}
+		w.twins, w.moving = append(w.twins, w.run(config)), append(w.moving, config.Registrar)
+	}
+	w.server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.twins[int(w.turn.Add(1))%len(w.twins)].ServeHTTP(rw, r)
+	}))
 	t.Cleanup(w.server.Close)
 	w.client = w.server.Client()
-
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.handler.Run(ctx) }()
-	t.Cleanup(sync.OnceFunc(func() { cancel(); require.NoError(t, <-done) }))
 	return w
 }
 
-// eachWorld runs f on both engines.
+// SetMove sets the move of every process.
+func (w *world) SetMove(m *enroll.Move) {
+	for _, r := range w.moving {
+		r.SetMove(m)
+	}
+}
+
+func (w *world) run(config acme.Config) *acme.Handler {
+	handler, err := acme.New(config)
+	require.NoError(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- handler.Run(ctx) }()
+	w.t.Cleanup(sync.OnceFunc(func() { cancel(); require.NoError(w.t, <-done) }))
+	return handler
+}
+
+// eachWorld runs f on both engines, and where several processes share one and each
+// request is answered by the next of them.
 func eachWorld(t *testing.T, change func(*acme.Config), f func(t *testing.T, w *world)) {
-	storetest.EachEngine(t, func(t *testing.T, dsn string) { f(t, openWorld(t, dsn, change)) })
+	storetest.EachEngine(t, func(t *testing.T, dsn string) { f(t, openWorld(t, dsn, 0, change)) })
+	t.Run("replicas", func(t *testing.T) { f(t, openWorld(t, storetest.Postgres(t).Database(t), 2, change)) })
 }
 
 // open has no need of a token.

@@ -90,10 +90,7 @@ func open(t testing.TB, dsn, url string) *CA {
 	c.conf = store.Config{DSN: dsn, Keys: audit.NewKeys(audit.NewMaster()), Origin: TrustDomain + "/log", Now: c.Now}
 	c.Store = c.Replica()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	sealer, err := keys.NewSealer(h.IntermediateKey)
-	require.NoError(t, err)
-	c.Registrar, err = enroll.New(t.Context(), enroll.Config{Store: c.Store, Issuers: c.Issuers, Sealer: sealer, Log: log, Now: c.Now})
-	require.NoError(t, err)
+	c.Registrar = c.newRegistrar(c.Store, log)
 	_, err = c.Policies.Set(t.Context(), Root, "policy.toml", []byte(Policy), 0)
 	require.NoError(t, err)
 
@@ -103,6 +100,26 @@ func open(t testing.TB, dsn, url string) *CA {
 	c.stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-done) })
 	t.Cleanup(c.stop)
 	return c
+}
+
+func (c *CA) newRegistrar(db *store.DB, log *slog.Logger) *enroll.Registrar {
+	sealer, err := keys.NewSealer(c.IssuingKey)
+	require.NoError(c.t, err)
+	r, err := enroll.New(c.t.Context(), enroll.Config{Store: db, Issuers: c.Issuers, Sealer: sealer, Log: log, Now: c.Now})
+	require.NoError(c.t, err)
+	return r
+}
+
+// Twin is another process of this CA, with a Registrar on a store of its own. Only
+// PostgreSQL takes it.
+func (c *CA) Twin() (*enroll.Registrar, *store.DB) {
+	db := c.Replica()
+	r := c.newRegistrar(db, slog.New(slog.NewTextHandler(c.t.Output(), nil)))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	c.t.Cleanup(func() { cancel(); require.NoError(c.t, <-done) })
+	return r, db
 }
 
 // Replica opens the CA's store once more, as another process does; it is closed

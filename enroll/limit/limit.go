@@ -1,5 +1,6 @@
-// Package limit counts events by key in spans of time, in a bounded memory. It
-// knows neither what an event is nor what a refusal says.
+// Package limit counts events by key in spans of time, in a bounded memory of one
+// process: over n replicas, of which each counts what it sees, up to n times the limit
+// passes. It knows neither what an event is nor what a refusal says.
 package limit
 
 import (
