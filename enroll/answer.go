@@ -46,7 +46,7 @@ func (r *Registrar) Answer(ctx context.Context, cert *x509.Certificate, since in
 // Checkpoint returns the log's newest signed checkpoint, with the proof that it
 // extends the tree of size since; nil while there is none. If since is 0, or larger
 // than the log is, there is no proof: the caller then knows that we lied, or lost
-// something, before.
+// something, before. If we lost something and said so, that comes along.
 func (r *Registrar) Checkpoint(ctx context.Context, since int64) (*api.Checkpoint, error) {
 	newest, err := r.store.LatestCheckpoint(ctx)
 	if errors.Is(err, store.ErrNotFound) {
@@ -56,15 +56,25 @@ func (r *Registrar) Checkpoint(ctx context.Context, since int64) (*api.Checkpoin
 		return nil, err
 	}
 	c := &api.Checkpoint{Note: newest.Note, Key: r.logKey, Since: since}
-	if since <= 0 || since >= newest.Size {
+	if since <= 0 {
 		return c, nil
 	}
-	proof, err := r.store.ConsistencyProof(ctx, since, newest.Size)
-	if err != nil {
-		return nil, err
+	if since < newest.Size {
+		if c.Proof, err = r.proof(ctx, since, newest.Size); err != nil {
+			return nil, err
+		}
 	}
-	for _, hash := range proof {
-		c.Proof = append(c.Proof, base64.StdEncoding.EncodeToString(hash[:]))
+	if last, ok := r.store.LastRecovery(); ok && last.Size < since && last.Size <= newest.Size {
+		c.Recovery = &api.Recovery{Note: last.Note}
+		c.Recovery.Proof, err = r.proof(ctx, last.Size, newest.Size)
 	}
-	return c, nil
+	return c, err
+}
+
+func (r *Registrar) proof(ctx context.Context, since, size int64) (proof []string, err error) {
+	hashes, err := r.store.ConsistencyProof(ctx, since, size)
+	for _, hash := range hashes {
+		proof = append(proof, base64.StdEncoding.EncodeToString(hash[:]))
+	}
+	return proof, err
 }

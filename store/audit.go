@@ -25,6 +25,8 @@ type auditLog struct {
 
 	signing sync.Mutex // one checkpoint at a time, so that the evidence is in order
 
+	recovery *audit.SignedCheckpoint // the last one; nil: there was none
+
 	witnesses     []witness // that were asked when it was opened
 	contradiction error     // of one of them; nil: they agree
 }
@@ -55,6 +57,9 @@ func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	}
 	l.sealer = audit.NewSealer(d.cfg.Keys, dataKeys[len(dataKeys)-1])
 	l.keyring.Store(audit.NewKeyring(dataKeys...))
+	if l.recovery, err = d.readRecovery(ctx); err != nil {
+		return nil, err
+	}
 	if l.witnesses, err = d.witnesses(ctx); err != nil {
 		return nil, err
 	}

@@ -137,6 +137,7 @@ func (d *DB) EndRecovery(ctx context.Context, by string, signing []string, detai
 	if err := WriteID(d.cfg.IDFile, out.ID); err != nil {
 		return out, err
 	}
+	d.log.recovery = &signed
 	d.said = Said{ID: out.ID, Former: append(d.said.Former, d.said.ID)}
 	_, err = d.SignCheckpoint(ctx)
 	return out, err
@@ -181,4 +182,38 @@ func (d *DB) endRecovery(ctx context.Context, tx *AloneTx, by string, detail map
 		all[name] = value
 	}
 	return audit.Event{Action: "store.recover", Actor: by, Subject: "store", Outcome: "ok", Detail: all}, tx.err
+}
+
+// LastRecovery returns the signed note by which the log owned up to its last loss, and
+// the size that it goes back to; false if there never was one.
+func (d *DB) LastRecovery() (audit.SignedCheckpoint, bool) {
+	if d.log.recovery == nil {
+		return audit.SignedCheckpoint{}, false
+	}
+	return *d.log.recovery, true
+}
+
+// readRecovery reads what LastRecovery returns.
+func (d *DB) readRecovery(ctx context.Context) (*audit.SignedCheckpoint, error) {
+	var text []byte
+	err := d.reads.row(ctx, `SELECT value FROM meta WHERE key = 'recovery'`, nil, &text)
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the last recovery: %w", err)
+	}
+	key, err := d.VerifierKey()
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := checkpoint.NewVerifier(key)
+	if err != nil {
+		return nil, err
+	}
+	r, is, err := checkpoint.OpenRecovery(string(text), verifier)
+	if err != nil || !is {
+		return nil, fmt.Errorf("the last recovery on record was edited: %w", err)
+	}
+	return &audit.SignedCheckpoint{Size: r.Size, At: r.At, Note: string(text)}, nil
 }

@@ -18,6 +18,7 @@ const (
 	Expired    Kind = "expired"    // a renewal failed, and the certificate has run out
 	ClockWrong Kind = "clock"      // this machine's clock and the CA's are far apart
 	Forked     Kind = "log forked" // the CA's log contradicts what it said before
+	Recovered  Kind = "log lost"   // the CA lost entries of its log, and says so: once for each time
 )
 
 // An Event is something that happened to a directory's certificate.
@@ -28,7 +29,7 @@ type Event struct {
 	Credential *Credential
 	// Step is what failed: read (the directory), renew, hook, confirm or monitor.
 	Step string
-	// Err is why; for [Forked] it wraps a [*ForkError].
+	// Err is why; for [Forked] it wraps a [*ForkError], for [Recovered] a [*RecoveryError].
 	Err error
 	// Retry is when the step is tried again; zero if this process does not.
 	Retry time.Time
@@ -46,7 +47,7 @@ func (k *keeper) report(ctx context.Context, e Event) {
 		attrs = append(attrs, slog.Time("renew_after", e.Credential.RenewAfter))
 	case Failed, ClockWrong:
 		level = slog.LevelWarn
-	case Expired, Forked:
+	case Expired, Forked, Recovered:
 		level = slog.LevelError
 	}
 	if e.Step != "" {

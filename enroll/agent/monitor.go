@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/store/audit/checkpoint"
@@ -82,8 +81,9 @@ func LogKey(dir string) (string, error) {
 // that. The key is the one that was seen first; what came with cp counts only
 // then.
 //
-// It returns a [*ForkError] if cp contradicts the one held, which stays; an
-// error wrapping [checkpoint.ErrOlder] if cp is smaller, which a cached answer
+// It returns a [*ForkError] if cp contradicts the one held, which stays; a
+// [*RecoveryError] if the CA owns up to have lost what is held, in whose place cp is
+// kept then; an error wrapping [checkpoint.ErrOlder] if cp is smaller, which a cached answer
 // may be; and another error if cp cannot be judged.
 func (d directory) check(cp api.Checkpoint, since int64, trustDomain string) error {
 	h, err := d.held()
@@ -102,11 +102,14 @@ func (d directory) check(cp api.Checkpoint, since int64, trustDomain string) err
 	if err != nil {
 		return fmt.Errorf("the CA's checkpoint: %w", err)
 	}
+	var lost *RecoveryError
 	if h.note != "" {
 		if seen == h.head || since != h.head.Size {
 			return nil // nothing new, or another process was faster
 		}
-		if err := d.compare(h, seen, cp); err != nil {
+		err := d.compare(h, seen, cp)
+		var explained bool
+		if lost, explained = errors.AsType[*RecoveryError](err); err != nil && !explained {
 			return err
 		}
 	}
@@ -124,21 +127,25 @@ func (d directory) check(cp api.Checkpoint, since int64, trustDomain string) err
 	if err := d.disk.write(d.at(logDir, logHeadFile), []byte(cp.Note), 0o644); err != nil {
 		return err
 	}
-	return d.disk.sync(d.at(logDir))
+	if err := d.disk.sync(d.at(logDir)); err != nil || lost == nil {
+		return err
+	}
+	return lost
 }
 
 // compare demands that seen extends what is held. A CA that leaves out the proof
 // that it was asked for has not shown it.
 func (d directory) compare(h held, seen checkpoint.Checkpoint, cp api.Checkpoint) error {
-	var proof []tlog.Hash
-	for _, text := range cp.Proof {
-		hash, err := tlog.ParseHash(text)
-		if err != nil {
-			return fmt.Errorf("the CA's consistency proof: %w", err)
-		}
-		proof = append(proof, hash)
+	proof, err := parseProof(cp.Proof)
+	if err != nil {
+		return err
 	}
-	err := checkpoint.CheckConsistency(h.head, seen, proof)
+	if err = checkpoint.CheckConsistency(h.head, seen, proof); err == nil {
+		return nil
+	}
+	if explained := d.explained(h, seen, cp); explained != nil {
+		return explained
+	}
 	if fork, ok := errors.AsType[*checkpoint.ForkError](err); ok {
 		return d.keepEvidence(h.note, cp.Note, fork)
 	}

@@ -179,5 +179,9 @@ func (k *keeper) judge(ctx context.Context, c *Credential, cp api.Checkpoint, si
 		k.report(ctx, Event{Kind: Forked, Credential: c, Err: err})
 		return nil // asking again at once would not help
 	}
+	if _, ok := errors.AsType[*RecoveryError](err); ok {
+		k.report(ctx, Event{Kind: Recovered, Credential: c, Err: err})
+		return nil
+	}
 	return err
 }

@@ -52,8 +52,20 @@ type Checkpoint struct {
 	// Proof is the consistency proof from Since to the note's tree (RFC 6962,
 	// Section 2.1.2): hashes in base64, empty if the sizes are equal or Since is 0.
 	Proof []string `json:"proof,omitempty"`
+	// Recovery is the newest one that goes back to before Since; absent if there is
+	// none. It explains why there is no proof from Since, if there is not.
+	Recovery *Recovery `json:"recovery,omitempty"`
 	// RenewAfter is when the caller, by the certificate that it presented, shall renew
 	// if that is sooner than it was told before; absent otherwise. It is advice, and
 	// not of the log.
 	RenewAfter time.Time `json:"renew_after,omitzero"`
+}
+
+// A Recovery says, signed by the log's key, that the log was set back to fewer entries
+// than it had, and went on from there.
+type Recovery struct {
+	// Note is the signed note: a checkpoint of what was left, with a line that says so.
+	Note string `json:"note"`
+	// Proof is the consistency proof from it to the newest checkpoint.
+	Proof []string `json:"proof,omitempty"`
 }

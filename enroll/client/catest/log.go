@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
@@ -22,6 +23,9 @@ type Log struct {
 	signer note.Signer
 	size   int64
 	hashes []tlog.Hash
+
+	recovery  string // signed; empty: there was none
+	recovered int64  // the size that it goes back to
 }
 
 // NewLog makes an empty log with a key of its own.
@@ -39,6 +43,20 @@ func (l *Log) Fork(size int) {
 	l.size, l.hashes = 0, nil
 	l.Grow(size)
 }
+
+// Recover sets the log back to its first size entries, and has it own up to that.
+func (l *Log) Recover(size int64) {
+	root, err := tlog.TreeHash(size, l.reader())
+	require.NoError(l.t, err)
+	text := fmt.Sprintf("%s\n%d\n%s\nrecovery %d %s\n", l.Origin, size, root, l.size, time.Now().UTC().Format(time.RFC3339))
+	signed, err := note.Sign(&note.Note{Text: text}, l.signer)
+	require.NoError(l.t, err)
+	l.recovery, l.recovered = string(signed), size
+	l.SetBack(size)
+}
+
+// SetBack drops all but the first size entries, without a word.
+func (l *Log) SetBack(size int64) { l.size, l.hashes = size, l.hashes[:tlog.StoredHashCount(size)] }
 
 // Grow appends n entries that mean nothing, each unlike any other log's.
 func (l *Log) Grow(n int) {
@@ -73,12 +91,19 @@ func (l *Log) Checkpoint(since int64) api.Checkpoint {
 	require.NoError(l.t, err)
 	cp := api.Checkpoint{Note: string(signed), Key: l.Key}
 	if since > 0 && since <= l.size {
-		cp.Since = since
-		proof, err := tlog.ProveTree(l.size, since, l.reader())
-		require.NoError(l.t, err)
-		for _, h := range proof {
-			cp.Proof = append(cp.Proof, h.String())
-		}
+		cp.Since, cp.Proof = since, l.prove(since)
+	}
+	if l.recovery != "" && since > l.recovered {
+		cp.Recovery = &api.Recovery{Note: l.recovery, Proof: l.prove(l.recovered)}
 	}
 	return cp
+}
+
+func (l *Log) prove(since int64) (proof []string) {
+	hashes, err := tlog.ProveTree(l.size, since, l.reader())
+	require.NoError(l.t, err)
+	for _, h := range hashes {
+		proof = append(proof, h.String())
+	}
+	return proof
 }
