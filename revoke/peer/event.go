@@ -36,6 +36,7 @@ const (
 const (
 	Rechained  Kind = "own issuer"  // the machine's certificate is of another issuer: Issuer; or its chain cannot be read: Err
 	Reported   Kind = "reported"    // the CA was told what is in force after news, or again after it could not be
+	Offered    Kind = "CA set back" // the CA does not know the list that it signed: it was brought that; or could not be: Err
 	Unreported Kind = "unreported"  // it could not be told: Err; said once until it can
 	Stapled    Kind = "stapled"     // an OCSP answer about this machine is shown: Serial
 	Unstapled  Kind = "not stapled" // none could be had: Serial, Err
@@ -58,7 +59,7 @@ func (e Event) level() slog.Level {
 	switch {
 	case e.Kind == Enforced, e.Kind == Reported, e.Kind == Stapled:
 		return slog.LevelDebug
-	case e.Err != nil:
+	case e.Err != nil, e.Kind == Offered:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

@@ -89,6 +89,7 @@ func (k *keeper) fetch(ctx context.Context, url string) error {
 	defer resp.Body.Close()
 	slow.Stop()
 	if resp.StatusCode != http.StatusOK {
+		k.asked(ctx, resp)
 		return fmt.Errorf("fetching %s: %s", url, resp.Status)
 	}
 	der, err := k.peer.readList(ctx, resp)

@@ -28,6 +28,7 @@ type keeper struct {
 	force    atomic.Pointer[force]
 	ahead    atomic.Pointer[crl.List] // newest delta to a full list that is not held yet
 	needed   atomic.Int64             // when it was last asked, in Unix nanoseconds
+	offered  atomic.Int64             // when the CA was last brought lists, in Unix nanoseconds
 	turns    atomic.Int64             // how often the address changed
 	catching atomic.Bool              // a full list is being fetched beside the stream
 	stale    atomic.Bool              // and that was said

@@ -158,6 +158,9 @@ func (r *reporter) send(ctx context.Context, k *keeper, f *force) error {
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, errorBytes)) // to its end, so that the connection is kept
+	if resp.StatusCode == http.StatusConflict {                  // our number is above all that the CA knows
+		k.offer(ctx, false)
+	}
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("%s: %s: %q", req.URL, resp.Status, text)
 	}

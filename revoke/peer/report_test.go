@@ -23,6 +23,8 @@ type registry struct {
 	block chan struct{} // nil: answers at once
 	fails atomic.Int64  // so many are refused first
 
+	behind atomic.Bool // it never signed such a number
+
 	mu       sync.Mutex
 	all      []said
 	callers  map[string]bool // TCP connections
@@ -62,6 +64,10 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	if r.fails.Add(-1) >= 0 {
 		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
+	if r.behind.Load() {
+		http.Error(w, "never signed", http.StatusConflict)
 		return
 	}
 	s.By = req.TLS.PeerCertificates[0].URIs[0].String()
