@@ -2,6 +2,7 @@ package revoke_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/crl"
+	"github.com/betonica/betonica/revoke/ocsp"
 	"github.com/betonica/betonica/revoke/revoketest"
 	"github.com/betonica/betonica/store/storetest"
 )
@@ -87,5 +89,22 @@ func populate(b *testing.B, dsn string, many int) {
 	} {
 		_, err := db.Exec(query, many, at)
 		require.NoError(b, err)
+	}
+}
+
+// BenchmarkHit answers OCSP from memory: what nearly every question costs, without
+// the network.
+func BenchmarkHit(b *testing.B) {
+	c := enrolltest.New(b)
+	w := revoketest.New(b, c)
+	cert, _ := w.Enrol("device/pump-1")
+	issuer, err := ocsp.NewIssuer(c.Authority.Certificate())
+	require.NoError(b, err)
+	req, err := issuer.NewRequest(cert.SerialNumber.Bytes(), nil)
+	require.NoError(b, err)
+	der := req.Marshal()
+	b.ReportAllocs()
+	for b.Loop() {
+		w.Responder.ServeHTTP(nowhere{http.Header{}}, ocspRequest(der))
 	}
 }
