@@ -14,8 +14,8 @@
 //
 // # The order of things
 //
-// A revocation is committed first, with its CRL number; then this process's OCSP
-// answers forget what they said of it; then the call returns. The delta CRL
+// A revocation is committed first, with its CRL number; then the OCSP answers, of
+// every process, forget what they said of it; then the call returns. The delta CRL
 // follows within milliseconds, the full one when its turn comes. A failure to
 // sign a list never undoes a revocation: the next list carries it.
 //
@@ -33,4 +33,21 @@
 // its number in its transaction, heartbeats take theirs from a block that was
 // reserved durably before, and a revocation goes past the rest of that block: so
 // a number never comes back, not after a crash either.
+//
+// # Several processes
+//
+// On a PostgreSQL database that several processes share, one of them signs each
+// list, and all serve it, byte for byte. Whoever revoked signs the delta at once; the
+// others, if none has come after 300 ms. The eldest signs heartbeats and full lists;
+// the others, if those are late. Any of them may die at any moment.
+//
+//   - Each list reserves a number, for itself alone, before it reads what was
+//     revoked: it holds all that was revoked with a lower number.
+//   - A list is on record before anybody gets it, and gets to nobody if a newer one
+//     is: numbers are unique, and rise for a peer that moves between processes.
+//   - What is on record is verified before it is served. What is none of ours, or is
+//     in another one's place, is refused, and a new list takes its place.
+//   - Deltas build on a new full list only once all have had the time to serve it.
+//   - A process that may not know of what others revoke ([store.DB.Lapsed]) answers
+//     OCSP with tryLater, signs nothing, and its streams are silent.
 package revoke

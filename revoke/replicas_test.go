@@ -1,22 +1,18 @@
 package revoke_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"math"
-	"net/http"
-	"strconv"
-	"strings"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/crl"
@@ -155,191 +151,6 @@ func TestReplicasNumbers(t *testing.T) {
 	}
 }
 
-// lists are the deltas that subscribers saw.
-type lists struct {
-	mu       sync.Mutex
-	byNumber map[int64][]byte
-}
-
-func (l *lists) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.byNumber)
-}
-
-// see notes a list, and fails if it is not newer than last, or another one of its number.
-func (l *lists) see(t *testing.T, where string, last, number int64, der []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if number <= last {
-		t.Errorf("%s: %d after %d", where, number, last)
-	}
-	if other := l.byNumber[number]; other != nil && !bytes.Equal(other, der) {
-		t.Errorf("two lists have number %d", number)
-	}
-	l.byNumber[number] = der
-}
-
-// watch reads so many events off the stream, and returns the last number.
-func (w *world) watch(ctx context.Context, seen *lists, last int64, events int) int64 {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.lists+"/stream", nil)
-	if err != nil {
-		panic(err)
-	}
-	req.Header.Set("Last-Event-ID", strconv.FormatInt(last, 10))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return last // it died
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, 1<<20)
-	number := int64(0)
-	for events > 0 && lines.Scan() {
-		field, value, _ := strings.Cut(lines.Text(), ": ")
-		switch field {
-		case "id":
-			number, _ = strconv.ParseInt(value, 10, 64)
-		case "data":
-			der, err := base64.StdEncoding.DecodeString(value)
-			if err != nil {
-				w.t.Error(err)
-			}
-			seen.see(w.t, w.URL, last, number, der)
-			last = number
-			events--
-		}
-	}
-	return last
-}
-
-// poll asks for one list.
-func (w *world) poll(ctx context.Context, seen *lists, last int64) int64 {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.lists+"/poll?after="+strconv.FormatInt(last, 10), nil)
-	if err != nil {
-		panic(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return last
-	}
-	defer resp.Body.Close()
-	var der bytes.Buffer
-	if _, err := der.ReadFrom(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		return last
-	}
-	number, _ := strconv.ParseInt(resp.Header.Get("Betonica-CRL-Number"), 10, 64)
-	seen.see(w.t, w.URL+"/poll", last, number, der.Bytes())
-	return number
-}
-
-// When the eldest dies another replica signs the heartbeats and the full lists.
-func TestEldestDies(t *testing.T) {
-	all := replicas(t, 3, heartbeat(100*time.Millisecond))
-	first := all[0].Publisher.Delta().Number
-	eventually(t, func() bool { return all[2].Publisher.Delta().Number > first+3 }, "heartbeats")
-	all[0].Stop()
-	require.NoError(t, all[0].db().Close())
-	first = all[1].Publisher.Delta().Number
-	eventually(t, func() bool { return all[1].Publisher.Delta().Number > first+5 && same(all[1:]) }, "heartbeats by another")
-	eventually(t, all[1].db().Eldest, "the next eldest")
-	cert, _ := all[1].enrol("pump-1")
-	_, err := all[2].Revoker.Identity(t.Context(), root, "device/pump-1", orders)
-	require.NoError(t, err)
-	eventually(t, func() bool { return has(all[2].open(all[2].Publisher.Full()), cert) && same(all[1:]) }, "a full list by another")
-}
-
-func (w *world) db() *store.DB { return w.Publisher.Store }
-
-// A replica that stood still while it signed does not serve its list once others have
-// published: numbers would fall.
-func TestPausedSigner(t *testing.T) {
-	all := replicas(t, 2)
-	one, two := all[0], all[1]
-	events := one.subscribe("")
-	last := next(t, events)[0]
-	eventually(t, func() bool { return same(all) }, "the same lists")
-	one.enrol("pump-1")
-	signing, released := make(chan struct{}), make(chan struct{})
-	one.WhileSigning(func() { close(signing); <-released })
-	fell, err := one.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
-	require.NoError(t, err)
-	<-signing
-	eventually(t, func() bool { return two.Publisher.Delta().Number > fell.Number }, "the other one's")
-	number := two.Publisher.Delta().Number
-	close(released)
-	eventually(t, func() bool { return one.Publisher.Delta().Number >= number && same(all) }, "the same lists")
-	for last != strconv.FormatInt(one.Publisher.Delta().Number, 10) {
-		id := next(t, events)[0]
-		require.Greater(t, number64(t, id), number64(t, last))
-		require.NotEqual(t, fell.Number+1, number64(t, id), "the number of who stood still")
-		last = id
-	}
-}
-
-func number64(t *testing.T, text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	require.NoError(t, err)
-	return n
-}
-
-// What somebody wrote into the database in place of a list nobody serves, whatever
-// number it claims; a new list takes its place, and replicas that start serve that.
-func TestReplicasRefuse(t *testing.T) {
-	all := replicas(t, 2, heartbeat(200*time.Millisecond))
-	cert := all[0].revoke("pump-1")
-	issuer := all[0].Authority.IssuerID()
-	for _, kind := range []string{"delta", "full"} {
-		old, err := all[0].Store.LatestCRL(t.Context(), issuer, kind)
-		require.NoError(t, err)
-		_, err = all[0].db().ReserveCRLNumbers(t.Context(), 1)
-		require.NoError(t, err)
-		for name, row := range map[string]store.CRL{
-			"garbage":    {Number: old.Number + 100, DER: []byte("garbage")},
-			"renumbered": {Number: math.MaxInt64, DER: old.DER},
-		} {
-			row.Issuer, row.Kind = issuer, kind
-			eventually(t, func() bool { return same(all) }, "the same lists")
-			row.ThisUpdate, row.NextUpdate = time.Now(), time.Now().Add(time.Hour)
-			_, err := all[0].Store.PublishCRL(t.Context(), row, nil, nil)
-			require.NoError(t, err)
-			eventually(t, func() bool {
-				now, err := all[0].Store.LatestCRL(t.Context(), issuer, kind)
-				require.NoError(t, err)
-				return now.Number < math.MaxInt64 && !bytes.Equal(now.DER, row.DER)
-			}, name+" "+kind)
-			for _, w := range all {
-				require.True(t, has(w.open(w.Publisher.Full()), cert))
-			}
-			next := newWorld(t, all[0].CA, revoketest.OnStore(all[0].Replica(named(9))))
-			require.True(t, has(next.open(next.Publisher.Full()), cert))
-			require.LessOrEqual(t, next.open(next.Publisher.Delta()).Base(), next.Publisher.Full().Number)
-			next.Stop()
-		}
-	}
-}
-
-// A list of which no word came is found by looking.
-func TestReplicaLooks(t *testing.T) {
-	one := replicas(t, 1)[0]
-	number, err := one.Store.ReserveCRLNumbers(t.Context(), 1)
-	require.NoError(t, err)
-	this := time.Now().UTC().Truncate(time.Second)
-	var der bytes.Buffer
-	template := crl.Template{Number: number, Base: one.Publisher.Full().Number, ThisUpdate: this, NextUpdate: this.Add(time.Hour)}
-	require.NoError(t, crl.Encode(&der, one.issuing, one.IssuingKey, template, crl.Set{}))
-	kept, err := one.Store.PublishCRL(t.Context(), store.CRL{
-		Issuer: one.Authority.IssuerID(), Kind: "delta", Number: number, Base: template.Base,
-		ThisUpdate: this, NextUpdate: template.NextUpdate, DER: der.Bytes(),
-	}, nil, nil)
-	require.NoError(t, err)
-	require.True(t, kept)
-	eventually(t, func() bool { return one.Publisher.Delta().Number == number }, "the list")
-	require.Equal(t, sha256.Sum256(der.Bytes()), one.Publisher.Delta().SHA256)
-}
-
 // Replicas serve the same shards, and the file of each, whoever signed them.
 func TestReplicasShards(t *testing.T) {
 	all := replicas(t, 2, spread(budget))
@@ -358,36 +169,63 @@ func TestReplicasShards(t *testing.T) {
 	require.True(t, has(third.list(cert), cert))
 }
 
-// While a replica may not know of what others revoke it answers tryLater, from its
-// memory, too, pushes nothing, and Health says why; then it goes on.
-func TestReplicaLapses(t *testing.T) {
+// The files of a replica that only takes over are what it serves.
+func TestReplicasMirror(t *testing.T) {
 	c := enrolltest.Open(t, storetest.Postgres(t).Database(t))
-	var proxy *storetest.Proxy
-	far := c.Replica(named(0), func(conf *store.Config) { proxy, conf.DSN = storetest.NewProxy(t, conf.DSN) })
-	one, two := newWorld(t, c, heartbeat(50*time.Millisecond), revoketest.OnStore(far)), newWorld(t, c, heartbeat(50*time.Millisecond), revoketest.OnStore(c.Replica(named(1))))
-	cert, _ := two.enrol("pump-1")
-	single, _ := one.ask(one.issuing, cert.SerialNumber.Bytes(), nil)
-	require.Equal(t, ocsp.Good, single.Status)
-	issuer, err := ocsp.NewIssuer(one.issuing)
-	require.NoError(t, err)
-	req, err := issuer.NewRequest(cert.SerialNumber.Bytes(), nil)
-	require.NoError(t, err)
-	answer := func() []byte { body, _ := one.post(req.Marshal()); return body }
+	var all []*mirrored
+	for i := range 2 {
+		all = append(all, newMirrored(t, c, filepath.Join(t.TempDir(), "www"), revoketest.OnStore(c.Replica(named(i)))))
+	}
+	all[0].revoke("pump-1")
+	full, delta, _ := all[0].paths()
+	eventually(t, func() bool { return same([]*world{all[0].world, all[1].world}) }, "the same lists")
+	for _, path := range []string{full, delta} {
+		eventually(t, func() bool { return bytes.Equal(all[1].file(path), all[0].get("/"+path)) }, path)
+	}
+}
 
-	proxy.Stall()
-	_, err = two.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
+// During a rotation replicas serve the same lists of both issuers, also where one of
+// them has put the old issuer to rest already: its last list stays what is on record.
+func TestReplicasRotate(t *testing.T) {
+	all := replicas(t, 2, heartbeat(100*time.Millisecond))
+	next := all[0].NextAuthority()
+	require.NoError(t, all[0].Issuers.Set(next, []*ca.Authority{all[0].Authority}, nil))
+	var fresh []*revoke.Publisher
+	for _, w := range all {
+		config := w.Publisher.PublisherConfig
+		config.Authority = next
+		p, err := revoke.NewPublisher(t.Context(), config)
+		require.NoError(t, err)
+		w.Publishers.Set([]*revoke.Publisher{p, w.Publisher}, nil)
+		require.NoError(t, w.Responder.Refresh(t.Context()))
+		fresh = append(fresh, p)
+	}
+	require.Equal(t, fresh[0].Full().DER, fresh[1].Full().DER)
+	_, err := all[1].Revoker.Identity(t.Context(), root, all[0].enrolled("pump-1"), orders)
 	require.NoError(t, err)
-	require.Equal(t, ocsp.TryLater.Response(), answer(), "it may have been revoked")
-	require.ErrorContains(t, one.Publisher.Health(), "other daemons")
-	require.Equal(t, store.TroubleLapsed, store.TroubleOf(one.Publisher.Health()))
-	silent := one.Publisher.Delta().Number
-	beats := two.Publisher.Delta().Number
-	eventually(t, func() bool { return two.Publisher.Delta().Number > beats+5 }, "the other's heartbeats")
-	require.Equal(t, silent, one.Publisher.Delta().Number)
+	eventually(t, func() bool {
+		return fresh[0].Delta().Number > fresh[0].Full().Number && bytes.Equal(fresh[0].Delta().DER, fresh[1].Delta().DER) && same(all)
+	}, "the same lists")
 
-	proxy.Resume()
-	eventually(t, func() bool { return !bytes.Equal(answer(), ocsp.TryLater.Response()) }, "answers")
-	single, _ = one.ask(one.issuing, cert.SerialNumber.Bytes(), nil)
-	require.Equal(t, ocsp.Revoked, single.Status)
-	eventually(t, func() bool { return one.Publisher.Delta().Number > beats && one.Publisher.Health() == nil }, "deltas")
+	kept, err := all[0].Store.LatestCRL(t.Context(), all[0].Authority.IssuerID(), "full")
+	require.NoError(t, err)
+	last, err := revoke.OpenDocument(kept, all[0].issuing)
+	require.NoError(t, err)
+	_, err = revoke.OpenDocument(kept, next.Certificate())
+	require.Error(t, err, "another issuer's")
+	kept.Number++
+	_, err = revoke.OpenDocument(kept, all[0].issuing)
+	require.Error(t, err, "renumbered")
+	all[0].Publishers.Set(fresh[:1], map[string]*revoke.Document{all[0].Authority.IssuerID(): last})
+	beats := all[1].Publisher.Delta().Number
+	eventually(t, func() bool { return all[1].Publisher.Delta().Number > beats+3 }, "heartbeats of the old issuer")
+	path := "/crl/" + all[0].Authority.IssuerID() + "/full.crl"
+	require.Equal(t, last.DER, all[0].get(path))
+	require.Equal(t, last.DER, all[1].get(path))
+}
+
+// enrolled gives an identity of this name a certificate, and returns its path.
+func (w *world) enrolled(name string) string {
+	w.enrol(name)
+	return "device/" + name
 }

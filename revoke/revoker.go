@@ -17,8 +17,8 @@ import (
 // A Revoker takes certificates and identities away. Its methods may be called
 // concurrently.
 //
-// When one of them returns nil, what fell is on disk, in the audit log and in
-// this daemon's OCSP answers; CRLs follow. Nothing is ever given back.
+// When one of them returns nil, what fell is on disk, in the audit log and in the
+// OCSP answers of every daemon on the store; CRLs follow. Nothing is ever given back.
 type Revoker struct {
 	Store *store.DB
 	Log   *slog.Logger

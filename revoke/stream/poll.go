@@ -20,9 +20,9 @@ const NumberHeader = "Betonica-CRL-Number"
 // the same bytes; a delta that the stream only points to comes whole. Without
 // after the newest delta comes at once.
 //
-// An N above our newest number is another replica's, or from before a restore: the
-// answer is the next delta that is published, unless that is N, so that asking in a
-// loop costs no more than the stream.
+// An N above our newest number is another replica's, with which we catch up first (see
+// [Hub.CatchUp]), or from before a restore: then the answer is the next delta that is
+// published, unless that is N, so that asking in a loop costs no more than the stream.
 func (h *Hub) ServePoll(w http.ResponseWriter, r *http.Request) {
 	if !onlyGet(w, r) {
 		return

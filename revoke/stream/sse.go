@@ -10,7 +10,8 @@ import (
 // "delta" with the base64 of its DER, or "pointer" with a [Pointer]. The id is the
 // CRL number; a client that comes back with it in Last-Event-ID gets the newest
 // delta at once unless it has that one; an id above the newest, from before a
-// restore, changes nothing. Who does not take an event within ten seconds is cut.
+// restore, changes nothing, but that we catch up first with other replicas (see
+// [Hub.CatchUp]). Who does not take an event within ten seconds is cut.
 func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
 	if !onlyGet(w, r) {
 		return
