@@ -44,7 +44,7 @@ bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DI
 	go test ./cmd/betonicad -run '^TestKill$$' -kills 200 -bench '$(BENCH)' -benchtime 1x -timeout 24h -v -size $(SIZE) $(if $(BENCH_DIR),-bench-dir '$(BENCH_DIR)')
 	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
 	go test -run '^$$' -bench 'Batch' -benchtime 1x ./revoke
-	go test -run '^$$' -bench 'Update' ./store
+	go test -run '^$$' -bench 'Update|Replicas' ./store
 
 soak: ## ten minutes of revocations while the daemon, its peers and slow readers come and go
 	go test ./cmd/betonicad -run '^TestSoak$$' -soak 10m -timeout 20m -v

@@ -26,14 +26,30 @@ func BenchmarkUpdate(b *testing.B) {
 	} {
 		for _, callers := range []int{1, 8, 32, 128} {
 			b.Run(fmt.Sprintf("%s/%d", engine.name, callers), func(b *testing.B) {
-				benchmarkUpdate(b, engine.dsn(b), callers)
+				benchmarkUpdate(b, engine.dsn(b), 1, callers)
 			})
 		}
 	}
 }
 
-func benchmarkUpdate(b *testing.B, dsn string, callers int) {
-	d := open(b, config(b, dsn))
+// The same on several replicas of one PostgreSQL, each with as many of the callers:
+// together they are to be no slower than one.
+func BenchmarkUpdateReplicas(b *testing.B) {
+	for _, replicas := range []int{1, 3} {
+		for _, callers := range []int{3, 33, 129} {
+			b.Run(fmt.Sprintf("%d/%d", replicas, callers), func(b *testing.B) {
+				benchmarkUpdate(b, storetest.Postgres(b).Database(b), replicas, callers)
+			})
+		}
+	}
+}
+
+func benchmarkUpdate(b *testing.B, dsn string, replicas, callers int) {
+	dbs := make([]*DB, replicas)
+	for i := range dbs {
+		dbs[i] = open(b, config(b, dsn))
+	}
+	d := dbs[0]
 	identities := make([]string, 1000)
 	must(b, d, func(tx *Tx) {
 		for i := range identities {
@@ -54,14 +70,17 @@ func benchmarkUpdate(b *testing.B, dsn string, callers int) {
 		certs[i] = certificate(identities[i%len(identities)])
 		certs[i].Token = &tokens[i]
 	}
-	run := maintained(b, d)
-	defer run()
+	for _, d := range dbs {
+		run := maintained(b, d)
+		defer run()
+	}
 
-	before, busy := d.Stats(), cpu(b)
+	before, busy := work(dbs), cpu(b)
 	var next atomic.Int64
 	var callersDone sync.WaitGroup
 	b.ResetTimer()
-	for range callers {
+	for n := range callers {
+		d := dbs[n%replicas]
 		callersDone.Go(func() {
 			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
 				c := certs[i]
@@ -82,11 +101,21 @@ func benchmarkUpdate(b *testing.B, dsn string, callers int) {
 	}
 	callersDone.Wait()
 	b.StopTimer()
-	after := d.Stats()
+	after := work(dbs)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 	b.ReportMetric(float64((cpu(b)-busy).Microseconds())/float64(b.N), "cpu-µs/call")
 	b.ReportMetric(float64(after.Calls-before.Calls)/float64(after.Batches-before.Batches), "calls/batch")
+	must(b, d, func(*Tx) {})
 	require.GreaterOrEqual(b, d.LogSize(), int64(b.N))
+}
+
+// work adds up what the writers have done.
+func work(dbs []*DB) (sum Stats) {
+	for _, d := range dbs {
+		s := d.Stats()
+		sum.Calls, sum.Batches = sum.Calls+s.Calls, sum.Batches+s.Batches
+	}
+	return sum
 }
 
 // cpu returns the processor time of this process: all of the cost on SQLite, the

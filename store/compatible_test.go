@@ -84,6 +84,7 @@ func TestSchemaContractsMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dsn := storetest.Postgres(t).Database(t)
 			p, through := newProxy(t, dsn)
+			defer p.resume()
 			old := named(t, through, "old")
 			cfg := old.cfg
 			cfg.DSN = dsn

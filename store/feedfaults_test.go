@@ -140,6 +140,7 @@ func TestReplicaStalls(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dsn := storetest.Postgres(t).Database(t)
 			p, through := newProxy(t, dsn)
+			defer p.resume()
 			all := hearers(t, open(t, config(t, dsn)), open(t, config(t, through)))
 			watching := &load{all: all}
 			ctx, stop := context.WithCancel(t.Context())
@@ -192,6 +193,7 @@ func TestFeedWithoutNotify(t *testing.T) {
 // while that was on its way is not in it.
 func TestLateAnswer(t *testing.T) {
 	all, p := deaf(t)
+	defer p.resume()
 	for range 3 {
 		p.silenceAt("deaf") // in the answer, among the replicas
 		require.Eventually(t, p.silent, 30*time.Second, time.Millisecond)

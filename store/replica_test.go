@@ -39,6 +39,7 @@ func TestEldest(t *testing.T) {
 	tool := named(t, dsn, "")
 	require.True(t, tool.Eldest())
 	p, through := newProxy(t, dsn)
+	defer p.resume()
 	a := named(t, through, "a")
 	require.True(t, a.Eldest())
 	b, c := named(t, dsn, "b"), named(t, dsn, "c")
@@ -66,6 +67,7 @@ func TestEldest(t *testing.T) {
 func TestReplicas(t *testing.T) {
 	dsn := storetest.Postgres(t).Database(t)
 	p, through := newProxy(t, dsn)
+	defer p.resume()
 	a, b := named(t, dsn, "a"), named(t, through, "b")
 	h := hear(t, a)
 	number, err := h.revoke()

@@ -15,7 +15,7 @@ import (
 )
 
 // replicas are several stores on one PostgreSQL database.
-func replicas(t *testing.T, n int) []*DB {
+func replicas(t testing.TB, n int) []*DB {
 	cfg := config(t, storetest.Postgres(t).Database(t))
 	all := make([]*DB, n)
 	for i := range all {
