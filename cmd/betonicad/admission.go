@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -72,15 +71,12 @@ func (a *admission) checkRoot() error {
 	return nil
 }
 
-// exists says whether there is such a file.
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
 func (a *admission) close() {
 	if a.side.tmp != "" {
 		a.side.discard()
+	}
+	if a.secrets != nil {
+		a.secrets.close()
 	}
 	a.store.Close()
 }
@@ -140,33 +136,52 @@ func (a *admission) writeConfig(own []server.Name) error {
 }
 
 // openSecrets opens the keys with the passphrase, which is the test that it is theirs,
-// and has the certificates fit them and each other.
+// and has the certificates fit them and each other. The key that seals the deposit comes
+// first: a key may be in a token, by a module that the deposit names, which is not loaded
+// on a stranger's word.
 func (a *admission) openSecrets() error {
-	c, err := server.ReadConfig(string(a.side.layout()))
+	d := a.side.layout()
+	c, err := server.ReadConfig(string(d))
 	if err != nil {
 		return err
 	}
 	if c.CA.PassphraseFile != "" && a.passphraseFile == "" {
 		c.CA.PassphraseFile = a.dir + ".passphrase" // and not beside the side
 	}
-	a.secrets, err = openSecrets(a.side.layout(), c)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && c.CA.PassphraseFile != "" && !exists(c.CA.PassphraseFile):
+	passphrase, err := keys.ReadPassphrase(c.CA.PassphraseFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no %s: copy the passphrase file of another replica there, or name it with --passphrase-file", c.CA.PassphraseFile)
-	case errors.Is(err, keys.ErrPassphrase):
+	}
+	if err != nil {
+		return err
+	}
+	sealing := d.key()
+	if a.deposit.Key != "" {
+		sealing = d.sealingKey()
+	}
+	key, err := keys.Open("file:"+sealing, passphrase)
+	if errors.Is(err, keys.ErrPassphrase) {
 		return fmt.Errorf("the passphrase does not open the keys in the deposit: %w; take that of the other replicas", keys.ErrPassphrase)
-	case err != nil:
+	}
+	if err != nil {
+		return fmt.Errorf("opening the deposit: %w", err)
+	}
+	sealer, err := keys.NewSealer(key)
+	if err != nil {
+		return err
+	}
+	if err := a.seal.genuine(sealer); err != nil {
+		return err
+	}
+	if a.secrets, err = openSecrets(d, c); err != nil {
 		return fmt.Errorf("opening the deposit: %w", err)
 	}
 	return a.secrets.check()
 }
 
-// vouched has the authority's own seal vouch for the deposit, and the audit log of the
-// store, which opens with the deposit's key, for it being the newest one.
+// vouched has the audit log of the store, which opens with the deposit's key, vouch for
+// the deposit being the newest one.
 func (a *admission) vouched(ctx context.Context) error {
-	if err := a.seal.genuine(a.secrets.sealer); err != nil {
-		return err
-	}
 	if domain := a.secrets.trustDomain(); domain != a.deposit.TrustDomain {
 		return fmt.Errorf("%w: it is said to be of %s, and its certificates are of %s", errForeign, a.deposit.TrustDomain, domain)
 	}

@@ -106,10 +106,13 @@ func (c *custody) settleOnce(ctx context.Context, local *deposit, ours *secrets)
 		theirs, err = c.open(there)
 	}
 	if err == nil && ours.follows(theirs) && !theirs.follows(ours) {
+		theirs.close()
 		return ours, c.put(ctx, local, ours, stored.Version, stored.Version+1)
 	}
 	if err == nil {
-		err = c.takeOver(local, there, theirs.follows(ours) && !ours.follows(theirs))
+		if err = c.takeOver(local, there, theirs.follows(ours) && !ours.follows(theirs)); err != nil {
+			theirs.close()
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("deposit %d: %w", stored.Version, err)
@@ -164,7 +167,11 @@ func (c *custody) open(p *deposit) (*secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // put deposits what is here. What was ordered is on record before that, so that those

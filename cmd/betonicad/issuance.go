@@ -229,11 +229,17 @@ func (i *issuance) Run(ctx context.Context) error {
 
 func (i *issuance) reload(ctx context.Context) error {
 	s, err := openSecrets(i.layout, i.config)
-	if err == nil && i.custody != nil {
-		s, err = i.custody.settle(ctx, s)
-	}
 	if err != nil {
 		return err
+	}
+	if i.custody != nil {
+		ours := s
+		if s, err = i.custody.settle(ctx, ours); s != ours {
+			ours.close()
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return i.take(ctx, s)
 }

@@ -157,6 +157,9 @@ func TestJoinAttacked(t *testing.T) {
 	require.NoError(t, err)
 	block, _ := pem.Decode(slow)
 	block.Bytes = bytes.Replace(block.Bytes, []byte{2, 3, 0x09, 0x27, 0xc0}, []byte{2, 3, 0x7f, 0xff, 0xff}, 1)
+	ours := func(edit func(*deposit)) []byte { // by whoever stole the keys, but the log's
+		return reseal(t, layout(dir), bytes.TrimSpace(passphrase), edited(t, genuine, edit))
+	}
 	for _, tt := range []struct {
 		name    string
 		content []byte
@@ -170,10 +173,14 @@ func TestJoinAttacked(t *testing.T) {
 		{"another version", edited(t, genuine, func(p *deposit) { p.Version = 7 }), "contradicts itself"},
 		{"of the future", edited(t, genuine, func(p *deposit) { p.Format = 2 }), "newer version of betonicad"},
 		{"no certificate", edited(t, genuine, func(p *deposit) { p.Files["root.pem"] = []byte("x") }), "root.pem"},
-		{"another's root", edited(t, genuine, func(p *deposit) { p.Files["root.pem"] = fileOf(t, layout(stranger).rootCertificate()) }), "is not of the root"},
-		{"another's intermediate", edited(t, genuine, func(p *deposit) { p.Files["intermediate.pem"] = fileOf(t, layout(stranger).intermediate()) }), "is not the one of the certificate"},
+		{"another's root", ours(func(p *deposit) { p.Files["root.pem"] = fileOf(t, layout(stranger).rootCertificate()) }), "is not of the root"},
+		{"another's intermediate", ours(func(p *deposit) { p.Files["intermediate.pem"] = fileOf(t, layout(stranger).intermediate()) }), "is not the one of the certificate"},
 		{"a key that takes hours", edited(t, genuine, func(p *deposit) { p.Files["intermediate.key"] = pem.EncodeToMemory(block) }), "rounds of PBKDF2"},
 		{"a configuration of its own", edited(t, genuine, func(p *deposit) { p.Names = []string{"a\"\n[acme]\nrequire_eab=false"} }), "neither a DNS name"},
+		{"a module to load", edited(t, genuine, func(p *deposit) {
+			p.Key, p.Files["sealing.key"] = "pkcs11:module-path=/tmp/thief.so;token=x;object=y", p.Files["intermediate.key"]
+		}), "its seal is not ours"},
+		{"edited and sealed", ours(func(p *deposit) { p.URL = "http://thief.example" }), "is not the newest one"},
 		{"another CA's", foreign, "seal is not ours"},
 		{"another CA's, with its seal", resealed, "not of one CA"},
 	} {
