@@ -6,22 +6,18 @@ import (
 	"time"
 )
 
-const (
-	countEvery = time.Minute            // how old a count may be; counting a large store is work
-	countShare = 20                     // a count is made for a twentieth of the time at most
-	countWait  = 250 * time.Millisecond // how long a scrape waits for one
-)
+// countWait is how long a scrape waits for a count.
+const countWait = 250 * time.Millisecond
 
-// counted is something that takes a scan to know. A scrape has it counted, and does
-// not wait for long: of a large store it gets the count of before.
+// counted is something that may take a scan to know: the first time, since the store
+// keeps what is work to count. A scrape has it counted, and does not wait for long: then
+// it gets the count of before.
 type counted[T any] struct {
 	count func(context.Context) (T, error)
 	group *sync.WaitGroup // of what runs
 
 	mu      sync.Mutex
 	running chan struct{} // closed when the count that runs ends; nil: none does
-	ended   time.Time     // of the last one; zero: there was none
-	took    time.Duration
 	value   T
 	known   bool // value is there
 	err     error
@@ -30,17 +26,15 @@ type counted[T any] struct {
 // get returns the newest count, and whether there is one.
 func (c *counted[T]) get() (value T, known bool, err error) {
 	c.mu.Lock()
-	if c.running == nil && (c.ended.IsZero() || time.Since(c.ended) >= max(countEvery, countShare*c.took)) {
+	if c.running == nil {
 		c.running = make(chan struct{})
 		c.group.Go(c.run)
 	}
 	running := c.running
 	c.mu.Unlock()
-	if running != nil {
-		select {
-		case <-running:
-		case <-time.After(countWait):
-		}
+	select {
+	case <-running:
+	case <-time.After(countWait):
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,12 +42,11 @@ func (c *counted[T]) get() (value T, known bool, err error) {
 }
 
 func (c *counted[T]) run() {
-	begin := time.Now()
 	value, err := c.count(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(c.running)
-	c.running, c.ended, c.took, c.err = nil, time.Now(), time.Since(begin), err
+	c.running, c.err = nil, err
 	if err == nil {
 		c.value, c.known = value, true
 	}

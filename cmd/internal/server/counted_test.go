@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,58 +11,39 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A scrape never waits for a long count, gets the last one meanwhile, and has what
-// takes long counted less often.
+// A scrape never waits for a long count: it gets the last one meanwhile, if there is
+// one, and has no second one made beside the first. After a failure the last one stays,
+// with the error.
 func TestCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group sync.WaitGroup
-		n, takes := 0, time.Duration(0)
+		n, takes, fails := 0, time.Hour, error(nil)
 		c := counted[int]{group: &group, count: func(context.Context) (int, error) {
 			time.Sleep(takes) // synctest's clock
 			n++
-			return n, nil
+			return n, fails
 		}}
 		get := func() (int, bool) {
 			begin := time.Now()
 			value, known, err := c.get()
-			require.NoError(t, err)
+			require.Equal(t, fails, err)
 			require.LessOrEqual(t, time.Since(begin), countWait)
 			return value, known
 		}
+		for range 3 {
+			_, known := get()
+			require.False(t, known)
+		}
+		group.Wait()
+		require.Equal(t, 1, n)
 		value, known := get()
-		require.True(t, known)
-		require.Equal(t, 1, value, "a short count is there at once")
+		require.Equal(t, []any{1, true}, []any{value, known})
+		group.Wait()
+		takes = 0
 		value, _ = get()
-		require.Equal(t, 1, value, "and good for a minute")
-
-		takes = 10 * time.Second
-		time.Sleep(countEvery)
-		value, _ = get()
-		require.Equal(t, 1, value, "a long one comes later")
-		group.Wait()
-		value, _ = get()
-		require.Equal(t, 2, value)
-		time.Sleep(countEvery)
-		get()
-		group.Wait()
-		require.Equal(t, 2, n, "at most a twentieth of the time is spent")
-		time.Sleep(countShare*takes - countEvery)
-		get()
-		group.Wait()
-		require.Equal(t, 3, n)
-	})
-}
-
-// Before the first count has ended there is none.
-func TestCountedFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var group sync.WaitGroup
-		c := counted[int]{group: &group, count: func(context.Context) (int, error) { time.Sleep(time.Hour); return 1, nil }}
-		_, known, err := c.get()
-		require.NoError(t, err)
-		require.False(t, known)
-		group.Wait()
-		_, known, _ = c.get()
-		require.True(t, known)
+		require.Equal(t, 3, value, "a short one is there at once")
+		fails = errors.New("no database")
+		value, known = get()
+		require.Equal(t, []any{3, true}, []any{value, known})
 	})
 }

@@ -13,10 +13,10 @@
 // # Metrics
 //
 // /metrics has those of Go and of the process, and what follows. What a scan would
-// have to count is counted in the background, once a minute at most. No label has a
-// value that a stranger chooses; of relying parties, the 1000 that are worst off have
-// gauges of their own. An issuer is its key identifier in hex. Times ending in
-// _timestamp_seconds are Unix times.
+// have to count is counted in the background, and in a large store some minutes old.
+// No label has a value that a stranger chooses; of relying parties, the 1000 that are
+// worst off have gauges of their own. An issuer is its key identifier in hex. Times
+// ending in _timestamp_seconds are Unix times.
 //
 // The daemon:
 //
