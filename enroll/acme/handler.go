@@ -177,6 +177,9 @@ func (h *Handler) post(by signer, p signedPage) http.HandlerFunc {
 		if err == nil {
 			err = p(w, signed)
 		}
+		if errors.Is(err, errNonce) {
+			h.replayNonce(w) // the first may be of the epoch that has just been found over
+		}
 		if err != nil {
 			h.problem(w, r, err)
 		}
