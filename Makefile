@@ -4,6 +4,7 @@ SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 
 FUZZTIME ?= 10s
+N ?= 1000
 BENCH ?= .
 SIZE ?= 100000
 BENCH_DIR ?=
@@ -12,7 +13,7 @@ BENCH_DIR ?=
 # of a package that failed, and the name and reason of each test left out.
 VERDICT := awk -f .ci/verdict.awk
 
-.PHONY: help build test check demo bench soak fuzz clean
+.PHONY: help build test check demo bench crash soak fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +46,9 @@ bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DI
 	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
 	go test -run '^$$' -bench 'Batch' -benchtime 1x ./revoke
 	go test -run '^$$' -bench 'Update|Replicas' ./store
+
+crash: ## kill daemon and database N times (1000) under load, and look for what was lost
+	go test ./cmd/betonicad -run '^TestKill' -kills $(N) -timeout 24h -v
 
 soak: ## ten minutes of revocations while the daemon, its peers and slow readers come and go
 	go test ./cmd/betonicad -run '^TestSoak$$' -soak 10m -timeout 20m -v

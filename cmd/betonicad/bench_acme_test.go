@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rand"
@@ -74,8 +75,11 @@ type orderer struct {
 }
 
 // orderer binds an account with a token.
-func (d *bench) orderer(b *testing.B) *orderer {
-	c, err := dial(d.HTTPS, d.roots)
+func (d *bench) orderer(b *testing.B) *orderer { return newOrderer(b, d.daemon, d.roots) }
+
+// newOrderer binds an account with a token.
+func newOrderer(b testing.TB, d *daemon, roots *x509.CertPool) *orderer {
+	c, err := dial(d.HTTPS, roots)
 	require.NoError(b, err)
 	b.Cleanup(func() { c.Close() })
 	name := "b-" + randomName()
@@ -99,6 +103,21 @@ func (d *bench) orderer(b *testing.B) *orderer {
 	return o
 }
 
+// again goes on over a connection to a daemon that has started anew.
+func (o *orderer) again(d *daemon, roots *x509.CertPool) error {
+	o.Close()
+	c, err := dial(d.HTTPS, roots)
+	if err != nil {
+		return err
+	}
+	o.conn = c
+	resp, _, err := o.send("/acme/new-account", joseHeader, []byte("{}")) // refused, with a nonce
+	if err == nil {
+		o.nonce = resp.Header.Get("Replay-Nonce")
+	}
+	return err
+}
+
 // issuer is what the URLs begin with that conn has the daemon make.
 const issuer = "https://localhost"
 
@@ -106,28 +125,35 @@ const joseHeader = "Content-Type: application/jose+json\r\n"
 
 // order gets a certificate for key.
 func (o *orderer) order(key *ecdsa.PrivateKey) error {
+	_, _, err := o.obtain(key)
+	return err
+}
+
+// obtain is order that returns the order's path and the chain.
+func (o *orderer) obtain(key *ecdsa.PrivateKey) (path string, chain []byte, err error) {
 	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{o.name}}, key)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	var order struct{ Status, Finalize, Certificate string }
 	ids := []map[string]string{{"type": "dns", "value": o.name}}
 	if err := o.object(http.StatusCreated, "/acme/new-order", map[string]any{"identifiers": ids}, &order); err != nil {
-		return err
+		return "", nil, err
 	}
 	csr64 := base64.RawURLEncoding.EncodeToString(csr)
-	if err := o.object(http.StatusOK, strings.TrimPrefix(order.Finalize, issuer), map[string]any{"csr": csr64}, &order); err != nil {
-		return err
+	path = strings.TrimPrefix(strings.TrimSuffix(order.Finalize, "/finalize"), issuer)
+	if err := o.object(http.StatusOK, path+"/finalize", map[string]any{"csr": csr64}, &order); err != nil {
+		return "", nil, err
 	}
 	resp, chain, err := o.call(strings.TrimPrefix(order.Certificate, issuer), nil)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d: %s", resp.StatusCode, chain)
+		return "", nil, fmt.Errorf("status %d: %s", resp.StatusCode, chain)
 	}
 	_, err = request{key: key}.certificate(chain)
-	return err
+	return path, chain, err
 }
 
 // object calls, and reads the object that is answered.
@@ -143,8 +169,17 @@ func (o *orderer) object(status int, path string, payload, object any) error {
 }
 
 // call signs a payload (nil: POST-as-GET) with the last answer's nonce, sends it,
-// and keeps the nonce of the answer.
+// and keeps the nonce of the answer. A crash of the database costs the nonces of
+// before, so it tries twice (RFC 8555, Section 6.5).
 func (o *orderer) call(path string, payload any) (*http.Response, []byte, error) {
+	resp, answer, err := o.once(path, payload)
+	if err == nil && resp.StatusCode == http.StatusBadRequest && bytes.Contains(answer, []byte(":badNonce")) {
+		return o.once(path, payload)
+	}
+	return resp, answer, err
+}
+
+func (o *orderer) once(path string, payload any) (*http.Response, []byte, error) {
 	header := map[string]any{"alg": "ES256", "nonce": o.nonce, "url": issuer + path}
 	if o.kid != "" {
 		header["kid"] = o.kid

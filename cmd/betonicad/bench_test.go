@@ -203,7 +203,7 @@ func (d *bench) prepare(b *testing.B, n int) []enrolment {
 	work := make([]enrolment, n)
 	d.drive(b, 32, n, func(_, job int) error {
 		token, err := admin.CreateToken(b.Context(), adminapi.TokenRequest{Role: "device", Name: "b-" + randomName()})
-		work[job] = enrolment{newRequest(b), token.Secret}
+		work[job] = enrolment{request: newRequest(b), token: token.Secret}
 		return err
 	})
 	return work

@@ -30,8 +30,9 @@ func (l *load) compare(t testing.TB, driver, dsn string) {
 			SELECT count(*) FROM (SELECT token FROM certificates WHERE token IS NOT NULL GROUP BY token HAVING count(*) > 1) AS twice`},
 		{"a certificate whose token is not spent", `
 			SELECT count(*) FROM certificates c JOIN tokens t ON t.id = c.token WHERE t.uses = 0`},
-		{"a spent token that bought nothing, and no account", `
-			SELECT count(*) FROM tokens WHERE uses > 0 AND sealed IS NULL AND id NOT IN (SELECT token FROM certificates WHERE token IS NOT NULL)`},
+		{"a spent token that bought nothing, and bound nobody", `
+			SELECT count(*) FROM tokens WHERE uses > 0 AND id NOT IN (SELECT token FROM certificates WHERE token IS NOT NULL)
+			AND id NOT IN (SELECT token FROM acme_accounts WHERE token IS NOT NULL)`},
 		{"a certificate with two children", `
 			SELECT count(*) FROM (SELECT parent FROM certificates WHERE parent IS NOT NULL GROUP BY parent HAVING count(*) > 1) AS twice`},
 		{"an active identity without a certificate", `

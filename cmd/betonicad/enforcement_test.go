@@ -24,7 +24,7 @@ func TestPeersReport(t *testing.T) {
 	enrol := func(name string) *still {
 		token, err := admin.CreateToken(t.Context(), adminapi.TokenRequest{Role: "device", Name: name})
 		require.NoError(t, err)
-		e := enrolment{newRequest(t), token.Secret}
+		e := enrolment{request: newRequest(t), token: token.Secret}
 		c, err := dial(d.HTTPS, roots)
 		require.NoError(t, err)
 		defer c.Close()

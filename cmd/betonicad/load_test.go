@@ -30,6 +30,8 @@ type load struct {
 	// faults says that answers of status 5xx are right, since something below the
 	// daemon is broken on purpose.
 	faults bool
+	// after, if there is one, goes on with a machine that has lived.
+	after func(admin *adminapi.Client, e enrolment) error
 
 	mu         sync.Mutex
 	held       map[string]bool // serials, hex
@@ -40,6 +42,7 @@ type load struct {
 type enrolment struct {
 	request
 	token string
+	name  string
 }
 
 func newLoad(t testing.TB, dir string) *load {
@@ -91,14 +94,15 @@ func (l *load) run(ctx context.Context, d *daemon, n int, issued chan<- struct{}
 func (l *load) life(ctx context.Context, d *daemon, admin *adminapi.Client) error {
 	e, again := l.takeUnanswered()
 	if !again {
-		token, err := admin.CreateToken(ctx, adminapi.TokenRequest{Role: "device", Name: "m-" + randomName()})
+		name := "m-" + randomName()
+		token, err := admin.CreateToken(ctx, adminapi.TokenRequest{Role: "device", Name: name})
 		if err != nil {
 			if problem, ok := errors.AsType[*adminapi.Problem](err); ok {
 				return l.wrong("creating a token", problem.Status, err)
 			}
 			return err
 		}
-		e = enrolment{newRequest(l.t), token.Secret}
+		e = enrolment{newRequest(l.t), token.Secret, name}
 	}
 	anonymous, err := dial(d.HTTPS, l.roots)
 	if err != nil {
@@ -138,7 +142,10 @@ func (l *load) life(ctx context.Context, d *daemon, admin *adminapi.Client) erro
 	if err == nil && status != http.StatusNoContent {
 		return l.wrong("confirming", status, answer)
 	}
-	return err
+	if err != nil || l.after == nil {
+		return err
+	}
+	return l.after(admin, e)
 }
 
 // obtain asks for a certificate and remembers that it came.

@@ -92,7 +92,7 @@ func busy(t *testing.T) *daemon {
 		name := fmt.Sprintf("pump-%d", i)
 		token, err := admin.CreateToken(t.Context(), adminapi.TokenRequest{Role: "device", Name: name})
 		require.NoError(t, err)
-		e := enrolment{newRequest(t), token.Secret}
+		e := enrolment{request: newRequest(t), token: token.Secret}
 		status, chain, err := c.post(api.PathEnroll, e.token, e.csr)
 		require.NoError(t, expect(http.StatusCreated)(status, chain, err))
 		cert, err := e.certificate(chain)
