@@ -6,7 +6,8 @@ const (
 	maxDeltas  = 10 // a second, whoever signs them
 	fullPause  = time.Second
 	fullShare  = 10              // a full list is signed for a tenth of the time at most
-	deltaShare = 4               // a delta that others serve, too, for a quarter
+	deltaShare = 4               // a delta that others serve, too, for a quarter, but
+	deltaPause = time.Second     // at most so long after the last
 	retryAfter = 2 * time.Second // a list that could not be signed
 	fullWithin = 5 * time.Minute // a full list is made: a store that does not answer is asked again
 )
@@ -15,12 +16,12 @@ const (
 // whoever revoked tells of it, and others only if he does not; one of them, the
 // eldest, signs when nothing happens, and another one only if that is late.
 func (p *Publisher) deltaDue() time.Time {
-	soon := p.deltaAt.Add(time.Second / maxDeltas)
-	if p.others != nil {
-		soon = later(soon, p.deltaAt.Add(deltaShare*p.deltaTook))
-	}
 	if p.deltaErr != nil {
-		return p.deltaAt.Add(min(retryAfter, p.Heartbeat))
+		return p.triedAt.Add(min(retryAfter, p.Heartbeat))
+	}
+	soon := later(p.deltaAt, p.triedAt).Add(time.Second / maxDeltas)
+	if p.others != nil {
+		soon = later(soon, p.triedAt.Add(min(deltaShare*p.deltaTook, deltaPause)))
 	}
 	eldest := p.Store.Eldest()
 	some, here, since := p.news.untold()
@@ -32,12 +33,12 @@ func (p *Publisher) deltaDue() time.Time {
 		due = due.Add(p.Heartbeat / 2)
 	}
 	if some || p.unsure {
-		due = earlier(due, later(soon, since.Add(theirTurn)))
+		due = earlier(due, since.Add(theirTurn))
 	}
 	if at, base := p.baseDue(); base && eldest {
-		due = earlier(due, later(soon, at))
+		due = earlier(due, at)
 	}
-	return due
+	return later(due, soon)
 }
 
 // fullDue returns when this process is to sign the next full list: soon if it misses a

@@ -74,14 +74,15 @@ type Publisher struct {
 
 	// Of Run's goroutine.
 	numbers   numbers
-	unsure    bool      // something may have been revoked that the news are silent of
-	deltaErr  error     // of the last attempt
-	base      int64     // number of the full list that deltas build on
-	baseSince time.Time // when it became that
-	entries   int       // in the delta
-	count     int       // in the full list, about
-	deltaAt   time.Time
-	deltaTook time.Duration // its signing
+	unsure    bool          // something may have been revoked that the news are silent of
+	deltaErr  error         // of the last attempt
+	base      int64         // number of the full list that deltas build on
+	baseSince time.Time     // when it became that
+	entries   int           // in the delta
+	count     int           // in the full list, about
+	deltaAt   time.Time     // when the delta was begun, or taken over
+	triedAt   time.Time     // when this process last began to sign one
+	deltaTook time.Duration // that
 	fullAt    time.Time     // when the full list was ready
 	took      time.Duration // its signing
 	published time.Time     // thisUpdate of the last full list that anybody got; zero: not known

@@ -55,7 +55,8 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	begin := time.Now()
-	p.deltaAt = begin
+	p.triedAt = begin
+	defer func() { p.deltaTook = time.Since(begin) }()
 	doc, entries, err := p.makeDelta(ctx)
 	if err != nil {
 		return err
@@ -66,8 +67,8 @@ func (p *Publisher) signDelta(ctx context.Context) error {
 			return err
 		}
 	}
-	p.deltaTook = time.Since(begin)
 	p.useDelta(doc, entries)
+	p.deltaAt = begin
 	return nil
 }
 
