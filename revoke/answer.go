@@ -41,6 +41,7 @@ func (s *Responder) answer(ctx context.Context, req *ocsp.Request) (*answer, ocs
 // still meanwhile.
 func (s *Responder) current(a *answer, status ocsp.ErrorStatus) (*answer, ocsp.ErrorStatus) {
 	if s.Store.Lapsed() {
+		s.counts.lapsed.Add(1)
 		return nil, ocsp.TryLater
 	}
 	return a, status
@@ -63,6 +64,7 @@ func (s *Responder) sign(ctx context.Context, req *ocsp.Request, now time.Time) 
 		return nil, ocsp.TryLater
 	}
 	if s.Store.Lapsed() { // do not ask a store that may be away
+		s.counts.lapsed.Add(1)
 		return nil, ocsp.TryLater
 	}
 	this := now.Truncate(time.Second)

@@ -143,6 +143,7 @@ func TestReplicaLapses(t *testing.T) {
 	_, err = two.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
 	require.NoError(t, err)
 	require.Equal(t, ocsp.TryLater.Response(), answer(), "it may have been revoked")
+	require.Positive(t, one.Responder.Counts().Lapsed)
 	require.ErrorContains(t, one.Publisher.Health(), "other daemons")
 	require.Equal(t, store.TroubleLapsed, store.TroubleOf(one.Publisher.Health()))
 	silent := one.Publisher.Delta().Number

@@ -84,7 +84,7 @@ func newAnswer(id ocsp.CertID, body []byte, this, next time.Time) *answer {
 }
 
 // counts are what [Responder.Counts] reads.
-type counts struct{ hits, misses, live, refused atomic.Int64 }
+type counts struct{ hits, misses, live, refused, lapsed atomic.Int64 }
 
 // Counts say how answers came about since the start.
 type Counts struct {
@@ -92,10 +92,12 @@ type Counts struct {
 	Misses  int64 // made for it
 	Live    int64 // made for one caller, with a nonce or for several certificates
 	Refused int64 // not made, for want of a turn
+	Lapsed  int64 // not given, since others may have revoked meanwhile
 	Kept    int   // in the cache now
 }
 
 // Counts returns how answers came about.
 func (s *Responder) Counts() Counts {
-	return Counts{s.counts.hits.Load(), s.counts.misses.Load(), s.counts.live.Load(), s.counts.refused.Load(), s.cache.len()}
+	c := &s.counts
+	return Counts{c.hits.Load(), c.misses.Load(), c.live.Load(), c.refused.Load(), c.lapsed.Load(), s.cache.len()}
 }

@@ -85,7 +85,7 @@ func TestInspectWritesNothing(t *testing.T) {
 	_, _, err = i.Damage(t.Context(), false)
 	require.NoError(t, err)
 	require.Equal(t, before, state())
-	d = open(t, cfg)
+	open(t, cfg)
 	require.True(t, i.Disturbed())
 }
 

@@ -34,7 +34,7 @@ func TestMetrics(t *testing.T) {
 
 	for _, pattern := range []string{ // it was all counted, once
 		`betonica_certificates_issued_total\{method="token"\} 3`, `betonica_refusals_total\{reason="token"\} 1`,
-		`betonica_revocation_publish_seconds_count 1`, `betonica_ocsp_answers_total\{how="miss"\} 1`, `betonica_ocsp_answers_total\{how="hit"\} 1`,
+		`betonica_revocation_publish_seconds_count 1`, `betonica_ocsp_answers_total\{how="miss"\} 1`, `betonica_ocsp_answers_total\{how="hit"\} 1`, `betonica_ocsp_answers_total\{how="lapsed"\} 0`,
 		`betonica_rotation_state\{state="\w+"\} 1`, `betonica_certificate_not_after_timestamp_seconds\{certificate="root-ocsp",issuer="[0-9a-f]{40}"\} \d`,
 		`betonica_trouble\{trouble="disk-full"\} 0`, `betonica_store_file_bytes\{file="ballast"\} [1-9]`, `betonica_backup_timestamp_seconds 0`,
 		`betonica_ready 1`, `betonica_crl_number\{issuer="[0-9a-f]{40}",kind="root"\} 2`,

@@ -47,6 +47,16 @@ func TestExamineNothing(t *testing.T) {
 	}
 }
 
+// Under each trouble that a daemon can name stands its way out.
+func TestTroubles(t *testing.T) {
+	for _, trouble := range store.AllTroubles() {
+		c := &Case{Daemon: &Daemon{Troubles: []string{trouble.String()}}}
+		found := daemon(t.Context(), c)
+		require.Equal(t, []Finding{{Failed, string(trouble) + ": " + trouble.What(), trouble.Remedy()}}, found)
+		require.NotEmpty(t, found[0].Do)
+	}
+}
+
 // Who is gone, who lags and who is of another version is told by name.
 func TestReplicas(t *testing.T) {
 	of := func(name, version string, live bool, seen int64) store.ReplicaStatus {

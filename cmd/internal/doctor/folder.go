@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -43,8 +44,12 @@ func folder(_ context.Context, c *Case) []Finding {
 		}
 	}
 	judge(c.Dir, info)
-	for _, dir := range []string{c.Dir, filepath.Join(c.Dir, "keys")} {
+	own := []string{"keys", "archive"} // published files may lie in DIR, too, for others
+	for _, dir := range []string{c.Dir, filepath.Join(c.Dir, own[0]), filepath.Join(c.Dir, own[1])} {
 		entries, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) && dir == filepath.Join(c.Dir, own[1]) {
+			continue // nothing was archived yet
+		}
 		if err != nil {
 			found = append(found, fail("run this as root, or as the user of the daemon", "%v", err))
 			continue
@@ -55,7 +60,7 @@ func folder(_ context.Context, c *Case) []Finding {
 			case errors.Is(err, fs.ErrNotExist): // gone meanwhile
 			case err != nil:
 				found = append(found, fail("", "%v", err))
-			case info.Mode().IsRegular() || info.Mode().Type() == fs.ModeSocket || info.IsDir() && e.Name() == "keys":
+			case info.Mode().IsRegular() || info.Mode().Type() == fs.ModeSocket || info.IsDir() && slices.Contains(own, e.Name()):
 				judge(filepath.Join(dir, e.Name()), info)
 			}
 		}

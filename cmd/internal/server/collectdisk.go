@@ -22,7 +22,7 @@ type diskCollector struct {
 
 var (
 	fileDesc      = desc("store_file_bytes", "Size of a file of the SQLite store: database, wal (what is not copied into the database yet), ballast (room kept for revoking on a full disk); 0 if it is not there.", "file")
-	diskFreeDesc  = desc("disk_free_bytes", "Room for the daemon on the disk of the store, the evidence, or the published files.", "of")
+	diskFreeDesc  = desc("disk_free_bytes", "Room for the daemon on the disk of the store, the evidence, the archive, or the published files.", "of")
 	diskSizeDesc  = desc("disk_size_bytes", "Size of that disk.", "of")
 	backupDesc    = desc("backup_timestamp_seconds", "When the last backup was made, in Unix time; 0 if none ever was.")
 	backupMaxDesc = desc("backup_max_age_seconds", "How old the last backup may be, as configured.")
@@ -65,6 +65,9 @@ func (c *Config) Disks(dir string) map[string]string {
 	disks := map[string]string{"evidence": filepath.Dir(c.Audit.Evidence), "store": dir}
 	if file, ok := c.Database(); ok {
 		disks["store"] = filepath.Dir(file)
+	}
+	if c.Audit.Archive != "" {
+		disks["archive"] = filepath.Dir(c.Audit.Archive)
 	}
 	if c.CRL.PublishDir != "" {
 		disks["published"] = filepath.Dir(c.CRL.PublishDir)

@@ -59,7 +59,7 @@ type ocspCollector struct{ responder *revoke.Responder }
 
 var (
 	keptDesc    = desc("ocsp_kept", "OCSP answers that are kept in memory.")
-	answersDesc = desc("ocsp_answers_total", "OCSP answers: hit (from memory), miss (made for it), live (made for one caller, with a nonce), refused (for want of a turn).", "how")
+	answersDesc = desc("ocsp_answers_total", "OCSP answers: hit (from memory), miss (made for it), live (made for one caller, with a nonce), refused (for want of a turn), lapsed (others may have revoked meanwhile).", "how")
 )
 
 func (c *ocspCollector) Describe(to chan<- *prometheus.Desc) { describe(to, keptDesc, answersDesc) }
@@ -71,4 +71,5 @@ func (c *ocspCollector) Collect(to chan<- prometheus.Metric) {
 	out.counter(answersDesc, float64(n.Misses), "miss")
 	out.counter(answersDesc, float64(n.Live), "live")
 	out.counter(answersDesc, float64(n.Refused), "refused")
+	out.counter(answersDesc, float64(n.Lapsed), "lapsed")
 }

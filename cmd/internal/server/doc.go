@@ -59,7 +59,7 @@
 //	betonica_store_commit_seconds                      how long those took that are on disk
 //	betonica_store_commit_writes                       how many writes they held
 //	betonica_store_file_bytes                          SQLite: database, wal, ballast
-//	betonica_disk_free_bytes                           on the disk of store, evidence, published
+//	betonica_disk_free_bytes                           on the disk of store, evidence, archive, published
 //	betonica_disk_size_bytes                           of that disk
 //	betonica_backup_timestamp_seconds                  of the last backup; 0 if there never was one
 //	betonica_backup_max_age_seconds                    how old it may be, as configured
@@ -78,7 +78,7 @@
 //	betonica_crl_heartbeat_seconds                     how often a delta is signed at least, as configured
 //	betonica_crl_subscribers                           peers on the stream of deltas, or in a poll
 //	betonica_crl_subscribers_refused_total             peers that were turned away
-//	betonica_ocsp_answers_total                        by how they came about: hit, miss, live, refused
+//	betonica_ocsp_answers_total                        by how they came about: hit, miss, live, refused, lapsed
 //	betonica_ocsp_kept                                 answers in memory
 //
 // Daemons on one store:
