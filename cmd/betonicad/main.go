@@ -18,6 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/betonica/betonica/store"
 )
 
 func main() {
@@ -27,6 +29,9 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+	}
+	if trouble := store.TroubleOf(err); trouble != "" {
+		fmt.Fprintln(os.Stderr, trouble)
 	}
 	os.Exit(exitCode(err))
 }

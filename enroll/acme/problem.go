@@ -131,6 +131,11 @@ func problemOf(err error) *problem {
 			return p
 		}
 	}
+	if store.TroubleOf(err) != "" { // of what kind is for the operator
+		p := newProblem(http.StatusServiceUnavailable, serverInternal, "nothing can be recorded at present")
+		p.retry = 30 * time.Second
+		return p
+	}
 	return newProblem(http.StatusInternalServerError, serverInternal, "internal error")
 }
 

@@ -78,6 +78,9 @@ func problemOf(err error) *api.Problem {
 			return p
 		}
 	}
+	if store.TroubleOf(err) != "" { // of what kind is for the operator
+		return later(http.StatusServiceUnavailable, api.ProblemUnavailable, "nothing can be recorded at present", 30*time.Second)
+	}
 	return api.NewProblem(http.StatusInternalServerError, api.ProblemInternal, "internal error")
 }
 
