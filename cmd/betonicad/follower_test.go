@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,33 +18,35 @@ import (
 )
 
 // Followers are relying parties of a fleet, and what they have seen: on the stream of
-// each daemon, and fetched from whichever. A number that goes back, or that two
-// different lists have, fails the test.
+// each daemon, on the streams of one that moves from daemon to daemon, and fetched from
+// whichever. A stream on which a number goes back, or a number that two different lists
+// have, fails the test.
 type followers struct {
 	t *testing.T
 	f *fleet
 
-	mu      sync.Mutex
-	lists   map[int64][32]byte // what each number was seen to be
-	roaming map[string]int64   // greatest number that a client which moves between replicas has seen, by kind
-	stream  []int64            // newest on each daemon's stream
-	sees    []crl.Set          // what the newest list on each daemon's stream names
-	deltas  int
+	mu     sync.Mutex
+	lists  map[int64][32]byte // what each number was seen to be
+	moves  int                // how often the one that moves got something new
+	stream []int64            // newest on each daemon's stream
+	sees   []crl.Set          // what the newest list on each daemon's stream names
+	deltas int
 }
 
 // follow starts following, until the returned function ends it.
 func (f *fleet) follow(t *testing.T) (*followers, func()) {
-	w := &followers{t: t, f: f, lists: map[int64][32]byte{}, roaming: map[string]int64{}, stream: make([]int64, len(f.daemons)), sees: make([]crl.Set, len(f.daemons))}
+	w := &followers{t: t, f: f, lists: map[int64][32]byte{}, stream: make([]int64, len(f.daemons)), sees: make([]crl.Set, len(f.daemons))}
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for i := range f.daemons {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				w.subscribe(ctx, i)
+				w.subscribe(ctx, f.daemons[i].HTTP, 0, func(der []byte) bool { w.see(der, i); return true })
 				pause(ctx, 50*time.Millisecond)
 			}
 		})
 	}
+	all.Go(func() { w.move(ctx) })
 	all.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
 			for _, kind := range []string{"delta", "full"} {
@@ -59,12 +62,18 @@ func (f *fleet) list(kind string) string {
 	return "/crl/" + hex.EncodeToString(f.issuer.SubjectKeyId) + "/" + kind
 }
 
-// subscribe reads a daemon's stream until it breaks.
-func (w *followers) subscribe(ctx context.Context, i int) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.f.daemons[i].HTTP+w.f.list("stream"), nil)
+// subscribe reads the stream at an address for whoever has seen this number, until it
+// breaks, or each is told that it was enough.
+func (w *followers) subscribe(ctx context.Context, address string, last int64, each func(der []byte) bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+w.f.list("stream"), nil)
 	if err != nil {
 		w.t.Error(err)
 		return
+	}
+	if last > 0 {
+		req.Header.Set("Last-Event-ID", strconv.FormatInt(last, 10))
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -84,24 +93,45 @@ func (w *followers) subscribe(ctx context.Context, i int) {
 				w.t.Error(err)
 				return
 			}
-			w.see(der, i)
+			if !each(der) {
+				return
+			}
 		}
 	}
 }
 
-// fetch is a client that moves from one replica to the next.
-func (w *followers) fetch(i int, kind string) {
-	der, err := fetched(w.f.daemons[i], w.f.list(kind+".crl"))
-	if err != nil {
-		return
+// move is a relying party that goes from one daemon to the next, and says each what it
+// has seen.
+func (w *followers) move(ctx context.Context) {
+	last := int64(0)
+	for n := 0; ctx.Err() == nil; n++ {
+		visit, leave := context.WithTimeout(ctx, time.Second) // one that is behind has nothing to say
+		w.subscribe(visit, w.f.daemons[n%len(w.f.daemons)].HTTP, last, func(der []byte) bool {
+			last = w.rising(der, last)
+			return false
+		})
+		leave()
+		pause(ctx, 10*time.Millisecond)
 	}
+}
+
+// rising looks at a list that must be newer than the last one, and returns its number.
+func (w *followers) rising(der []byte, last int64) int64 {
 	number := w.see(der, -1)
+	if number <= last {
+		w.t.Errorf("a stream brought list %d to who has seen %d", number, last)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if number < w.roaming[kind] {
-		w.t.Errorf("daemon %d serves %s list %d, and another has served %d", i, kind, number, w.roaming[kind])
+	w.moves++
+	return number
+}
+
+// fetch gets a list from a daemon, which may be behind another for a moment.
+func (w *followers) fetch(i int, kind string) {
+	if der, err := fetched(w.f.daemons[i], w.f.list(kind+".crl")); err == nil {
+		w.see(der, -1)
 	}
-	w.roaming[kind] = max(number, w.roaming[kind])
 }
 
 // see looks at a list, of a daemon's stream unless i is -1.
@@ -151,5 +181,5 @@ func (w *followers) number(i int) int64 {
 func (w *followers) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return fmt.Sprintf("%d lists, %d of them seen on streams", len(w.lists), w.deltas)
+	return fmt.Sprintf("%d lists, %d deltas on streams, %d of them seen by who moves", len(w.lists), w.deltas, w.moves)
 }
