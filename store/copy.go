@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -62,6 +63,7 @@ func MakeCopy(ctx context.Context, cfg Config, scratch string, progress Progress
 			return nil, fmt.Errorf("store: %w", err) // opening would make an empty one
 		}
 	}
+	sweepCopies(scratch)
 	e, err := openEngine(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -89,6 +91,19 @@ func MakeCopy(ctx context.Context, cfg Config, scratch string, progress Progress
 		return nil, errors.Join(err, c.end())
 	}
 	return c, nil
+}
+
+// copyPattern names the file of a copy for the moment that it has a name.
+const copyPattern = ".betonica-copy-*"
+
+// sweepCopies removes what is left of copies whose process was killed at that moment.
+func sweepCopies(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, copyPattern))
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
+			os.Remove(path) // or the next one does
+		}
+	}
 }
 
 // within is an engine of which all that is read is read on one connection.

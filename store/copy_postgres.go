@@ -26,7 +26,7 @@ func (e *postgres) copyDump(ctx context.Context, scratch string, progress Progre
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	end := func() error { return errors.Join(conn.Close(), db.Close()) }
-	f, err := os.CreateTemp(scratch, ".betonica-copy-*")
+	f, err := os.CreateTemp(scratch, copyPattern)
 	if err != nil {
 		return nil, nil, errors.Join(err, end())
 	}

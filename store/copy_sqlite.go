@@ -56,7 +56,7 @@ func (e *sqlite) copyFile(ctx context.Context, scratch string, progress Progress
 // unnamed makes an empty database in a file whose name is gone, and returns it as a
 // file, too. There is no second connection to it.
 func unnamed(ctx context.Context, dir string) (*os.File, *sql.DB, *sql.Conn, error) {
-	f, err := os.CreateTemp(dir, ".betonica-copy-*")
+	f, err := os.CreateTemp(dir, copyPattern)
 	if err != nil {
 		return nil, nil, nil, err
 	}
