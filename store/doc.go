@@ -59,7 +59,9 @@
 // All else stays: identities, accounts, the keys that were ever certified (so that none
 // comes back as somebody else's), policies, relying parties, and of the log its tiles,
 // checkpoints and wrapped data keys. What leaves goes in small batches, found by an
-// index, and a run is one entry of the log. Of a serial that was purged the store knows
+// index, and a run is one entry of the log. The file of an SQLite store gives the room
+// back while nobody writes; one that was made before files could is written anew at the
+// next migration, if the disk has room for that. Of a serial that was purged the store knows
 // nothing: [DB.Status] tells it from one that was never issued by the time that serials
 // begin with.
 //

@@ -111,6 +111,13 @@ type engine interface {
 	// maintain keeps the engine well until ctx is done.
 	maintain(ctx context.Context) error
 
+	// excess returns how many pages the store's file should give back, and shrink gives
+	// some back in a transaction that has begun. convert makes a file of before one that
+	// can.
+	excess(ctx context.Context) (int64, error)
+	shrink(ctx context.Context, s *session, pages int64) error
+	convert(ctx context.Context) error
+
 	// spare gives up the disk space that is kept for revoking, and says whether
 	// there was any. room returns an error while a disk that was full has no room,
 	// also for that.

@@ -38,6 +38,9 @@ func (d *DB) AuditEntries(ctx context.Context, f AuditFilter, p Page) ([]audit.E
 		return nil, "", err
 	}
 	at, seq := int64(math.MaxInt64), int64(math.MaxInt64)
+	if !f.Until.IsZero() && f.party() == "" {
+		at, seq = f.Until.UnixMilli(), math.MinInt64 // the index begins there
+	}
 	if after != nil {
 		var rest []byte
 		at, rest = splitNumbered(after)
@@ -67,6 +70,14 @@ func (d *DB) AuditEntries(ctx context.Context, f AuditFilter, p Page) ([]audit.E
 			return entries, entryCursor(at, seq), nil
 		}
 	}
+}
+
+// party is whose entries the blind index finds.
+func (f AuditFilter) party() string {
+	if f.Subject != "" {
+		return f.Subject
+	}
+	return f.Actor
 }
 
 func entryCursor(at, seq int64) string {
@@ -101,10 +112,7 @@ func (d *DB) auditPage(ctx context.Context, f AuditFilter, at, seq int64, limit 
 	if !f.Until.IsZero() {
 		until = f.Until.UnixMilli()
 	}
-	party := f.Subject
-	if party == "" {
-		party = f.Actor
-	}
+	party := f.party()
 	var rows *sql.Rows
 	var err error
 	switch {

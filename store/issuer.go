@@ -50,7 +50,7 @@ type IssuerCount struct {
 func (d *DB) LiveIssuers(ctx context.Context, after time.Time) (map[string]bool, error) {
 	rows, err := d.reads.query(ctx, `
 		SELECT s.key_id FROM issuers s
-		WHERE EXISTS (SELECT 1 FROM certificates c WHERE c.issuer = s.id AND c.not_after > $1)
+		WHERE (SELECT c.issuer FROM certificates c WHERE c.not_after > $1 AND +c.issuer = s.id ORDER BY c.not_after, c.serial LIMIT 1) IS NOT NULL
 		ORDER BY s.key_id`, after.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("looking for issuers that have certificates: %w", err)

@@ -38,7 +38,8 @@ func migrate(ctx context.Context, e engine, cfg Config) (int, error) {
 }
 
 func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) error {
-	return e.migration(ctx, func(ctx context.Context, s *session) error {
+	migrated := false
+	err := e.migration(ctx, func(ctx context.Context, s *session) error {
 		have, err := applied(ctx, e, s)
 		if err != nil {
 			return fmt.Errorf("reading the schema's number: %w", err)
@@ -73,8 +74,16 @@ func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) err
 			}
 			cfg.Log.Info("schema migrated", "number", m.number, "name", m.name)
 		}
+		migrated = have > 0
 		return remember(ctx, s, cfg, steps)
 	})
+	if err != nil || !migrated {
+		return err
+	}
+	if err := e.convert(ctx); err != nil { // the store is as good as it was
+		cfg.Log.Warn("the database's file was not rewritten", "error", err)
+	}
+	return nil
 }
 
 // applied returns the number of the newest migration that was applied, 0 if none.

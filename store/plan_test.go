@@ -136,6 +136,7 @@ func readAll(t *testing.T, d *DB) {
 		func() error { _, err := d.CertificateByKey(ctx, c.SPKI); return err },
 		func() error { _, err := d.Holder(ctx, c.Serial); return err },
 		func() error { _, _, err := d.Status(ctx, issuer, c.Serial); return err },
+		func() error { _, err := d.LiveIssuers(ctx, time.Now()); return err },
 		func() error { _, err := d.RevokedSince(ctx, issuer, 0); return err },
 		func() error { _, err := d.CurrentPolicy(ctx); return err },
 		func() error {

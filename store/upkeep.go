@@ -8,30 +8,45 @@ import (
 const purgeEvery = 6 * time.Hour
 
 // upkeep removes what is of no use any more until ctx is done: what ACME has left
-// behind, and what has left its retention;
-// and it archives the oldest entries of the log.
+// behind, and, where this process is the one to do it, what has left its retention. It
+// archives the oldest entries of the log, and gives back the room that they took.
 func (d *DB) upkeep(ctx context.Context) {
-	prune, purge := time.NewTicker(pruneEvery), time.NewTicker(purgeEvery)
+	prune, purge, give := time.NewTicker(pruneEvery), time.NewTicker(purgeEvery), time.NewTicker(giveLook)
 	defer prune.Stop()
 	defer purge.Stop()
-	for due := true; ; due = false {
-		if err := d.PruneACME(ctx, d.cfg.Now()); err != nil && ctx.Err() == nil {
-			d.cfg.Log.Error("what ACME has left behind was not pruned", "error", err)
-		}
-		if due && d.Eldest() {
-			if err := d.Purge(ctx, d.cfg.Now()); err != nil && ctx.Err() == nil {
-				d.cfg.Log.Error("what has left its retention was not removed", "error", err)
-			}
-			if err := d.ArchiveLog(ctx, d.cfg.Now()); err != nil && ctx.Err() == nil {
-				d.cfg.Log.Error("old entries of the log were not archived", "error", err)
-			}
-		}
+	defer give.Stop()
+	d.job(ctx, "what ACME has left behind was not pruned", d.pruneNow)
+	d.job(ctx, "what has left its retention was not removed", d.purgeNow)
+	for {
 		select {
 		case <-prune.C:
+			d.job(ctx, "what ACME has left behind was not pruned", d.pruneNow)
 		case <-purge.C:
-			due = true
+			d.job(ctx, "what has left its retention was not removed", d.purgeNow)
+		case <-give.C:
+			d.job(ctx, "the room of what was removed was not given back", d.giveBack)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// job runs one of the jobs, and says what came of it if it failed: it is tried again
+// when its time comes.
+func (d *DB) job(ctx context.Context, failed string, run func(context.Context) error) {
+	if err := run(ctx); err != nil && ctx.Err() == nil {
+		d.cfg.Log.Error(failed, "error", err)
+	}
+}
+
+func (d *DB) pruneNow(ctx context.Context) error { return d.PruneACME(ctx, d.cfg.Now()) }
+
+func (d *DB) purgeNow(ctx context.Context) error {
+	if !d.Eldest() {
+		return nil
+	}
+	if err := d.Purge(ctx, d.cfg.Now()); err != nil {
+		return err
+	}
+	return d.ArchiveLog(ctx, d.cfg.Now())
 }

@@ -38,6 +38,6 @@ func openStore(ctx context.Context, dir string) (*secrets, *store.DB, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	db, err := store.Open(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, Retention: c.StoreRetention()})
+	db, err := store.Open(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), Retention: c.StoreRetention()})
 	return s, db, err
 }
