@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -225,6 +227,64 @@ func TestLeaseAfterHooks(t *testing.T) {
 		caughtUp(t, all)
 	}
 	heardAll(t, all)
+}
+
+// A replica that was away for a hundred thousand revocations comes back with all of
+// them, in order, though it reads them page by page.
+func TestFeedCatchesUp(t *testing.T) {
+	dsn := storetest.Postgres(t).Database(t)
+	p, through := newProxy(t, dsn)
+	defer p.resume()
+	all := hearers(t, open(t, config(t, dsn)), open(t, config(t, through)))
+	p.stall()
+	require.Eventually(t, all[1].Lapsed, 30*time.Second, time.Millisecond)
+	const revocations, together = 5 * feedPage, 7 // which is no part of a page
+	_, err := all[0].reads.db.ExecContext(t.Context(), `
+		INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number, issuer)
+		SELECT int8send(n) || int8send(n), 'device/a', 1, 1, 1, 1 + n / $2, 1 FROM generate_series(1, $1::bigint) n`, revocations, together)
+	require.NoError(t, err)
+	_, err = all[0].reads.db.ExecContext(t.Context(), `UPDATE crl_number SET number = 1 + $1::bigint`, revocations/together)
+	require.NoError(t, err)
+	p.resume()
+	caughtUp(t, all)
+	for _, h := range all {
+		require.Len(t, h.numbers(), revocations)
+		require.True(t, slices.IsSorted(h.numbers()))
+	}
+}
+
+// A page ends with a number of which there is no more.
+func TestWholePages(t *testing.T) {
+	for _, tt := range []struct{ page, want []int64 }{
+		{nil, nil}, {[]int64{1, 2, 3}, []int64{1, 2}}, {[]int64{1, 2, 2, 2}, []int64{1}}, {[]int64{2, 2}, nil},
+	} {
+		var got []int64
+		var page []Revocation
+		for _, n := range tt.page {
+			page = append(page, Revocation{Number: n})
+		}
+		for _, r := range whole(page) {
+			got = append(got, r.Number)
+		}
+		require.Equal(t, tt.want, got)
+	}
+}
+
+// A database whose CRL number falls has lost revocations, as one does whose standby
+// takes over before it has everything: nothing is issued any more, and nobody has a
+// lease.
+func TestFeedSetBack(t *testing.T) {
+	all := hearers(t, replicas(t, 2)...)
+	for range 3 {
+		_, err := all[0].revoke()
+		require.NoError(t, err)
+	}
+	heardAll(t, all)
+	_, err := all[0].reads.db.ExecContext(t.Context(), `UPDATE crl_number SET number = 1`)
+	require.NoError(t, err)
+	for _, h := range all {
+		require.Eventually(t, func() bool { return errors.Is(h.Health(), ErrSetBack) && h.Lapsed() }, 30*time.Second, 5*time.Millisecond)
+	}
 }
 
 // A proxy that drops connections at any moment costs a replica its lease, and nobody
