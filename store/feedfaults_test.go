@@ -254,7 +254,7 @@ func TestFeedCatchesUp(t *testing.T) {
 }
 
 // A page ends with a number of which there is no more.
-func TestWholePages(t *testing.T) {
+func TestCompletePages(t *testing.T) {
 	for _, tt := range []struct{ page, want []int64 }{
 		{nil, nil}, {[]int64{1, 2, 3}, []int64{1, 2}}, {[]int64{1, 2, 2, 2}, []int64{1}}, {[]int64{2, 2}, nil},
 	} {
@@ -263,7 +263,7 @@ func TestWholePages(t *testing.T) {
 		for _, n := range tt.page {
 			page = append(page, Revocation{Number: n})
 		}
-		for _, r := range whole(page) {
+		for _, r := range exceptLast(page) {
 			got = append(got, r.Number)
 		}
 		require.Equal(t, tt.want, got)

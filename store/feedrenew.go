@@ -121,15 +121,15 @@ func (s *feedSession) catchUp(ctx context.Context) (number int64, all []replicaR
 			s.feed.deliver(page)
 			return number, all, nil
 		}
-		if page = whole(page); len(page) == 0 {
+		if page = exceptLast(page); len(page) == 0 {
 			limit *= 2 // they fell together, and are told together
 		}
 		s.feed.deliver(page)
 	}
 }
 
-// whole returns a page without the last number, of which more may follow.
-func whole(page []Revocation) []Revocation {
+// exceptLast returns a page without the last number, of which more may follow.
+func exceptLast(page []Revocation) []Revocation {
 	last := greatest(page)
 	return page[:sort.Search(len(page), func(i int) bool { return page[i].Number >= last })]
 }
