@@ -66,6 +66,9 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 			return nil, err
 		}
 	}
+	if err := recall(ctx, c.CRL.PublishDir, db, s, logger); err != nil {
+		return nil, err
+	}
 	registrar, err := enroll.New(ctx, enroll.Config{Store: db, Issuers: issuers, Sealer: s.sealer, Log: logger})
 	if err != nil {
 		return nil, err

@@ -137,7 +137,7 @@ func (r recovering) evidence(ctx context.Context, env environment, c *server.Con
 		}
 	}
 	if known.Number() == 0 {
-		return nil, errors.New("nobody brought a list: nothing is recovered")
+		return nil, errors.New("there is no list of an intermediate among what was brought: nothing is recovered")
 	}
 	return known, nil
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/betonica/betonica/enroll/api"
@@ -36,4 +39,34 @@ func asRequestError(err error) error {
 		return err
 	}
 	return &api.BadRequestError{Status: http.StatusBadRequest, Detail: err.Error()}
+}
+
+// maxPublished bounds a list that is read back, in bytes.
+const maxPublished = 256 << 20
+
+// recall has the lists that were published bear witness, before anything is signed: a
+// web server may have served one that the store does not know of any more. What cannot
+// be read proves nothing.
+func recall(ctx context.Context, dir string, db *store.DB, s *secrets, log *slog.Logger) error {
+	if dir == "" {
+		return nil
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "crl", "*", "*.crl"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.Size() > maxPublished {
+			continue
+		}
+		der, err := os.ReadFile(file)
+		if err != nil {
+			log.WarnContext(ctx, "a published list cannot be read", "file", file, "error", err)
+			continue
+		}
+		if proved, err := witness(ctx, db, s, der); proved {
+			return errors.Join(db.Stopped(), err)
+		}
+	}
+	return nil
 }

@@ -111,12 +111,12 @@ func newestFull(lists []*crl.List) (number int64) {
 
 // AddFile takes what a file holds: a list in DER, or any number in PEM, as in
 // chain.crl.pem. Lists of the root are passed over. It returns the number of lists that
-// were taken, and an error if there was none, or one that is not evidence.
+// were taken, and an error if one of the others is not evidence, or there is no list.
 func (e *Evidence) AddFile(text []byte, root *x509.Certificate) (n int, err error) {
 	if !bytes.Contains(text, []byte("-----BEGIN ")) {
-		_, err := e.Add(text)
-		return 1, err
+		return e.addUnlessRoot(text, root)
 	}
+	lists := 0
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
@@ -125,18 +125,26 @@ func (e *Evidence) AddFile(text []byte, root *x509.Certificate) (n int, err erro
 		if block.Type != "X509 CRL" {
 			continue
 		}
-		if _, err := e.Add(block.Bytes); err != nil {
-			if _, other := crl.Open(block.Bytes, root); errors.Is(err, ErrForeign) && other == nil {
-				continue
-			}
+		one, err := e.addUnlessRoot(block.Bytes, root)
+		if err != nil {
 			return n, err
 		}
-		n++
+		n, lists = n+one, lists+1
 	}
-	if n == 0 {
-		return 0, errors.New("it holds no revocation list of this CA's intermediates")
+	if lists == 0 {
+		return 0, errors.New("it holds no revocation list")
 	}
 	return n, nil
+}
+
+func (e *Evidence) addUnlessRoot(der []byte, root *x509.Certificate) (n int, err error) {
+	if _, err = e.Add(der); err == nil {
+		return 1, nil
+	}
+	if _, other := crl.Open(der, root); errors.Is(err, ErrForeign) && other == nil {
+		return 0, nil
+	}
+	return 0, err
 }
 
 // Number returns the greatest number that is proved to have been signed, of any issuer:
