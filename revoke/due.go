@@ -14,7 +14,8 @@ const (
 
 // deltaDue returns when this process is to sign the next delta. Where others sign, too,
 // whoever revoked tells of it, and others only if he does not; one of them, the
-// eldest, signs when nothing happens, and another one only if that is late.
+// eldest, signs when nothing happens, and another one only if that is late. Who has a
+// wrong clock gives way to all others.
 func (p *Publisher) deltaDue() time.Time {
 	if p.deltaErr != nil {
 		return p.triedAt.Add(min(retryAfter, p.Heartbeat))
@@ -23,17 +24,24 @@ func (p *Publisher) deltaDue() time.Time {
 	if p.others != nil {
 		soon = later(soon, p.triedAt.Add(min(deltaShare*p.deltaTook, deltaPause)))
 	}
-	eldest := p.Store.Eldest()
+	off, turn := p.holdsBack(), theirTurn
+	if off {
+		turn *= offTurn
+	}
+	eldest := p.Store.Eldest() && !off
 	some, here, since := p.news.untold()
-	if here || p.unsure && eldest {
+	if here && !off || p.unsure && eldest {
 		return soon
 	}
 	due := p.deltaAt.Add(p.Heartbeat)
 	if !eldest {
 		due = due.Add(p.Heartbeat / 2)
 	}
+	if off {
+		due = due.Add(p.Heartbeat)
+	}
 	if some || p.unsure {
-		due = earlier(due, since.Add(theirTurn))
+		due = earlier(due, since.Add(turn))
 	}
 	if at, base := p.baseDue(); base && eldest {
 		due = earlier(due, at)
@@ -51,7 +59,7 @@ func (p *Publisher) fullDue() time.Time {
 	if p.news.newestTold() <= full.Number && !p.resign.Load() {
 		due = later(due, full.ThisUpdate.Add(p.Lifetime/3))
 	}
-	if !p.Store.Eldest() {
+	if !p.Store.Eldest() || p.holdsBack() {
 		due = due.Add(fullGrace)
 	}
 	return due

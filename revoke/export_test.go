@@ -1,6 +1,7 @@
 package revoke
 
 import (
+	"context"
 	"time"
 
 	"github.com/betonica/betonica/revoke/crl"
@@ -8,6 +9,11 @@ import (
 
 // LimitEvents has deltas of more bytes than this announced by a pointer.
 func (c *PublisherConfig) LimitEvents(bytes int) { c.maxEvent = bytes }
+
+// DatabaseTime sets what is taken for the database's clock.
+func (c *PublisherConfig) DatabaseTime(now func() time.Time) {
+	c.time = func(context.Context) (time.Time, error) { return now(), nil }
+}
 
 // SpreadAtOnce has a new number of shards in force as soon as their lists are there.
 func (c *PublisherConfig) SpreadAtOnce() { c.spreadEvery, c.spreadAfter = 10*time.Millisecond, 0 }

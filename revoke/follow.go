@@ -67,7 +67,10 @@ func (p *Publisher) look(ctx context.Context) (full bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	waiting := p.others.begin()
-	if full, err = p.lookAround(ctx); err != nil {
+	if err = p.askTime(ctx); err == nil {
+		full, err = p.lookAround(ctx)
+	}
+	if err != nil {
 		p.others.failed(waiting)
 		return false, fmt.Errorf("looking for CRLs of other daemons: %w", err)
 	}

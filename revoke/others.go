@@ -27,6 +27,7 @@ var errLapsed = store.InTrouble(store.TroubleLapsed, errors.New("it is not known
 // others are the processes that sign the same lists, as one of them sees them: what
 // there is to look for. Its methods may be called concurrently.
 type others struct {
+	offset  offset
 	mu      sync.Mutex
 	stale   bool            // there may be a list that is not served here
 	waiting []chan struct{} // closed after the next look

@@ -43,8 +43,9 @@ type PublisherConfig struct {
 
 	Log *slog.Logger
 
-	maxEvent                 int           // bytes of DER; 0: as stream.MaxEvent
-	spreadEvery, spreadAfter time.Duration // 0: as the constants
+	maxEvent                 int                                      // bytes of DER; 0: as stream.MaxEvent
+	spreadEvery, spreadAfter time.Duration                            // 0: as the constants
+	time                     func(context.Context) (time.Time, error) // by the database's clock; nil: the store's
 }
 
 // A Publisher signs what was revoked of one issuer's, and serves it: the full list,
@@ -103,6 +104,9 @@ func NewPublisher(ctx context.Context, c PublisherConfig) (*Publisher, error) {
 	if c.spreadEvery == 0 {
 		c.spreadEvery, c.spreadAfter = spreadEvery, spreadAfter
 	}
+	if c.time == nil {
+		c.time = c.Store.Time
+	}
 	linter, err := lint.NewLinter(c.Authority.Certificate())
 	if err != nil {
 		return nil, err
@@ -131,6 +135,11 @@ func (p *Publisher) begin(ctx context.Context) error {
 		return err
 	}
 	p.numbers.last = last
+	if p.others != nil {
+		if err := p.askTime(ctx); err != nil {
+			return err
+		}
+	}
 	list := p.takeFull(ctx)
 	if list.err != nil {
 		return list.err
@@ -161,6 +170,9 @@ func (p *Publisher) begin(ctx context.Context) error {
 func (p *Publisher) Health() error {
 	if p.Store.Lapsed() {
 		return errLapsed
+	}
+	if p.holdsBack() {
+		return p.others.offset.wrong()
 	}
 	if err := p.failed.why(); err != nil {
 		return err

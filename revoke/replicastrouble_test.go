@@ -3,6 +3,7 @@ package revoke_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"math"
 	"strconv"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/enroll/enrolltest"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/crl"
 	"github.com/betonica/betonica/revoke/ocsp"
 	"github.com/betonica/betonica/revoke/revoketest"
@@ -156,4 +158,43 @@ func TestReplicaLapses(t *testing.T) {
 	single, _ = one.ask(one.issuing, cert.SerialNumber.Bytes(), nil)
 	require.Equal(t, ocsp.Revoked, single.Status)
 	eventually(t, func() bool { return one.Publisher.Delta().Number > beats && one.Publisher.Health() == nil }, "deltas")
+}
+
+// A replica whose clock is an hour ahead leaves lists to those whose clocks are right,
+// though it is the eldest and revokes: no peer would take its own. It says so, and
+// signs when it is the only one that is left.
+func TestReplicaWithAWrongClock(t *testing.T) {
+	c := enrolltest.Open(t, storetest.Postgres(t).Database(t))
+	ahead := func(p *revoke.PublisherConfig, _ *revoke.ResponderConfig) {
+		p.Clock = revoke.ClockOf(func() time.Time { return time.Now().Add(time.Hour) })
+	}
+	one := newWorld(t, c, heartbeat(100*time.Millisecond), revoketest.OnStore(c.Replica(named(0))), ahead)
+	eventually(t, one.db().Eldest, "the eldest")
+	two := newWorld(t, c, heartbeat(100*time.Millisecond), revoketest.OnStore(c.Replica(named(1))))
+	all := []*world{one, two}
+	right := func() bool {
+		for _, w := range all {
+			for _, doc := range []*revoke.Document{w.Publisher.Full(), w.Publisher.Delta()} {
+				if doc.ThisUpdate.After(time.Now().Add(crl.MaxAhead)) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	eventually(t, func() bool { return right() && same(all) }, "lists of the right time")
+	require.Equal(t, store.TroubleClock, store.TroubleOf(one.Publisher.Health()))
+	require.NoError(t, two.Publisher.Health())
+	for i := range 3 {
+		name := fmt.Sprintf("pump-%d", i)
+		cert, _ := one.enrol(name)
+		_, err := one.Revoker.Identity(t.Context(), root, "device/"+name, orders)
+		require.NoError(t, err)
+		eventually(t, func() bool { return has(one.open(one.Publisher.Delta()), cert) && same(all) }, "a delta")
+		require.True(t, right())
+	}
+	two.Stop()
+	require.NoError(t, two.db().Close())
+	last := one.Publisher.Delta().Number
+	eventually(t, func() bool { return one.Publisher.Delta().Number > last+3 }, "its own")
 }

@@ -21,7 +21,10 @@ import (
 
 // onClock has a world's lists made by the clock of its CA.
 func onClock(c *enrolltest.CA) func(*revoke.PublisherConfig, *revoke.ResponderConfig) {
-	return func(p *revoke.PublisherConfig, _ *revoke.ResponderConfig) { p.Clock = revoke.ClockOf(c.Now) }
+	return func(p *revoke.PublisherConfig, _ *revoke.ResponderConfig) {
+		p.Clock = revoke.ClockOf(c.Now)
+		p.DatabaseTime(c.Now)
+	}
 }
 
 // revoke has an identity of this name enrolled and revoked, and returns its

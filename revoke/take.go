@@ -15,15 +15,21 @@ import (
 // written it there, or renumbered it.
 var errNotOurs = errors.New("it is not the list that was signed last")
 
+// errAhead is why a list is not served that peers would refuse.
+var errAhead = errors.New("it is of the future, by the clock of whoever signed it")
+
 // A taking reads lists that are on record, at one time.
 type taking struct {
 	*Publisher
-	now    time.Time
-	newest int64 // a CRL number that was given out
+	now    time.Time // by the clock of the database, where there are others
+	newest int64     // a CRL number that was given out
 }
 
 func (p *Publisher) taking() (*taking, error) {
 	now, err := p.Clock.Now()
+	if p.others != nil {
+		now = p.others.offset.there(now)
+	}
 	return &taking{Publisher: p, now: now}, err
 }
 
@@ -48,8 +54,11 @@ func (t *taking) newer(ctx context.Context, kind string, held *Document) (doc *D
 		t.refuse(row, err)
 		return nil, 0, nil
 	}
-	if list.ThisUpdate().After(t.now.Add(crl.MaxAhead)) {
-		return nil, 0, store.InTrouble(store.TroubleClock, fmt.Errorf("%s CRL %d was made at %s, by the clock of whoever signed it", kind, row.Number, list.ThisUpdate().Format(time.RFC3339)))
+	if list.ThisUpdate().After(t.now.Add(crl.MaxAhead)) { // whoever signed it has a wrong clock
+		if t.failed.set("ahead", errAhead) {
+			t.Log.WarnContext(ctx, "a CRL on record is not used", "kind", kind, "number", row.Number, "error", errAhead)
+		}
+		return nil, 0, nil
 	}
 	return newDocument(row.DER, row.Number, list.Base(), list.ThisUpdate(), list.NextUpdate()), list.Entries().Len(), nil
 }
