@@ -119,6 +119,7 @@ def ask():
     post = urllib.request.Request(url, request.public_bytes(serialization.Encoding.DER), {"Content-Type": "application/ocsp-request"})
     answer = ocsp.load_der_ocsp_response(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(post).read())
     assert answer.response_status == ocsp.OCSPResponseStatus.SUCCESSFUL, answer.response_status
+    now = datetime.datetime.utcnow() # not before it was made
     signer = issuer
     for c in answer.certificates:
         issuer.public_key().verify(c.signature, c.tbs_certificate_bytes, ec.ECDSA(c.signature_hash_algorithm))
