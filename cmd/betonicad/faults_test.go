@@ -3,7 +3,9 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,33 +18,118 @@ import (
 	"github.com/betonica/betonica/store/storetest"
 )
 
-// A disk that fails now and then makes requests fail, and nothing worse: what
-// was handed out is on it, and the log adds up.
+// A disk that fails now and then, or for a while, makes requests fail, and nothing
+// worse: /readyz names it, what was handed out is on the disk, the log adds up, and the
+// daemon goes on by itself.
 func TestDiskErrors(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		storetest.LeaveOut(t, "strace is not installed")
 	}
-	dir := newCA(t)
+	for _, tt := range []struct{ name, calls, when string }{ // of the calls of each of the daemon's threads
+		{"flushes now and then", "fsync,fdatasync", "10+5"},
+		{"flushes for a while", "fsync,fdatasync", "20..50"},
+		{"writes now and then", "pwrite64", "100+40"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := newCA(t)
+			crowd := newLoad(t, dir)
+			crowd.faults = true
+			d := serve(t, dir, "strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null",
+				"-e", "trace="+tt.calls, "-e", "inject="+tt.calls+":error=EIO:when="+tt.when, "--")
+			crowd.while(t, d, func(issued <-chan struct{}) {
+				// Through a few failures, and on after the last of them.
+				for strings.Count(d.log.String(), "input/output error") < 5 {
+					waitFor(t, d, issued)
+				}
+				d.awaitReadiness(t, http.StatusOK)
+				waitFor(t, d, issued)
+			})
+			d.kill()
+
+			d = serve(t, dir)
+			crowd.compare(t, "sqlite3", "file:"+filepath.Join(dir, "betonica.db"))
+			run(t, "betonicad", "audit", "verify", "--dir", dir)
+			crowd.faults = false
+			crowd.while(t, d, func(issued <-chan struct{}) { waitFor(t, d, issued) })
+		})
+	}
+}
+
+// A file system that the kernel makes read-only under the daemon, as it does when it
+// finds an error on it, ends issuing, with a name for that. Mounted again, it has all that
+// was handed out.
+func TestReadOnlyDisk(t *testing.T) {
+	disk := newDisk(t)
+	dir := filepath.Join(disk.mount, "ca")
+	run(t, "betonicad", "init", "--dir", dir, "--trust-domain", trustDomain)
 	crowd := newLoad(t, dir)
 	crowd.faults = true
-	// Of the flushes of each of the daemon's threads, from the 10th on, every 5th
-	// fails with an I/O error.
-	d := serve(t, dir, "strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null",
-		"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=10+5", "--")
+	d := serve(t, dir)
 	crowd.while(t, d, func(issued <-chan struct{}) {
-		// Through a few failures, and on after the last of them.
-		for strings.Count(d.log.String(), "input/output error") < 5 {
+		for range 20 {
 			waitFor(t, d, issued)
 		}
-		waitFor(t, d, issued)
+	})
+	// Not amidst a flush: of one that is under way ext4 says that it succeeded, and
+	// what was flushed is not there afterwards.
+	require.NoError(t, disk.command("mount", "-o", "remount,abort", disk.mount))
+	crowd.while(t, d, func(<-chan struct{}) {
+		require.Eventually(t, func() bool {
+			text := d.readiness()
+			return strings.Contains(text, "read-only: ") || strings.Contains(text, "io-error: ")
+		}, patience, 20*time.Millisecond)
 	})
 	d.kill()
+	held := len(crowd.held)
+	require.NoError(t, disk.command("umount", disk.mount))
+	disk.command("e2fsck", "-fy", disk.image) // its exit code says what it mended
+	require.NoError(t, disk.command("mount", "-o", "loop", disk.image, disk.mount))
 
 	d = serve(t, dir)
+	require.GreaterOrEqual(t, held, 20)
 	crowd.compare(t, "sqlite3", "file:"+filepath.Join(dir, "betonica.db"))
 	run(t, "betonicad", "audit", "verify", "--dir", dir)
 	crowd.faults = false
 	crowd.while(t, d, func(issued <-chan struct{}) { waitFor(t, d, issued) })
+	require.NoError(t, d.stop())
+}
+
+// A disk is an ext4 of its own, in a file.
+type disk struct{ image, mount string }
+
+func newDisk(t *testing.T) *disk {
+	t.Helper()
+	dir := t.TempDir()
+	d := &disk{filepath.Join(dir, "image"), filepath.Join(dir, "mount")}
+	require.NoError(t, os.Mkdir(d.mount, 0o700))
+	require.NoError(t, os.WriteFile(d.image, nil, 0o600))
+	require.NoError(t, os.Truncate(d.image, 512<<20))
+	for _, args := range [][]string{{"mkfs.ext4", "-q", d.image}, {"mount", "-o", "loop", d.image, d.mount}} {
+		if err := d.command(args...); err != nil {
+			storetest.LeaveOut(t, "a disk cannot be made: "+err.Error())
+		}
+	}
+	t.Cleanup(func() { d.command("umount", d.mount) })
+	return d
+}
+
+func (d *disk) command(args ...string) error {
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%v: %w: %s", args, err, out)
+	}
+	return nil
+}
+
+// readiness returns what /readyz says; empty if it does not answer.
+func (d *daemon) readiness() string {
+	resp, err := http.Get("http://" + d.Ops + "/readyz")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return string(text)
 }
 
 // A database that goes away under load, and comes back, takes no certificate
