@@ -33,7 +33,7 @@ func contracts(text string) (bool, error) {
 	case strings.HasPrefix(text, "-- contract: "):
 		return true, nil
 	}
-	return false, errors.New("want a first line with -- expand: or -- contract:")
+	return false, errors.New("want -- expand: or -- contract: in the first line")
 }
 
 // A rowReader reads one row, or returns [ErrNotFound].

@@ -106,7 +106,7 @@ func TestRevokeOutlivesSlowReplica(t *testing.T) {
 	var gate sync.Mutex
 	defer all[1].OnRevoked(func([]Revocation, bool) {
 		gate.Lock()
-		gate.Unlock()
+		defer gate.Unlock()
 	})()
 	for wrote, tries := false, 0; !wrote; tries++ { // a machine that stands still meanwhile shows nothing
 		require.Less(t, tries, 20, "the writer waited, too")

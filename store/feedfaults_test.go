@@ -215,7 +215,7 @@ func TestLeaseAfterHooks(t *testing.T) {
 	var gate sync.Mutex
 	defer all[1].OnRevoked(func([]Revocation, bool) {
 		gate.Lock()
-		gate.Unlock()
+		defer gate.Unlock()
 	})()
 	for range 5 {
 		gate.Lock()

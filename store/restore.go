@@ -45,7 +45,7 @@ func RestoreDump(ctx context.Context, dsn, dump, from string) error {
 		return errors.New("pg_restore is not installed: install PostgreSQL's client programs")
 	}
 	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
-		return errors.New("the data source must be postgres://...")
+		return errors.New("the data source is not a postgres:// URL")
 	}
 	conf, err := pgx.ParseConfig(dsn)
 	if err != nil {

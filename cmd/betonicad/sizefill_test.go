@@ -172,7 +172,6 @@ type mould struct {
 	tbs, algorithm []byte
 	serial, key    []byte
 	name           string
-	validity       [2]time.Time
 	signer         crypto.Signer
 }
 
