@@ -3,6 +3,8 @@ package revoke
 import (
 	"errors"
 	"time"
+
+	"github.com/betonica/betonica/store"
 )
 
 // maxDrift is how far the wall clock may part from the monotonic one.
@@ -10,7 +12,7 @@ const maxDrift = 5 * time.Minute
 
 // ErrClock is why nothing is signed when the wall clock jumped: a list from the
 // future would make every peer refuse its successors.
-var ErrClock = errors.New("the wall clock moved by more than 5 minutes against the monotonic clock; nothing about revocation is signed until the clock is right again or the daemon restarts")
+var ErrClock = store.InTrouble(store.TroubleClock, errors.New("the wall clock moved by more than 5 minutes against the monotonic clock; nothing about revocation is signed until the clock is right again or the daemon restarts"))
 
 // A Clock tells the time to those who sign statements about revocation.
 type Clock struct {

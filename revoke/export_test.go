@@ -24,6 +24,13 @@ func ShardsFor(limit, certificates int) int { return shardsFor(limit, certificat
 // Seal is seal.
 func (p *Publisher) Seal(t crl.Template, set crl.Set) (*Document, error) { return p.seal(t, set) }
 
+// JumpingClock returns a clock that shows what now says, and finds it wrong when it
+// jumps.
+func JumpingClock(now func() time.Time) *Clock {
+	start := time.Now()
+	return newClock(now, func() time.Duration { return time.Since(start) })
+}
+
 // ClockOf returns a clock that shows what now says, and never finds that wrong.
 func ClockOf(now func() time.Time) *Clock {
 	start := now()

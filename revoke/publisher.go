@@ -1,6 +1,7 @@
 package revoke
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -155,7 +156,7 @@ func (p *Publisher) begin(ctx context.Context) error {
 			return err
 		}
 		if list = p.signFull(ctx, number); list.doc == nil {
-			return errors.Join(errors.New("there is no full CRL"), list.err)
+			return cmp.Or(list.err, errors.New("other daemons publish full CRLs that are of no use here"))
 		}
 	}
 	p.useFull(list)

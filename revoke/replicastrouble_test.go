@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,4 +198,30 @@ func TestReplicaWithAWrongClock(t *testing.T) {
 	require.NoError(t, two.db().Close())
 	last := one.Publisher.Delta().Number
 	eventually(t, func() bool { return one.Publisher.Delta().Number > last+3 }, "its own")
+}
+
+// A replica whose clock has jumped signs nothing and answers nothing, and goes on
+// serving what others sign.
+func TestReplicaClockJumps(t *testing.T) {
+	c := enrolltest.Open(t, storetest.Postgres(t).Database(t))
+	var jumped atomic.Int64
+	jumping := func(p *revoke.PublisherConfig, r *revoke.ResponderConfig) {
+		p.Clock = revoke.JumpingClock(func() time.Time { return time.Now().Add(time.Duration(jumped.Load())) })
+		r.Clock = p.Clock
+	}
+	one := newWorld(t, c, revoketest.OnStore(c.Replica(named(0))), jumping)
+	two := newWorld(t, c, revoketest.OnStore(c.Replica(named(1))))
+	cert, _ := two.enrol("pump-1")
+	jumped.Store(int64(-2 * time.Hour))
+	_, err := two.Revoker.Identity(t.Context(), root, "device/pump-1", orders)
+	require.NoError(t, err)
+	eventually(t, func() bool { return has(one.open(one.Publisher.Delta()), cert) && same([]*world{one, two}) }, "the other's lists")
+	require.ErrorIs(t, one.Publisher.Health(), revoke.ErrClock)
+	require.Equal(t, store.TroubleClock, store.TroubleOf(one.Publisher.Health()))
+	issuer, err := ocsp.NewIssuer(one.issuing)
+	require.NoError(t, err)
+	req, err := issuer.NewRequest(cert.SerialNumber.Bytes(), nil)
+	require.NoError(t, err)
+	body, _ := one.post(req.Marshal())
+	require.Equal(t, ocsp.TryLater.Response(), body)
 }

@@ -21,16 +21,18 @@ var errAhead = errors.New("it is of the future, by the clock of whoever signed i
 // A taking reads lists that are on record, at one time.
 type taking struct {
 	*Publisher
-	now    time.Time // by the clock of the database, where there are others
+	now    time.Time // by the clock of the database, where there are others: ours may be wrong
 	newest int64     // a CRL number that was given out
 }
 
-func (p *Publisher) taking() (*taking, error) {
-	now, err := p.Clock.Now()
+func (p *Publisher) taking(ctx context.Context) (t *taking, err error) {
+	t = &taking{Publisher: p}
 	if p.others != nil {
-		now = p.others.offset.there(now)
+		t.now, err = p.time(ctx)
+	} else {
+		t.now, err = p.Clock.Now()
 	}
-	return &taking{Publisher: p, now: now}, err
+	return t, err
 }
 
 // newer returns the list of a kind that is on record, verified, if it has a number
@@ -107,7 +109,7 @@ func (p *Publisher) refuse(row store.CRL, why error) {
 // takeFull returns the full list that is on record, and shards, if it is newer than
 // ours. Of one that is over it returns only that it was published.
 func (p *Publisher) takeFull(ctx context.Context) fullList {
-	t, err := p.taking()
+	t, err := p.taking(ctx)
 	if err != nil {
 		return fullList{err: err}
 	}
@@ -164,7 +166,7 @@ func (t *taking) shards(ctx context.Context) (shards, error) {
 // false if that builds on a full list which is not served here, and fullToCome; where
 // none is to come such a delta is refused.
 func (p *Publisher) takeDelta(ctx context.Context, fullToCome bool) (done bool, err error) {
-	t, err := p.taking()
+	t, err := p.taking(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -28,7 +28,7 @@ func (p *Publisher) askTime(ctx context.Context) error {
 	}
 	ours, err := p.Clock.Now()
 	if err != nil {
-		return err
+		return nil // it says so itself, and nothing is signed; the lists of others are served
 	}
 	there, err := p.time(ctx)
 	if err == nil {
@@ -37,9 +37,6 @@ func (p *Publisher) askTime(ctx context.Context) error {
 	}
 	return err
 }
-
-// there returns our time by the database's clock.
-func (o *offset) there(ours time.Time) time.Time { return ours.Add(time.Duration(o.ahead.Load())) }
 
 // wrong says that the two clocks differ too much. If the database's is the wrong one
 // they do so for every process, and all hold back: then any of them signs.
