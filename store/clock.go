@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -71,4 +72,23 @@ func (c *clock) compare(server time.Time) {
 	if c.run != nil && !server.IsZero() {
 		c.off.Store(c.now().Sub(server).Milliseconds())
 	}
+}
+
+// askTime compares the clock before anything can be recorded by it; the writer goes on
+// doing so. Where the store is of this process alone there is nobody to ask.
+func (d *DB) askTime(ctx context.Context) error {
+	if !d.engine.shared() {
+		return nil
+	}
+	s, err := d.engine.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	server, err := d.engine.clock(ctx, s)
+	if err != nil {
+		return fmt.Errorf("asking the database server for the time: %w", err)
+	}
+	d.clock.compare(server)
+	return nil
 }

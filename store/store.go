@@ -150,6 +150,9 @@ func (d *DB) start(ctx context.Context, ours bool) error {
 		}
 	}
 	d.clock.start(func() time.Time { return d.cfg.Now() }, newest, ours)
+	if err := d.askTime(ctx); err != nil {
+		return err
+	}
 	if err := d.stand(); err != nil {
 		return err
 	}
