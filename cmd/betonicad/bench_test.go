@@ -27,7 +27,8 @@ import (
 type bench struct {
 	*daemon
 	roots    *x509.CertPool
-	postgres int // the process of its server; 0 on SQLite
+	postgres int   // the process of its server; 0 on SQLite
+	beside   []int // the processes of other replicas
 }
 
 // eachEngine runs f on a new daemon on SQLite, and on one on PostgreSQL.

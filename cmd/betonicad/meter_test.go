@@ -40,8 +40,11 @@ func (m *meter) time(clients, jobs int, job func(client, job int) error) {
 }
 
 func (m *meter) cpu() (daemon, postgres time.Duration) {
-	daemon, _, err := cpuTime(m.d.pid)
-	require.NoError(m.b, err)
+	for _, pid := range append([]int{m.d.pid}, m.d.beside...) {
+		used, _, err := cpuTime(pid)
+		require.NoError(m.b, err)
+		daemon += used
+	}
 	if m.d.postgres != 0 {
 		postgres = cpuOfFamily(m.d.postgres)
 	}

@@ -1,0 +1,50 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/store/storetest"
+)
+
+// BenchmarkReplicas is BenchmarkEnroll with 32 clients on one PostgreSQL: through one
+// daemon, and through three that share it, on the same machine. What each costs is
+// per certificate, all daemons together.
+func BenchmarkReplicas(b *testing.B) {
+	debug.SetGCPercent(400)
+	for _, n := range []int{1, 3} {
+		b.Run(fmt.Sprintf("postgres/daemons=%d/clients=32", n), func(b *testing.B) {
+			dsn := storetest.Postgres(b).Database(b)
+			first := newBench(b, newCA(b, "--dsn", dsn))
+			first.postgres = serverOf(b, dsn)
+			all := []*bench{first}
+			for i := 1; i < n; i++ {
+				dir := filepath.Join(b.TempDir(), "ca")
+				require.NoError(b, os.WriteFile(dir+".passphrase", read(b, first.dir+".passphrase"), 0o600))
+				run(b, "betonicad", "join", "--dsn", dsn, "--dir", dir, "--name", fmt.Sprintf("ca-%d", i+1))
+				all = append(all, &bench{daemon: serve(b, dir), roots: first.roots})
+				first.beside = append(first.beside, all[i].pid)
+			}
+			work := first.prepare(b, *certificates)
+			conns := make([]*conn, 32)
+			for i := range conns {
+				var err error
+				conns[i], err = dial(all[i%n].HTTPS, first.roots)
+				require.NoError(b, err)
+				b.Cleanup(func() { conns[i].Close() })
+			}
+			m := first.meter(b)
+			m.time(len(conns), len(work), func(client, job int) error {
+				return expect(http.StatusCreated)(conns[client].post(api.PathEnroll, work[job].token, work[job].csr))
+			})
+			m.report()
+		})
+	}
+}
