@@ -42,6 +42,7 @@ func TestReplicas(t *testing.T) {
 		{"stalled", f.stalled},
 		{"torn off", f.tornOff},
 		{"database restarted", f.restarted},
+		{"clock", f.clock},
 		{"rotation", f.rotation},
 		{"rolling upgrade", f.upgraded},
 	} {

@@ -141,6 +141,9 @@ func (w *followers) see(der []byte, i int) int64 {
 		w.t.Error(err)
 		return 0
 	}
+	if ahead := time.Until(list.ThisUpdate()); ahead > 5*time.Minute {
+		w.t.Errorf("list %d is of another time, %s ahead", list.Number(), ahead)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	number, sum := list.Number(), sha256.Sum256(der)
