@@ -86,7 +86,7 @@ func MakeCopy(ctx context.Context, cfg Config, scratch string, progress Progress
 	if err != nil {
 		return nil, fmt.Errorf("copying the store: %w", err)
 	}
-	c.Log = &Log{&DB{cfg: cfg, engine: e, reads: &reads{engine: within{e, conn}}}}
+	c.Log = &Log{&DB{cfg: cfg, keep: cfg.Retention.orDefaults(), engine: e, reads: &reads{engine: within{e, conn}}}}
 	if err = c.look(ctx); err != nil {
 		return nil, errors.Join(err, c.end())
 	}
@@ -145,6 +145,7 @@ func (c *Copy) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer source.Close()
 	tree, err := audit.LoadTree(ctx, source, source.size)
 	if err != nil {
 		return err

@@ -65,6 +65,23 @@
 // nothing: [DB.Status] tells it from one that was never issued by the time that serials
 // begin with.
 //
+// # Backup, restore, recovery
+//
+// [MakeCopy] copies a store of one moment beside a daemon that runs. What is restored
+// from it ([RestoreFile], [RestoreDump]) has forgotten what was revoked since, and so
+// has an older copy that somebody puts back. So a store is known by a name that lies in
+// it and beside its keys, and says whether it was restored; checkpoints in the evidence
+// and revocation lists that we signed show the rest. [Judge] puts all of it together,
+// and a store that it stops opens only to be recovered:
+//
+//	BeginRecovery   numbers go above all that may have been signed; marked until the end
+//	Replay          what lists show is revoked again, known to the store or not
+//	EndRecovery     the log owns up to the loss, in the evidence first; another name;
+//	                unused tokens are void
+//
+// A crash at any point leaves a store that is to be recovered still. A daemon that runs
+// stops by [DB.Prove] when somebody brings a list of a number that was never reserved.
+//
 // # Several processes
 //
 // One process writes to an SQLite file. Any number may share a PostgreSQL

@@ -149,6 +149,7 @@ func (d *DB) signRecovery(ctx context.Context, r Recovered) (audit.SignedCheckpo
 	if err != nil {
 		return audit.SignedCheckpoint{}, err
 	}
+	defer source.Close()
 	tree, err := audit.LoadTree(ctx, source, r.Kept)
 	if err != nil {
 		return audit.SignedCheckpoint{}, err

@@ -38,7 +38,8 @@ betonica.toml are taken if none is given. Keep their identities away from this h
 it never needs one.
 
 In it: the database, betonica.toml, policy.toml, and keys/ as it lies there, encrypted
-under the passphrase. Not in it: the passphrase, the root's key, the evidence file.
+under the passphrase. Not in it: the passphrase, the root's key, the evidence file, and
+the log's archive, whose files never change: copy those once.
 
 Whoever reads a backup learns of every machine, its names and who did what when, but
 gets no key without the passphrase. --plain writes it unencrypted: only to a place that
@@ -79,6 +80,7 @@ func (b backing) run(ctx context.Context, env environment) (err error) {
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	defer s.close()
 	out, err := createFile(b.out)
 	if err != nil {
@@ -124,7 +126,7 @@ func (b backing) collect(ctx context.Context, d layout, c *server.Config, s *sec
 	}
 	defer evidence.close()
 	at := time.Now().UTC().Truncate(time.Second)
-	copied, err := store.MakeCopy(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain())}, b.scratch, said.show("copying"))
+	copied, err := store.MakeCopy(ctx, store.Config{DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Retention: c.StoreRetention()}, b.scratch, said.show("copying"))
 	if err != nil {
 		return m, nil, nil, err
 	}

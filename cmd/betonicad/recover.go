@@ -97,12 +97,13 @@ func (r recovering) run(ctx context.Context, env environment) (err error) {
 	if err != nil {
 		return err
 	}
+	defer s.close()
 	known, err := r.evidence(ctx, env, c, s)
 	if err != nil {
 		return err
 	}
 	db, err := store.Open(ctx, store.Config{
-		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), Recover: true,
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), Recover: true, Retention: c.StoreRetention(),
 		Log: slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
