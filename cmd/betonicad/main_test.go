@@ -77,7 +77,11 @@ func command(name string, args ...string) (*exec.Cmd, error) {
 // environment is what our programs run in. The race detector ends a process
 // instead of leaving its report to be overlooked.
 func environment(bin string) []string {
-	return []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=/nonexistent", "GORACE=halt_on_error=1"}
+	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=/nonexistent", "GORACE=halt_on_error=1"}
+	if conf := os.Getenv("SOFTHSM2_CONF"); conf != "" { // of a test that makes a token
+		env = append(env, "SOFTHSM2_CONF="+conf)
+	}
+	return env
 }
 
 // run runs one of our programs to its end, and returns what it wrote to stdout.
