@@ -189,6 +189,8 @@ func (a *archiver) record(ctx context.Context) error {
 	})
 }
 
+const forgetRows = `DELETE FROM audit WHERE seq >= $1 AND seq <= $2`
+
 // forget is step 5: it removes the rows of all that is on record.
 func (a *archiver) forget(ctx context.Context) error {
 	segments, err := a.db.Segments(ctx)
@@ -204,7 +206,7 @@ func (a *archiver) forget(ctx context.Context) error {
 		to := min(last, next+int64(pace.batch())-1)
 		began := time.Now()
 		if err := a.db.Relaxed(ctx, func(tx *RelaxedTx) {
-			tx.demand(anyRows, nil, `DELETE FROM audit WHERE seq >= $1 AND seq <= $2`, next, to)
+			tx.demand(anyRows, nil, forgetRows, next, to)
 		}); err != nil {
 			return err
 		}

@@ -50,6 +50,12 @@ func TestWritesUseIndexes(t *testing.T) {
 				require.Contains(t, usesIndexes(t, d, query), "_removal", query)
 			}
 		}
+		for _, kind := range leavers {
+			for _, query := range append(kind.remove, kind.count) {
+				usesIndexes(t, d, query)
+			}
+		}
+		usesIndexes(t, d, forgetRows)
 		for _, demand := range append(tx.demands, relaxed.tx.demands...) {
 			plan := usesIndexes(t, d, demand.query)
 			require.NotContains(t, plan, "Join Filter", demand.query)
@@ -65,7 +71,7 @@ func TestWritesUseIndexes(t *testing.T) {
 func usesIndexes(t *testing.T, d *DB, query string) string {
 	plan := explain(t, d, query)
 	for _, bad := range []string{
-		"SCAN i\n", "SCAN c\n", "SCAN t\n", "SCAN a\n", "SCAN r\n", "SCAN o\n", "SCAN z\n", "SCAN l\n", "SCAN acme", "Seq Scan on", "TEMP B-TREE", "Sort Key",
+		"SCAN i\n", "SCAN c\n", "SCAN t\n", "SCAN a\n", "SCAN r\n", "SCAN o\n", "SCAN z\n", "SCAN l\n", "SCAN acme", "SCAN certificates", "SCAN revocations", "SCAN tokens", "SCAN lineage", "SCAN audit\n", "Seq Scan on", "TEMP B-TREE", "Sort Key",
 	} {
 		if strings.Contains(plan, bad) && !strings.Contains(query, "audit_keys") && !bounded(query, bad) {
 			t.Errorf("%s\n%s", query, plan)
@@ -137,6 +143,8 @@ func readAll(t *testing.T, d *DB) {
 		func() error { _, err := d.Holder(ctx, c.Serial); return err },
 		func() error { _, _, err := d.Status(ctx, issuer, c.Serial); return err },
 		func() error { _, err := d.LiveIssuers(ctx, time.Now()); return err },
+		func() error { return d.Purge(ctx, time.Now()) },
+		func() error { _, err := d.Segments(ctx); return err },
 		func() error { _, err := d.RevokedSince(ctx, issuer, 0); return err },
 		func() error { _, err := d.CurrentPolicy(ctx); return err },
 		func() error {
