@@ -125,6 +125,23 @@
 // UpdateAlone goes on, in 64 MiB that are kept for it beside an SQLite file,
 // because it is how certificates are revoked.
 //
+// # A disk that fails
+//
+// After an fsync that failed, the kernel may have dropped what it could not write,
+// and the next one succeeds: SQLite would go on over a hole. So everything is refused,
+// revoking too, until the frames of the write-ahead log and the pages that were copied
+// from it have been written anew, synced and read back; then the store goes on by
+// itself. If they are not there any more, it says so and stays shut. A damaged page
+// fails the reads that meet it, and from then on only revoking is tried. Files that
+// were moved away or replaced are missed before the next transaction. [Trouble] names
+// each of these, and what to do.
+//
+// # A clock that is wrong
+//
+// While the clock is more than 5 minutes behind the log's newest entry, has jumped
+// against the monotonic one, or differs from the database server's, nothing but
+// revocations is recorded.
+//
 // # Time and names
 //
 // Times are stored as Unix milliseconds. An identity is known by its path,
