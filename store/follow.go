@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -13,11 +15,17 @@ const (
 )
 
 // follow keeps a session that listens to the other processes, and opens another
-// when it is lost.
+// when it is lost. A server that is only slow to take the first is given more time.
 func (e *postgres) follow(ctx context.Context, d *DB) (leave func(), err error) {
 	s := newFeedSession(e, d)
-	if err := s.connect(ctx); err != nil {
-		return nil, err
+	for tries := 1; ; tries++ {
+		err := s.connect(ctx)
+		if err == nil {
+			break
+		}
+		if slow := errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err); !slow || ctx.Err() != nil || tries == 5 {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
