@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,5 +88,38 @@ func writeUntilKilled(t *testing.T, dsn string) {
 	}
 	for path := range answers {
 		fmt.Println("answered " + path) // one write, and whole lines only count
+	}
+}
+
+// Killed at any moment of a migration, a store is as it was before, or as it is to
+// be, and goes on from there.
+func TestKillMigration(t *testing.T) {
+	if dsn := os.Getenv("BETONICA_MIGRATED"); dsn != "" {
+		open(t, config(t, dsn))
+		return
+	}
+	for range 8 {
+		cfg := config(t, "sqlite:"+filepath.Join(t.TempDir(), "betonica.db"))
+		cfg.Log = slog.New(slog.DiscardHandler)
+		e, steps := nextSchema(t, cfg, "")
+		require.NoError(t, migrateTo(t.Context(), e, cfg, steps[:1]))
+		tx := &Tx{now: time.Now()}
+		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+		require.NoError(t, e.migration(t.Context(), func(ctx context.Context, s *session) error {
+			return s.meet(ctx, tx.demands[0])
+		}))
+
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKillMigration$")
+		cmd.Env = append(os.Environ(), "BETONICA_MIGRATED="+cfg.DSN)
+		require.NoError(t, cmd.Start())
+		<-time.After(rand.N(150 * time.Millisecond))
+		cmd.Process.Kill()
+		cmd.Wait()
+
+		d := open(t, cfg)
+		_, err := d.Identity(t.Context(), "device/a")
+		require.NoError(t, err)
+		require.NoError(t, create(d, 1))
+		verify(t, d)
 	}
 }
