@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -326,7 +327,9 @@ func TestDirectoryLost(t *testing.T) {
 		require.NoError(t, os.Rename(w.conf.Dir, w.conf.Dir+".away"))
 		after(10 * time.Minute)
 		require.NotNil(t, w.agent.Certificate())
-		require.Len(t, w.events.all(agent.Failed), 1)
+		failed := w.events.all(agent.Failed)
+		failed = slices.DeleteFunc(failed, func(e agent.Event) bool { return e.Step == "monitor" }) // its time may come meanwhile
+		require.Len(t, failed, 1)
 		require.NoError(t, os.Rename(w.conf.Dir+".away", w.conf.Dir))
 		after(14 * time.Hour)
 		require.Len(t, w.events.all(agent.Renewed), 1)
