@@ -24,7 +24,10 @@ func serveCommand(env environment) *cobra.Command {
 		Short: "Run the certificate authority of DIR",
 		Long: `serve runs the CA that init made, until SIGTERM or SIGINT. SIGHUP loads the policy
 file, as a change of it does, and takes over what betonicad rotate and betonicad root
-sign-crl wrote. Its log goes to stderr, one JSON object a line.`,
+sign-crl wrote. Its log goes to stderr, one JSON object a line.
+
+On PostgreSQL any number of replicas may run (betonicad join): what SIGHUP loads on one
+is in force on all a moment later, and each writes it into its own DIR.`,
 		Example: `  betonicad serve --dir ca
   betonicad serve --dir ca --https 127.0.0.1:0 --http 127.0.0.1:0 --ops 127.0.0.1:0 --ready ready.json`,
 		Args: noArgs,
