@@ -10,7 +10,7 @@ import (
 // A CRL is a signed revocation list that was published.
 type CRL struct {
 	Issuer                 string // hex of the issuer's key id
-	Kind                   string // "full", "delta", "root"
+	Kind                   string // "full", "delta"; of a shard "n/i"
 	Number, Base           int64  // Base: of a delta
 	ThisUpdate, NextUpdate time.Time
 	DER                    []byte
