@@ -36,7 +36,10 @@ func TestVerifyRecovered(t *testing.T) {
 	first := common.clone().grow(t, 300, 500, 600)
 	m := common.clone()
 	m.evidence = slices.Clone(first.evidence)
-	m.recover(t, 0).grow(t, 500, 450, 600, 700)
+	begin := len(m.evidence)
+	m.recover(t, 0)
+	said, replayed := slices.Clone(m.evidence[begin:]), m.clone()
+	m.grow(t, 500, 450, 600, 700)
 	r, err := verify(t, m, witness)
 	require.NoError(t, err)
 	require.Equal(t, []audit.Loss{{Kept: 400, To: 600, At: when}}, r.Losses)
@@ -55,6 +58,11 @@ func TestVerifyRecovered(t *testing.T) {
 	r, err = verify(t, again, witness)
 	require.NoError(t, err)
 	require.Equal(t, []audit.Loss{{Kept: 400, To: 700, At: when}}, r.Losses[len(r.Losses)-1:])
+
+	// The store of the first recovery again, which somebody writes down once more.
+	replayed.evidence = append(slices.Clone(m.evidence), said...)
+	_, err = verify(t, replayed, witness)
+	require.Error(t, err)
 
 	older := common.clone() // and once more, without a word
 	older.evidence = slices.Clone(again.evidence)
