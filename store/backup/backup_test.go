@@ -167,8 +167,9 @@ func TestHostile(t *testing.T) {
 		"no digest":          with(func(m *Manifest) { m.Parts[1].SHA256 = "" }),
 		"too many":           with(func(m *Manifest) { m.Parts = make([]Part, maxParts+1) }),
 	} {
-		_, got, err := read(bytes.NewReader(archive(t, m)))
+		begun, got, err := read(bytes.NewReader(archive(t, m)))
 		require.Error(t, err, name)
+		require.Empty(t, begun.Parts, name)
 		require.Empty(t, got, name)
 		var damage *DamagedError
 		require.True(t, errors.As(err, &damage) != errors.Is(err, ErrFormat), "%s: %v", name, err)
