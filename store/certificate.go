@@ -26,6 +26,9 @@ type Certificate struct {
 	Parent *Serial  // the certificate that was presented for it; nil: none
 	Policy int64    // version that allowed it
 
+	// Revocation is what became of it, in lists alone; nil: it stands.
+	Revocation *Revocation
+
 	// What InsertCertificate demands beside; never read back.
 	Revision    int64    // of the identity, as it was decided upon
 	Rekey       bool     // the key must never have been certified before

@@ -27,10 +27,13 @@ func (d *DB) Certificates(ctx context.Context, f CertificateFilter, p Page) ([]C
 	var certs []Certificate
 	for rows.Next() {
 		var r certificateRow
-		if err := rows.Scan(r.dest()...); err != nil {
+		var v revocationRow
+		if err := rows.Scan(append(r.dest(), v.dest()...)...); err != nil {
 			return nil, "", fmt.Errorf("listing certificates: %w", err)
 		}
-		certs = append(certs, r.certificate())
+		cert := r.certificate()
+		cert.Revocation = v.optional()
+		certs = append(certs, cert)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, "", fmt.Errorf("listing certificates: %w", err)
@@ -52,8 +55,9 @@ func (f CertificateFilter) key(c Certificate) []byte {
 // query returns the list's statement: each form walks one index in the order of
 // the list.
 func (f CertificateFilter) query(p Page, now int64) (string, []any, error) {
-	const columns = `SELECT ` + certificateColumns + ` FROM certificates c `
-	const unrevoked = `NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial)`
+	const columns = `SELECT ` + certificateColumns + `, ` + revocationColumns + `
+		FROM certificates c LEFT JOIN revocations r ON r.serial = c.serial `
+	const unrevoked = `NOT EXISTS (SELECT 1 FROM revocations v WHERE v.serial = c.serial)`
 	size := len(Serial{})
 	if f.byEnd() {
 		size += 8

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -26,7 +25,7 @@ func (a *Admin) listCertificates(w http.ResponseWriter, r *http.Request, _ enrol
 		return err
 	}
 	return replyPage(w, records, next, func(c store.Certificate) (adminapi.Certificate, error) {
-		return a.certificateOf(r.Context(), c)
+		return certificateOf(c)
 	})
 }
 
@@ -39,7 +38,14 @@ func (a *Admin) showCertificate(w http.ResponseWriter, r *http.Request, _ enroll
 	if err != nil {
 		return found(err, "certificate "+serial.String())
 	}
-	out, err := a.certificateOf(r.Context(), record)
+	revocation, err := a.Store.Revocation(r.Context(), serial)
+	switch {
+	case err == nil:
+		record.Revocation = &revocation
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	out, err := certificateOf(record)
 	if err != nil {
 		return err
 	}
@@ -47,9 +53,8 @@ func (a *Admin) showCertificate(w http.ResponseWriter, r *http.Request, _ enroll
 	return reply(w, http.StatusOK, out)
 }
 
-// certificateOf reads from the certificate what is in it and from the store what
-// became of it.
-func (a *Admin) certificateOf(ctx context.Context, c store.Certificate) (adminapi.Certificate, error) {
+// certificateOf reads from the certificate what is in it.
+func certificateOf(c store.Certificate) (adminapi.Certificate, error) {
 	cert, err := c.X509()
 	if err != nil {
 		return adminapi.Certificate{}, err
@@ -67,12 +72,8 @@ func (a *Admin) certificateOf(ctx context.Context, c store.Certificate) (adminap
 	if c.Parent != nil {
 		out.Parent = c.Parent.String()
 	}
-	revocation, err := a.Store.Revocation(ctx, c.Serial)
-	switch {
-	case err == nil:
-		out.Revoked = &adminapi.Revocation{At: revocation.At, Reason: reasonOf(revocation.Reason)}
-	case !errors.Is(err, store.ErrNotFound):
-		return adminapi.Certificate{}, err
+	if c.Revocation != nil {
+		out.Revoked = &adminapi.Revocation{At: c.Revocation.At, Reason: reasonOf(c.Revocation.Reason)}
 	}
 	return out, nil
 }
