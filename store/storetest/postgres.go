@@ -144,6 +144,9 @@ func (c *Cluster) Database(t testing.TB) string {
 	}
 	defer conn.Close(context.Background())
 	name := fmt.Sprintf("test%d", c.databases.Add(1))
+	if _, err := conn.Exec(t.Context(), "DROP DATABASE IF EXISTS "+name); err != nil { // of a run before, where the cluster stays
+		t.Fatal(err)
+	}
 	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
