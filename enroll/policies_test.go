@@ -170,14 +170,22 @@ func TestPolicyOverReplicas(t *testing.T) {
 		require.Eventually(t, says(i, second), 10*time.Second, 10*time.Millisecond)
 	}
 	require.Len(t, c.Audit("policy.change"), 5)
+
+	// Somebody goes back at the moment at which another replica goes on: his file stays his.
+	require.NoError(t, os.WriteFile(again, []byte(first), 0o640))
+	require.NoError(t, os.Rename(again, files[1]))
+	_, err = c.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte("[role.lamp]"), 5)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return c.Policies.Current().Version() == 7 && says(0, first)() }, 10*time.Second, 10*time.Millisecond)
+	require.True(t, says(1, first)())
 	cancel()
 	watching.Wait()
 
 	// While the daemon was away others went on: its file is of before, however new.
-	write(0, first)
+	write(0, second)
 	newer = c.Now().Add(time.Hour)
 	require.NoError(t, os.Chtimes(files[0], newer, newer))
 	require.NoError(t, c.Policies.Start(t.Context(), enroll.Daemon(), files[0]))
-	require.EqualValues(t, 5, c.Policies.Current().Version())
-	require.True(t, says(0, second)())
+	require.EqualValues(t, 7, c.Policies.Current().Version())
+	require.True(t, says(0, first)())
 }
