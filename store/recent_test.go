@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,12 @@ func TestRecent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var quick, slow recent[int]
 		var group sync.WaitGroup
-		made := 0
+		var made atomic.Int64
 		var failed error
 		count := func(takes time.Duration) func(context.Context) (int, error) {
 			return func(context.Context) (int, error) {
 				time.Sleep(takes)
-				made++
-				return made, failed
+				return int(made.Add(1)), failed
 			}
 		}
 		for want := range 3 {
@@ -31,12 +31,12 @@ func TestRecent(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want+1, n)
 		}
-		made = 0
+		made.Store(0)
 		ask := func() int {
 			began := time.Now()
 			n, err := slow.get(t.Context(), &group, count(time.Second))
 			require.NoError(t, err)
-			if made > 1 {
+			if made.Load() > 1 {
 				require.Zero(t, time.Since(began), "nobody waits for the next one")
 			}
 			return n
@@ -45,7 +45,7 @@ func TestRecent(t *testing.T) {
 		time.Sleep(99 * time.Second)
 		require.Equal(t, 1, ask())
 		group.Wait()
-		require.Equal(t, 1, made)
+		require.EqualValues(t, 1, made.Load())
 		time.Sleep(2 * time.Second)
 		require.Equal(t, 1, ask())
 		require.Equal(t, 1, ask())
