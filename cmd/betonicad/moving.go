@@ -42,11 +42,11 @@ func (c *ceremony) next(env environment, root *ca.Root, caKey string) (intermedi
 	}
 	one := intermediate{id: hex.EncodeToString(cert.SubjectKeyId), certificate: cert, signer: key, ref: made.caKey}
 	files := []string{c.layout.inKeys(one.file("pem"))}
-	err = writeFile(files[0], encodeCertificate(cert))
 	if given == nil {
 		files = append(files, c.layout.inKeys(one.file("key")))
-		err = errors.Join(err, keys.Write(files[1], key, passphrase))
+		err = keys.Write(files[1], key, passphrase)
 	}
+	err = errors.Join(err, writeFile(files[0], encodeCertificate(cert)))
 	for _, file := range files {
 		if err == nil {
 			err = bestow(file)

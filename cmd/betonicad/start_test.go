@@ -77,7 +77,7 @@ func TestStartErrors(t *testing.T) {
 		{"newer schema", func(t *testing.T, d layout) {
 			db, err := sql.Open("sqlite3", d.database())
 			require.NoError(t, err)
-			_, err = db.Exec(`INSERT INTO migrations (number, name, applied_at) VALUES (9999, 'future', 0)`)
+			_, err = db.Exec(`INSERT INTO migrations (number, name, applied_at) VALUES (9999, 'future', 0); UPDATE meta SET value = '9999' WHERE key = 'schema_oldest'`)
 			require.NoError(t, err)
 			require.NoError(t, db.Close())
 		}, nil, 1, "newer"},

@@ -25,7 +25,7 @@ func (h *Handler) keyChange(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	err = h.Registrar.ChangeAccountKey(r.Context(), r.account.Account, key, r.from())
-	if errors.Is(err, store.ErrExists) { // another account was faster with the key
+	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrKeyTaken) { // perhaps another account was faster with the key
 		if holder, err := h.Store.AccountByKey(r.Context(), key.Thumbprint); err == nil {
 			return r.keyInUse(holder)
 		}
