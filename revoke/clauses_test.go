@@ -38,6 +38,7 @@ func TestClauses(t *testing.T) {
 		{"RFC 6960, Section 4.4.8", "extended-revoke is not in an answer that has no need of it", meetNoExtendedRevoke},
 		{"RFC 9919, Section 3.2.3", "a foreign issuer's certificate is unauthorized, unsigned", meetForeign},
 		{"RFC 9919, Section 3.2.3", "what has expired is still on record, and answered", meetExpired},
+		{"RFC 9919, Section 3.2.3", "what was purged is unauthorized, and its revocation goes on being said", meetPurged},
 		{"RFC 6960, Section 4.2.2.2", "the root's own responder answers for the intermediate", meetIntermediate},
 		{"RFC 6960, Section 4.2.2.2", "one signature speaks for one issuer: the other's certificate is unknown", meetTwoIssuers},
 		{"RFC 9919, Section 3.2.1", "id-pkix-ocsp-basic, of version 1, without responseExtensions", meetPlain},

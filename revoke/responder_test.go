@@ -256,7 +256,7 @@ func TestAnswerWithoutStore(t *testing.T) {
 
 // Of a certificate that has left the records nothing is said, as of one that is not
 // ours: not that it is good, nor that it never was. But one that was revoked stays so.
-func TestPurged(t *testing.T) {
+func meetPurged(t *testing.T, _ *clauses) {
 	w := newWorld(t, enrolltest.New(t))
 	cert, _ := w.enrol("pump-1")
 	gone, _ := w.enrol("pump-2")
