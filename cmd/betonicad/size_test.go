@@ -86,7 +86,7 @@ func startedBench(b *testing.B, dir string, postgres int) *bench {
 func startTimes(b *testing.B, dir string) {
 	roots := rootsOf(b, dir)
 	var took []time.Duration
-	for range 5 {
+	for range 10 {
 		began := time.Now()
 		d, err := start(dir)
 		require.NoError(b, err)

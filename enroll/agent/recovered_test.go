@@ -50,13 +50,7 @@ func TestRecoveryExplainsOnce(t *testing.T) {
 	ca := catest.New(t)
 	conf, events := config(t, ca)
 	mustEnroll(t, ca, conf)
-	renew := func(change func()) {
-		ca.Lock()
-		change()
-		ca.Unlock()
-		_, _, err := agent.Renew(t.Context(), conf, false)
-		require.NoError(t, err)
-	}
+	renew := renewAfter(t, ca, conf)
 	renew(func() { ca.Log.Grow(10) })
 	renew(func() { ca.Log.Recover(5); ca.Log.Grow(20) })
 	require.Len(t, events.all(agent.Recovered), 1)
@@ -72,13 +66,7 @@ func TestRecoveryKept(t *testing.T) {
 	ca := catest.New(t)
 	conf, events := config(t, ca)
 	mustEnroll(t, ca, conf)
-	renew := func(change func()) {
-		ca.Lock()
-		change()
-		ca.Unlock()
-		_, _, err := agent.Renew(t.Context(), conf, false)
-		require.NoError(t, err)
-	}
+	renew := renewAfter(t, ca, conf)
 	held := heldSize(t, conf.Dir)
 	renew(func() { ca.Log.Grow(10); ca.Log.Recover(held); ca.Log.Grow(3) })
 	require.Empty(t, events.all(agent.Recovered))
@@ -86,4 +74,15 @@ func TestRecoveryKept(t *testing.T) {
 	renew(func() { ca.Log.Recover(3); ca.Log.Fork(60) }) // what it goes back to is of another
 	require.Empty(t, events.all(agent.Recovered))
 	require.Len(t, events.all(agent.Forked), 1)
+}
+
+// renewAfter returns what has the machine renew once the CA's log has changed.
+func renewAfter(t *testing.T, ca *catest.Server, conf agent.Config) func(change func()) {
+	return func(change func()) {
+		ca.Lock()
+		change()
+		ca.Unlock()
+		_, _, err := agent.Renew(t.Context(), conf, false)
+		require.NoError(t, err)
+	}
 }
