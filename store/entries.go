@@ -25,9 +25,9 @@ type AuditFilter struct {
 const maxOpened = 5000
 
 // AuditEntries lists entries of the log, opened, the newest first. Blind indexes
-// find the entries of a party, and the rest of the filter is applied to what they
-// find: a part may hold fewer entries than asked for, even none, and yet have a
-// cursor that goes on.
+// find the entries of a party, those of a time beginning where the log has it, and the
+// rest of the filter is applied to what they find: a part may hold fewer entries than
+// asked for, even none, and yet have a cursor that goes on.
 //
 // An entry whose data key was destroyed is listed with what is in clear. So is
 // one that does not open because somebody changed it, and its outcome says so;
@@ -38,7 +38,13 @@ func (d *DB) AuditEntries(ctx context.Context, f AuditFilter, p Page) ([]audit.E
 		return nil, "", err
 	}
 	at, seq := int64(math.MaxInt64), int64(math.MaxInt64)
-	if !f.Until.IsZero() && f.party() == "" {
+	var within span
+	if f.party() != "" {
+		if within, err = d.span(ctx, f.Since, f.Until); err != nil {
+			return nil, "", err
+		}
+		seq = within.end
+	} else if !f.Until.IsZero() {
 		at, seq = f.Until.UnixMilli(), math.MinInt64 // the index begins there
 	}
 	if after != nil {
@@ -49,7 +55,7 @@ func (d *DB) AuditEntries(ctx context.Context, f AuditFilter, p Page) ([]audit.E
 	var entries []audit.Entry
 	for opened := 0; ; {
 		limit := min(p.limit()+1, maxOpened-opened)
-		page, err := d.auditPage(ctx, f, at, seq, limit)
+		page, err := d.auditPage(ctx, f, within.first, at, seq, limit)
 		if err != nil {
 			return nil, "", fmt.Errorf("listing the audit log: %w", err)
 		}
@@ -90,11 +96,14 @@ type listed struct {
 	opened bool
 }
 
-// matches decides what the blind index cannot: which side of the entry a party
-// is on, and what two filters have in common. What cannot be opened is not
+// matches decides what the blind index cannot: when the entry was made, which side of
+// it a party is on, and what two filters have in common. What cannot be opened is not
 // hidden.
 func (f AuditFilter) matches(e listed) bool {
-	if f.Action != "" && e.Action != f.Action {
+	switch {
+	case f.Action != "" && e.Action != f.Action,
+		!f.Since.IsZero() && e.At.UnixMilli() < f.Since.UnixMilli(),
+		!f.Until.IsZero() && e.At.UnixMilli() >= f.Until.UnixMilli():
 		return false
 	}
 	return !e.opened || (f.Actor == "" || e.Actor == f.Actor) && (f.Subject == "" || e.Subject == f.Subject)
@@ -103,8 +112,9 @@ func (f AuditFilter) matches(e listed) bool {
 const entryColumns = `SELECT a.seq, a.at, a.action, a.leaf FROM audit a `
 
 // auditPage reads and opens up to limit entries before the one at (at, seq), by
-// the index that narrows them most.
-func (d *DB) auditPage(ctx context.Context, f AuditFilter, at, seq int64, limit int) ([]listed, error) {
+// the index that narrows them most. Those of a party end with the entry first, and may be
+// out of time: the rows that the database passed over for it would be without number.
+func (d *DB) auditPage(ctx context.Context, f AuditFilter, first, at, seq int64, limit int) ([]listed, error) {
 	since, until := int64(math.MinInt64), int64(math.MaxInt64)
 	if !f.Since.IsZero() {
 		since = f.Since.UnixMilli()
@@ -122,21 +132,21 @@ func (d *DB) auditPage(ctx context.Context, f AuditFilter, at, seq int64, limit 
 			SELECT * FROM (
 				SELECT * FROM (
 					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
-					WHERE a.term1 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found1
+					WHERE a.term1 = $1 AND a.seq < $2 AND a.seq >= $3 ORDER BY a.seq DESC LIMIT $4) found1
 				UNION ALL
 				SELECT * FROM (
 					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
-					WHERE a.term2 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found2
+					WHERE a.term2 = $1 AND a.seq < $2 AND a.seq >= $3 ORDER BY a.seq DESC LIMIT $4) found2
 				UNION ALL
 				SELECT * FROM (
 					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
-					WHERE a.term3 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found3
+					WHERE a.term3 = $1 AND a.seq < $2 AND a.seq >= $3 ORDER BY a.seq DESC LIMIT $4) found3
 				UNION ALL
 				SELECT * FROM (
 					SELECT a.seq, a.at, a.action, a.leaf FROM audit a
-					WHERE a.term4 = $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 ORDER BY a.seq DESC LIMIT $5) found4
-			) found ORDER BY seq DESC LIMIT $5`,
-			term[:], seq, since, until, limit)
+					WHERE a.term4 = $1 AND a.seq < $2 AND a.seq >= $3 ORDER BY a.seq DESC LIMIT $4) found4
+			) found ORDER BY seq DESC LIMIT $4`,
+			term[:], seq, first, limit)
 	case f.Action != "" && f.Action != common:
 		rows, err = d.reads.query(ctx, entryColumns+`
 			WHERE a.action = $1 AND a.action <> 'certificate.issue' AND (a.at, a.seq) < ($2, $3) AND a.at >= $4 AND a.at < $5

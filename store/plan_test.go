@@ -104,7 +104,7 @@ func readAll(t *testing.T, d *DB) {
 		_, _, err := d.Tokens(ctx, f, Page{})
 		require.NoError(t, err)
 	}
-	for _, f := range []AuditFilter{{}, {Actor: "a"}, {Action: "a.b"}, {Action: common}, {Since: time.Now()}} {
+	for _, f := range []AuditFilter{{}, {Actor: "a", Until: time.Now()}, {Action: "a.b"}, {Action: common}, {Since: time.Now()}} {
 		_, _, err := d.AuditEntries(ctx, f, Page{})
 		require.NoError(t, err)
 	}
