@@ -2,10 +2,10 @@ package server
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"time"
 
@@ -23,6 +23,11 @@ const (
 	evidenceEach     = 6        // lists of one source in a minute
 	evidenceAll      = 120      // of all together
 	evidenceAtOnce   = 2        // that are read, in memory
+
+	evidenceWait   = 5 * time.Second  // for one's turn
+	evidenceFirst  = 3 * time.Second  // until a body has begun to come
+	evidenceRate   = 512 << 10        // bytes of it in each second after that, at least
+	evidenceWithin = 25 * time.Second // until it is there, whatever its length
 )
 
 // HeaderEvidence tells relying parties that their lists are wanted, and why there are
@@ -59,18 +64,20 @@ func (e *Evidence) page(w http.ResponseWriter, r *http.Request) error {
 	if e.each.Count(rate.Source(api.Source(r)), now) > 0 || e.all.Count(struct{}{}, now) > 0 {
 		return errTooOften
 	}
-	select {
-	case e.turns <- struct{}{}:
-		defer func() { <-e.turns }()
-	default:
-		return errTooOften
-	}
 	if r.ContentLength < 0 || r.ContentLength > e.max {
 		return &api.BadRequestError{Status: http.StatusRequestEntityTooLarge, Detail: "a list has at most " + strconv.FormatInt(e.max, 10) + " bytes, and says how many"}
 	}
-	der := make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(r.Body, der); err != nil {
-		return &api.BadRequestError{Status: http.StatusBadRequest, Detail: "the body cannot be read to its end"}
+	wait := time.NewTimer(evidenceWait)
+	defer wait.Stop()
+	select {
+	case e.turns <- struct{}{}:
+		defer func() { <-e.turns }()
+	case <-wait.C:
+		return errNoTurn
+	}
+	der, err := readList(w, r)
+	if err != nil {
+		return err
 	}
 	news, err := e.take(der)
 	if err != nil {
@@ -78,6 +85,30 @@ func (e *Evidence) page(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(map[bool]int{true: http.StatusAccepted, false: http.StatusNoContent}[news])
 	return nil
+}
+
+// readList reads a body that says its length. One that does not keep the pace is given
+// up: whoever sends slowly would keep others from their turns for as long as the server
+// lets a request take.
+func readList(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	der := make([]byte, r.ContentLength)
+	conn := http.NewResponseController(w)
+	begin := time.Now()
+	for n := 0; n < len(der); {
+		pace := evidenceFirst + time.Duration(n)*time.Second/evidenceRate
+		if err := conn.SetReadDeadline(begin.Add(min(pace, evidenceWithin))); err != nil {
+			return nil, err
+		}
+		more, err := r.Body.Read(der[n:])
+		n += more
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded): // and so the connection ends
+			return nil, &api.BadRequestError{Status: http.StatusRequestTimeout, Detail: "the body comes too slowly"}
+		case err != nil && n < len(der):
+			return nil, &api.BadRequestError{Status: http.StatusBadRequest, Detail: "the body cannot be read to its end"}
+		}
+	}
+	return der, nil // at the body's end net/http lifts the deadline
 }
 
 // unless answers 503 as long as stopped says why nothing may be served.
@@ -109,5 +140,6 @@ func CollectEvidence(take func(der []byte) (news bool, err error)) *http.Server 
 
 var (
 	errRecovering = errors.New("the CA is being recovered")
-	errTooOften   = errors.New("too many lists are brought at a time")
+	errTooOften   = errors.New("too many lists are brought in a minute")
+	errNoTurn     = errors.New("others are bringing lists")
 )

@@ -53,6 +53,8 @@ func TestProblem(t *testing.T) {
 		{store.ErrDiskFull, 503, api.ProblemUnavailable, ""},
 		{store.ErrUnknown, 503, api.ProblemUnavailable, ""},
 		{store.ErrClosed, 503, api.ProblemUnavailable, ""},
+		{errTooOften, 429, api.ProblemRateLimited, ""},
+		{errNoTurn, 503, api.ProblemUnavailable, ""},
 		{ca.ErrExpired, 503, api.ProblemUnavailable, ""},
 		{context.Canceled, 503, api.ProblemUnavailable, ""},
 		{context.DeadlineExceeded, 503, api.ProblemUnavailable, ""},
