@@ -36,7 +36,12 @@
 //
 // SQLite runs in WAL mode with synchronous=FULL. On PostgreSQL the durability is
 // the server's: it must run with fsync=on. A commit waits for its disk whatever
-// the server's default is, and for its standbys if that is the default.
+// the server's default is, and for its standbys if that is the default. At size its
+// defaults are too small: after each checkpoint PostgreSQL writes every page that changes
+// whole once more, and serials, keys and the log's blind indexes change pages at random.
+// From 100,000 entries on it wants max_wal_size = 4GB, checkpoint_timeout = 15min and
+// wal_compression = on at least, shared_buffers that hold the indexes, autovacuum, and
+// max_connections for the pools of all daemons; betonicad doctor looks at them.
 //
 // Of ACME, accounts are history, and orders, authorizations and challenges are
 // Relaxed and pruned; but an order is completed in the Update that records its

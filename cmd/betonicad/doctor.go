@@ -25,18 +25,23 @@ func doctorCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor --dir DIR",
 		Short: "Say what is wrong with the CA of DIR, and what to do about it",
-		Long: `doctor examines the CA where it lies: its folder and keys, the store, disks, clock,
-certificates, revocation lists, published files, listeners, replicas, backups and
-limits. Under each thing that is wrong stands what to do. It asks the daemon where
-one runs, and does without where none does. It writes nothing, keeps no daemon
-waiting, and takes a few seconds.
+		Long: `doctor examines the CA where it lies: its folder and keys, the store, the settings of
+its PostgreSQL server, disks, clock, certificates, revocation lists, published files,
+listeners, replicas, backups and limits. Under each thing that is wrong stands what to
+do. It asks the daemon where one runs, and does without where none does. It writes
+nothing, keeps no daemon waiting, and takes a few seconds.
 
 It says of each check:
 
-	ok           as it should be
+	ok           as it should be; what could be better has something to do under it
 	warning      it works, and is not as it should be
 	failed       it does not work, or does not protect as it should
 	not checked  and why
+
+PostgreSQL fails with fsync or full_page_writes off, which lose what was recorded, and
+is warned of with autovacuum off or too few connections for all daemons. That
+max_wal_size, checkpoint_timeout or shared_buffers is low is a warning once the audit log
+has 100,000 entries: before that it slows nothing down.
 
 Without --deep it reads the store's file for 5 seconds at most. With --deep it reads
 all of it, holds indexes against tables, and verifies the whole audit log.

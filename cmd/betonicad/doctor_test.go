@@ -174,14 +174,14 @@ func TestDoctorCommand(t *testing.T) {
 			require.Equal(t, f.State == "warning" || f.State == "failed", f.Do != "", "%s: %s", c.Check, f.What)
 		}
 	}
-	require.Equal(t, []string{"daemon", "configuration", "folder", "keys", "separation", "store", "disk", "certificates", "lists",
+	require.Equal(t, []string{"daemon", "configuration", "folder", "keys", "separation", "store", "database", "disk", "certificates", "lists",
 		"published", "listeners", "clock", "replicas", "backup", "limits"}, names)
 
 	rewrite(t, d.config(), "publish_dir", "# publish_dir")
 	note(t, d, time.Now().Add(-27*time.Hour), "age1xyz")
 	out, _, err = try(t, "doctor", "--dir", string(d))
 	require.NoError(t, err, out)
-	require.Regexp(t, `(?m)^14  backup         warning      the last one is 27 hours old: /mnt/ca.age\n {32}do: run betonicad backup`, out)
+	require.Regexp(t, `(?m)^15  backup         warning      the last one is 27 hours old: /mnt/ca.age\n {32}do: run betonicad backup`, out)
 	_, _, err = try(t, "doctor", "--dir", string(d), "--strict")
 	require.Equal(t, 14, exitCode(err))
 	_, _, err = try(t, "doctor", "--dir", string(d), "-o", "xml")

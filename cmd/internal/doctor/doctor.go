@@ -27,7 +27,7 @@ var worse = map[Verdict]int{OK: 0, Skipped: 1, Warning: 2, Failed: 3}
 type Finding struct {
 	State Verdict `json:"state"`
 	What  string  `json:"what"`         // in one line, without secrets
-	Do    string  `json:"do,omitempty"` // what an operator does about it
+	Do    string  `json:"do,omitempty"` // what an operator does about it, or could do
 }
 
 // A Check looks at one thing.
@@ -41,7 +41,7 @@ type Check struct {
 func Checks() []Check {
 	return []Check{
 		{"daemon", daemon}, {"configuration", configuration}, {"folder", folder}, {"keys", keys}, {"separation", separation},
-		{"store", storeCheck}, {"disk", disk}, {"certificates", certificates}, {"lists", lists}, {"published", published},
+		{"store", storeCheck}, {"database", database}, {"disk", disk}, {"certificates", certificates}, {"lists", lists}, {"published", published},
 		{"listeners", listeners}, {"clock", clock}, {"replicas", replicas}, {"backup", backup}, {"limits", limits},
 	}
 }
@@ -104,6 +104,11 @@ func skip(format string, args ...any) Finding {
 // warn and fail take what to do first.
 func warn(do, format string, args ...any) Finding {
 	return Finding{State: Warning, What: fmt.Sprintf(format, args...), Do: do}
+}
+
+// hint is of what is well, and could be better.
+func hint(do, format string, args ...any) Finding {
+	return Finding{State: OK, What: fmt.Sprintf(format, args...), Do: do}
 }
 
 func fail(do, format string, args ...any) Finding {

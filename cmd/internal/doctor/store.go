@@ -53,7 +53,28 @@ func storeCheck(ctx context.Context, c *Case) []Finding {
 	if i.Disturbed() {
 		return []Finding{skip("the daemon was started meanwhile: run this again")}
 	}
-	return orOK(found, "opens, is the one that was here, and is whole")
+	return append(orOK(found, "opens, is the one that was here, and is whole"), givesBack(ctx, c, i)...)
+}
+
+// keptFree is how much of a file may be free for good before somebody should look.
+const keptFree = 64 << 20
+
+// givesBack tells of an SQLite file that was made before files could shrink.
+func givesBack(ctx context.Context, c *Case, i *store.Inspection) []Finding {
+	gives, free, err := i.GivesBack(ctx)
+	switch {
+	case err != nil:
+		return []Finding{broken(err)}
+	case gives:
+		return nil
+	}
+	say := hint
+	if free > keptFree {
+		say = warn
+	}
+	file, _ := c.Config.Database()
+	return []Finding{say("stop the daemon, and as its user, with three times the file's size free on the disk, run: sqlite3 "+file+" 'PRAGMA auto_vacuum = incremental; VACUUM'",
+		"the file is of an early version and does not shrink when certificates leave it: %d MiB of it are free, for what comes", free>>20)}
 }
 
 // standing tells of a store that was set back, restored, or put in another's place.
