@@ -95,16 +95,7 @@ func (e *postgres) reader() *reads { return &reads{db: e.read, engine: e} }
 // of its pool. A statement of database/sql would be prepared and deallocated on
 // each use, in a round trip each, as a connection goes back to the pool after it.
 func (e *postgres) prepare(_ context.Context, db *sql.DB, query string) (statement, error) {
-	return pooled{db, query}, nil
-}
-
-type pooled struct {
-	db    *sql.DB
-	query string
-}
-
-func (p pooled) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
-	return p.db.QueryContext(ctx, p.query, args...)
+	return pooled{db, e.pool, query}, nil
 }
 
 func (e *postgres) readContext(ctx context.Context) context.Context { return ctx }

@@ -47,6 +47,10 @@ const (
 		ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, beats = excluded.beats, lease_until = excluded.lease_until
 		RETURNING started_at`
 
+	// It touches the row that is there: one that was on its way through the network
+	// while its process left does not bring the row back.
+	beatReplica = `UPDATE replicas SET seen = $2, beats = $3, lease_until = ` + serverMillis + ` + 500 WHERE id = $1`
+
 	// Rows of processes that are gone: an hour ago, or back under their name.
 	removeReplicas = `
 		DELETE FROM replicas
@@ -101,11 +105,16 @@ func (s *feedSession) row() []any {
 	return []any{s.feed.id, r.Name, r.Version, r.URL, s.db.schema, s.told, s.beats, s.started}
 }
 
-// write writes the row.
+// write writes that this process lives. One whose row was taken away, with all others
+// by a crash of the server, joins anew.
 func (s *feedSession) write(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, feedPatience)
+	hasty, cancel := context.WithTimeout(ctx, feedPatience)
 	defer cancel()
-	_, err := s.conn.Exec(ctx, writeReplica, s.row()...)
+	s.told = s.feed.seen.Load()
+	tag, err := s.conn.Exec(hasty, beatReplica, s.feed.id, s.told, s.beats)
+	if err == nil && tag.RowsAffected() == 0 {
+		return s.join(ctx)
+	}
 	return err
 }
 

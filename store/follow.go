@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -93,15 +94,26 @@ func (s *feedSession) reconnect(ctx context.Context) {
 // process.
 func (s *feedSession) leave() {
 	s.feed.lease.end()
-	if s.conn == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if _, err := s.conn.Exec(ctx, `DELETE FROM replicas WHERE id = $1`, s.feed.id); err != nil {
+	if err := s.remove(ctx); err != nil {
 		s.db.cfg.Log.Warn("this replica's row stays until others find it dead", "error", err)
 	}
-	s.conn.Close(ctx)
+	if s.conn != nil {
+		s.conn.Close(ctx)
+	}
+}
+
+// remove takes the row away, by another connection if what was under way on this one
+// ended it.
+func (s *feedSession) remove(ctx context.Context) (err error) {
+	if s.conn == nil || s.conn.IsClosed() {
+		if s.conn, err = pgx.ConnectConfig(ctx, s.engine.conf); err != nil {
+			return err
+		}
+	}
+	_, err = s.conn.Exec(ctx, `DELETE FROM replicas WHERE id = $1`, s.feed.id)
+	return err
 }
 
 func (e *postgres) announce(ctx context.Context, s *session, number int64) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/store/audit"
@@ -141,4 +142,26 @@ func (d *DB) probed(t *testing.T, path string, want bool) error {
 			return errors.New(path + " is not as its caller was told")
 		}
 	}
+}
+
+// Connections that a restart of the server, or the network, ended are not what whoever
+// reads next hears of; only a server that is away is.
+func TestReadAfterRestart(t *testing.T) {
+	p, dsn := newProxy(t, storetest.Postgres(t).Database(t))
+	d := open(t, config(t, dsn))
+	identity(t, d, "device/a")
+	read := func() error { _, err := d.Identity(t.Context(), "device/a"); return err }
+	for range 5 {
+		var pool sync.WaitGroup
+		for range 8 {
+			pool.Go(func() { assert.NoError(t, read()) })
+		}
+		pool.Wait()
+		p.cut()
+		require.NoError(t, read())
+	}
+	p.loseReply("device/a")
+	p.closeAfterLoss(true)
+	require.Error(t, read())
+	p.closeAfterLoss(false)
 }

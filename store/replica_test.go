@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/store/storetest"
@@ -93,6 +95,27 @@ func TestReplicas(t *testing.T) {
 	require.NoError(t, back.Close())
 	p.resume()
 	require.NoError(t, b.Close())
+	require.Empty(t, status(t, a, "b"))
+}
+
+// A row that somebody took away is written anew by whoever lives, and by nobody else:
+// what a process said of itself before it left brings nothing back.
+func TestReplicaRow(t *testing.T) {
+	dsn := storetest.Postgres(t).Database(t)
+	a, b := named(t, dsn, "a"), named(t, dsn, "b")
+	started := status(t, a, "b")[0].Started
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), `DELETE FROM replicas`)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(status(t, a, "b")) == 1 }, 30*time.Second, 5*time.Millisecond)
+	require.Equal(t, started, status(t, a, "b")[0].Started)
+
+	require.NoError(t, b.Close())
+	require.Empty(t, status(t, a, "b"))
+	_, err = conn.Exec(t.Context(), beatReplica, b.feed.id, 1, 1)
+	require.NoError(t, err)
 	require.Empty(t, status(t, a, "b"))
 }
 
