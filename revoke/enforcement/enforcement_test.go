@@ -135,6 +135,31 @@ func TestWatchRevoked(t *testing.T) {
 	})
 }
 
+// Of however many that were revoked together nothing is asked twice, and they are
+// forgotten in one write; of who cannot wait for that, nothing is lost.
+func TestSettleMany(t *testing.T) {
+	eachFleet(t, func(t *testing.T, f *fleet) {
+		names := []string{"a", "b", "c", "d"}
+		for _, name := range names {
+			f.certify("gateway/" + name)
+			f.said(name, f.newest())
+		}
+		for _, name := range names[1:] {
+			f.end("gateway/" + name)
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		_, err := f.Summary(ended, 10)
+		require.ErrorIs(t, err, context.Canceled)
+		before := f.Store.Stats().Calls
+		s, err := f.Summary(t.Context(), 10)
+		require.NoError(t, err)
+		require.Equal(t, 1, s.Known)
+		require.Equal(t, "gateway/a", s.Parties[0].Identity)
+		require.EqualValues(t, 1, f.Store.Stats().Calls-before)
+	})
+}
+
 // Where certificates of two issuers fell, both lists count; where those of one
 // fell, the other's list does not.
 func TestWatchIssuers(t *testing.T) {

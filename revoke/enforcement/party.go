@@ -2,7 +2,9 @@ package enforcement
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/betonica/betonica/store"
@@ -142,26 +144,45 @@ func (e *Registry) settle(ctx context.Context) error {
 	touched := e.touched
 	e.touched = map[string]bool{}
 	e.mu.Unlock()
-	for identity := range touched {
-		if err := e.settleOne(ctx, identity); err != nil {
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(touched)), keepBatch) {
+		if err := e.settleSome(ctx, some); err != nil {
 			e.mu.Lock()
-			maps.Copy(e.touched, touched) // asking twice does no harm
+			maps.Copy(e.touched, touched)
 			e.mu.Unlock()
 			return err
+		}
+		for _, identity := range some { // of very many, not all have to be settled in one go
+			delete(touched, identity)
 		}
 	}
 	return nil
 }
 
-func (e *Registry) settleOne(ctx context.Context, identity string) error {
-	id, err := e.Store.Identity(ctx, identity)
-	if err != nil || id.State == store.Active {
-		return err
+// settleSome is settle of some, in one write; asking twice does no harm.
+func (e *Registry) settleSome(ctx context.Context, identities []string) error {
+	var gone []string
+	for _, identity := range identities {
+		id, err := e.Store.Identity(ctx, identity)
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		if id.State != store.Active {
+			gone = append(gone, identity)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
 	}
 	e.mu.Lock()
-	delete(e.parties, identity)
+	for _, identity := range gone {
+		delete(e.parties, identity)
+	}
 	e.mu.Unlock()
-	return e.Store.Relaxed(ctx, func(tx *store.RelaxedTx) { tx.ForgetRelyingParty(identity) })
+	return e.Store.Relaxed(ctx, func(tx *store.RelaxedTx) {
+		for _, identity := range gone {
+			tx.ForgetRelyingParty(identity)
+		}
+	})
 }
 
 // room makes room for one more party, under the lock: those that were silent

@@ -15,10 +15,19 @@ const maxPartyMetrics = 1000
 
 // CollectEnforcement adds what relying parties enforce to the metrics.
 func (m *Metrics) CollectEnforcement(e *enforcement.Registry) {
-	m.registry.MustRegister(&enforcementCollector{e})
+	m.registry.MustRegister(&enforcementCollector{e, counted[enforcement.Summary]{group: &m.counting, keep: true, count: func(ctx context.Context) (enforcement.Summary, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		return e.Summary(ctx, maxPartyMetrics)
+	}}})
 }
 
-type enforcementCollector struct{ enforcement *enforcement.Registry }
+// An enforcementCollector looks at every relying party, of which there may be 100,000,
+// and so not at each scrape.
+type enforcementCollector struct {
+	enforcement *enforcement.Registry
+	counted[enforcement.Summary]
+}
 
 var (
 	partiesDesc   = desc("relying_parties", "Relying parties that have reported: within 2.5 minutes, or in the last 30 days.", "state")
@@ -34,11 +43,11 @@ func (c *enforcementCollector) Describe(to chan<- *prometheus.Desc) {
 }
 
 func (c *enforcementCollector) Collect(to chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	s, err := c.enforcement.Summary(ctx, maxPartyMetrics)
+	s, known, err := c.get()
 	if err != nil {
 		to <- prometheus.NewInvalidMetric(partiesDesc, err)
+	}
+	if !known {
 		return
 	}
 	out := emitter(to)

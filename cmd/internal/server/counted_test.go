@@ -47,3 +47,30 @@ func TestCounted(t *testing.T) {
 		require.Equal(t, []any{3, true}, []any{value, known})
 	})
 }
+
+// What takes long to count takes a hundredth of the time at most, however often it is
+// scraped; what takes a moment is of now.
+func TestCountedIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group sync.WaitGroup
+		n, takes := 0, time.Second
+		c := counted[int]{group: &group, keep: true, count: func(context.Context) (int, error) {
+			time.Sleep(takes) // synctest's clock
+			n++
+			return n, nil
+		}}
+		for range 1000 {
+			c.get()
+			group.Wait()
+			time.Sleep(time.Second)
+		}
+		require.InDelta(t, 10, n, 1)
+		takes = time.Millisecond
+		time.Sleep(time.Hour)
+		for range 3 {
+			was := n
+			value, _, _ := c.get()
+			require.Equal(t, was+1, value)
+		}
+	})
+}
