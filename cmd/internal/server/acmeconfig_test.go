@@ -87,7 +87,7 @@ func TestACMEBounds(t *testing.T) {
 	_, err := read("http_port=65536\ntls_alpn_port=-1\naccounts_per_source=-1\norders_per_account=1000000001\norders_per_identity=-5\nfailures_per_account=-1\nallow_networks=[]")
 	require.Error(t, err)
 	for _, want := range []string{
-		ConfigFile + ": ",
+		ConfigFile + ":2:1: ", ConfigFile + ":8:1: ",
 		"acme.http_port is 65536; it must be from 1 to 65535", "acme.tls_alpn_port is -1; it must be from 1 to 65535",
 		"acme.accounts_per_source is -1; it must be from 1 to 1000000000", "acme.orders_per_account is 1000000001",
 		"acme.orders_per_identity is -5", "acme.failures_per_account is -1", "acme.allow_networks is empty",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -122,7 +123,7 @@ func ReadConfig(dir string) (*Config, error) {
 	}
 	c.resolve(dir)
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, placed(file, text, err)
 	}
 	if err := c.CRL.check(file, text, dir); err != nil {
 		return nil, err
@@ -158,12 +159,32 @@ func located(file string, text []byte, err error) error {
 	// The library does not place an error of UnmarshalText if the value was no
 	// string. It stops at the first error, so the line is the last one of the
 	// shortest text that meets it.
-	lines := bytes.SplitAfter(text, []byte("\n"))
-	n := sort.Search(len(lines), func(i int) bool {
-		_, again := decodeConfig(bytes.Join(lines[:i+1], nil))
+	return fmt.Errorf("%s:%d:1: %w", file, firstLine(text, func(_ *Config, again error) bool {
 		return again != nil && again.Error() == err.Error()
-	})
-	return fmt.Errorf("%s:%d:1: %w", file, n+1, err)
+	}), err)
+}
+
+// placed puts file and line before each thing that check has found: the last line of the
+// shortest text in which it is found.
+func placed(file string, text []byte, err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, one := range joined.Unwrap() {
+			all = append(all, placed(file, text, one))
+		}
+		return errors.Join(all...)
+	}
+	return fmt.Errorf("%s:%d:1: %w", file, firstLine(text, func(c *Config, _ error) bool {
+		again := c.check()
+		return again != nil && slices.Contains(strings.Split(again.Error(), "\n"), err.Error())
+	}), err)
+}
+
+// firstLine returns the line with which a text begins to be wrong, given what its
+// beginnings decode to.
+func firstLine(text []byte, wrong func(*Config, error) bool) int {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	return 1 + sort.Search(len(lines), func(i int) bool { return wrong(decodeConfig(bytes.Join(lines[:i+1], nil))) })
 }
 
 // resolve fills in the defaults, and makes every path absolute.
