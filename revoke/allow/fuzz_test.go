@@ -55,11 +55,11 @@ func FuzzRoutes(f *testing.F) {
 	}
 	peer := id(f, "gateway/a")
 	f.Fuzz(func(t *testing.T, route, path string) {
-		rules, err := allow.ParseRules(allow.Rule{Name: "one", Peers: []string{gateways}, Routes: []string{route}})
-		if err != nil {
+		rules, err := allow.NewSet(allow.Rule{Name: "one", Peers: []string{gateways}, HTTP: &allow.HTTPRule{Routes: []string{route}}})
+		if err != nil || route == "*" {
 			return
 		}
-		_, allowed := rules.Match(peer, "GET", path)
+		_, allowed := rules.Decide(peer, get("GET", path))
 		expression := strings.ReplaceAll(regexp.QuoteMeta(route), `\*`, `[^/]+`)
 		if strings.HasSuffix(route, "/") {
 			expression += `.*`
@@ -73,9 +73,9 @@ func FuzzRoutes(f *testing.F) {
 			require.NotContains(t, path, "//")
 			require.False(t, strings.ContainsAny(path, "%;\\\x00\r\n"))
 		} else if matches {
-			all, err := allow.ParseRules(allow.Rule{Peers: []string{gateways}})
+			all, err := allow.NewSet(allow.Rule{Name: "all", Peers: []string{gateways}, HTTP: &allow.HTTPRule{}})
 			require.NoError(t, err)
-			_, clear := all.Match(peer, "GET", path)
+			_, clear := all.Decide(peer, get("GET", path))
 			require.False(t, clear, "what matches is allowed, unless the path is unclear")
 		}
 	})

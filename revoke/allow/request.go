@@ -1,0 +1,46 @@
+package allow
+
+// A Request is what somebody asks for. Only the fields of its kind count. Its texts may
+// be a stranger's: what no rule could have written down is denied.
+type Request struct {
+	Kind     Kind
+	Listener string // name of the route or listener that it came in by
+
+	// Of HTTP: the method as it was sent, and the decoded path without its query. A
+	// path that a server might read in another way than it is written (with empty, . or
+	// .. segments, with %, ;, \ or control characters, not UTF-8) is denied whatever the
+	// rules say.
+	Method, Path string
+
+	// Of FHIR.
+	Interaction string // one of [Interactions], or an operation: "$everything"
+	Type        string // resource type that the path names; "" for the whole system
+	// Also are the further types that the answer may hold: of _include, _revinclude,
+	// _type, _has and chained parameters. "*" stands for what cannot be told. A rule must
+	// cover them all.
+	Also []string
+	// Compartment is the type of the one compartment that the request line confines
+	// the answer to: "Patient" of /Patient/1/Observation, of /Patient/1 itself and of
+	// /Observation?patient=1. Empty where it does not.
+	Compartment string
+
+	// Of HL7: MSH-9.1 and MSH-9.2, as in "ADT^A01"; MSH-9.1 alone where there is no
+	// trigger event. The structure (MSH-9.3) is not part of it.
+	Message string
+
+	// Of DICOM, with the spaces of padding removed.
+	Called, Calling string // application entity titles
+	SOPClass        string // UID; of Propose and Perform
+	Command         string // such as "C-STORE"; of Perform
+	Step            Step
+}
+
+// A Step says how much of a DICOM association is known already. The zero Step is the
+// strictest.
+type Step uint8
+
+const (
+	Perform   Step = iota // a command of an association: everything is known
+	Propose               // a presentation context: there is no command yet
+	Associate             // the association itself: there are the titles only
+)
