@@ -50,6 +50,7 @@ func FuzzPeers(f *testing.F) {
 func FuzzRoutes(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"/fhir/", "/fhir/Patient/1"}, {"/fhir/*/x", "/fhir/a.b/x"}, {"/", "/a/../b"}, {"/a*b/*/", "/axb/c/d"}, {"/a/**", "/a//b"},
+		{"/{$}", "/"}, {"/a/*/{$}", "/a/b/"}, {"/a{$}", "/a{$}"},
 	} {
 		f.Add(seed[0], seed[1])
 	}
@@ -60,8 +61,12 @@ func FuzzRoutes(f *testing.F) {
 			return
 		}
 		_, allowed := rules.Decide(peer, get("GET", path))
-		expression := strings.ReplaceAll(regexp.QuoteMeta(route), `\*`, `[^/]+`)
-		if strings.HasSuffix(route, "/") {
+		exact, isExact := strings.CutSuffix(route, "/{$}")
+		if isExact {
+			exact += "/"
+		}
+		expression := strings.ReplaceAll(regexp.QuoteMeta(exact), `\*`, `[^/]+`)
+		if strings.HasSuffix(exact, "/") && !isExact {
 			expression += `.*`
 		}
 		matches := regexp.MustCompile(`\A` + expression + `\z`).MatchString(path)

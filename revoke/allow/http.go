@@ -12,7 +12,7 @@ type HTTPRule struct {
 	Methods []string
 
 	// Routes are paths, in which each * stands for one or more characters other than
-	// '/', and a / at the end for everything below.
+	// '/', and a / at the end for everything below; /{$} at the end is that / itself.
 	Routes []string
 }
 
@@ -24,6 +24,9 @@ func (h *HTTPRule) check(c *checker) {
 		return nil
 	})
 	c.list("http.routes", h.Routes, func(route string) error {
+		if strings.HasSuffix(route, "/"+only) {
+			route = strings.TrimSuffix(route, only)
+		}
 		if !clean(route) || strings.Contains(route, "**") {
 			return fmt.Errorf("%q is not a route: a path from / on, with no empty, . or .. segment, and no %%, ;, \\ or **", clip(route))
 		}
@@ -36,8 +39,14 @@ func (h *HTTPRule) covers(r *Request) bool {
 		some(h.Routes, func(route string) bool { return route == everything || matchRoute(route, r.Path) })
 }
 
+// only, after the / at a route's end, takes its meaning from it.
+const only = "{$}"
+
 // matchRoute compares segment for segment, so far as the route says any.
 func matchRoute(route, path string) bool {
+	if exact, ok := strings.CutSuffix(route, only); ok && strings.HasSuffix(exact, "/") {
+		return match(exact, path, "/")
+	}
 	if below, ok := strings.CutSuffix(route, "/"); ok {
 		end := 0 // of as many segments of path as the route has
 		for range strings.Count(route, "/") {

@@ -23,6 +23,7 @@ func TestHTTP(t *testing.T) {
 		allow.Rule{Name: "observe", Peers: []string{pumps}, HTTP: &allow.HTTPRule{Methods: []string{"POST", "PUT"}, Routes: []string{"/fhir/Observation", "/fhir/Observation/*"}}},
 		allow.Rule{Name: "read", Peers: []string{gateways}, HTTP: &allow.HTTPRule{Methods: []string{"GET"}, Routes: []string{"/fhir/", "/ward-*/beds/"}}},
 		allow.Rule{Name: "health", Peers: []string{gateways, pumps}, HTTP: &allow.HTTPRule{Routes: []string{"/healthz"}}},
+		allow.Rule{Name: "front", Peers: []string{gateways}, HTTP: &allow.HTTPRule{Routes: []string{"/{$}", "/*/list/{$}", "/a{$}"}}},
 		allow.Rule{Name: "all", Peers: []string{"spiffe://hospital.example/admin"}, HTTP: &allow.HTTPRule{}},
 	)
 	require.NoError(t, err)
@@ -44,6 +45,12 @@ func TestHTTP(t *testing.T) {
 		{"gateway/a", "GET", "/ward-7/beds/1", "read"},
 		{"gateway/a", "GET", "/ward-/beds/1", ""},
 		{"gateway/a", "GET", "/ward-7/x/beds/1", ""},
+		{"gateway/a", "GET", "/", "front"},
+		{"gateway/a", "GET", "/x/list/", "front"},
+		{"gateway/a", "GET", "/x/list", ""},
+		{"gateway/a", "GET", "/x/list/y", ""},
+		{"gateway/a", "GET", "/a{$}", "front"},
+		{"gateway/a", "GET", "/a", ""},
 		{"gateway/a", "ANYTHING", "/healthz", "health"},
 		{"admin/a", "DELETE", "/", "all"},
 		{"admin/a", "DELETE", "/any/thing", "all"},

@@ -1,0 +1,128 @@
+package allow_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+// A FHIR rule covers an interaction with every type that the answer may hold, inside
+// its compartments.
+func TestFHIR(t *testing.T) {
+	rule := func(name string, f allow.FHIRRule) allow.Rule {
+		return allow.Rule{Name: name, Peers: []string{gateways}, Listeners: []string{name}, FHIR: &f}
+	}
+	set := newSet(t,
+		rule("typed", allow.FHIRRule{Interactions: []string{"read", "search", "$everything"}, Types: []string{"Patient", "Observation"}}),
+		rule("confined", allow.FHIRRule{Interactions: []string{"read", "search"}, Compartments: []string{"Patient", "Encounter"}}),
+		rule("anyones", allow.FHIRRule{Compartments: []string{"*"}}),
+		rule("all", allow.FHIRRule{}),
+		rule("star", allow.FHIRRule{Interactions: []string{"*"}, Types: []string{"*"}}),
+		rule("operations", allow.FHIRRule{Interactions: []string{"$*"}}),
+		rule("write", allow.FHIRRule{Interactions: []string{"create", "batch"}, Types: []string{"Observation"}}),
+	)
+	for _, tt := range []struct {
+		rule                    string
+		interaction, typ, inner string
+		also                    []string
+		want                    bool
+	}{
+		{"typed", "read", "Patient", "", nil, true},
+		{"typed", "read", "Patient", "Patient", nil, true},
+		{"typed", "vread", "Patient", "", nil, false},
+		{"typed", "read", "Practitioner", "", nil, false},
+		{"typed", "read", "", "", nil, false},
+		{"typed", "read", "patient", "", nil, false},
+		{"typed", "search", "Observation", "", []string{"Patient"}, true},
+		{"typed", "search", "Observation", "", []string{"Patient", "Practitioner"}, false},
+		{"typed", "search", "Observation", "", []string{"*"}, false},
+		{"typed", "search", "", "", []string{"Patient"}, false},
+		{"typed", "$everything", "Patient", "Patient", nil, true},
+		{"typed", "$validate", "Patient", "", nil, false},
+		{"confined", "read", "Observation", "Patient", nil, true},
+		{"confined", "search", "Anything", "Encounter", []string{"*"}, true},
+		{"confined", "read", "Observation", "", nil, false},
+		{"confined", "read", "Observation", "Device", nil, false},
+		{"confined", "create", "Observation", "Patient", nil, false},
+		{"anyones", "delete", "Observation", "Device", nil, true},
+		{"anyones", "delete", "Observation", "", nil, false},
+		{"all", "transaction", "", "", nil, true},
+		{"all", "$anything", "", "", []string{"*"}, true},
+		{"all", "", "", "", nil, false},
+		{"all", "READ", "Patient", "", nil, false},
+		{"all", "$", "Patient", "", nil, false},
+		{"all", "$*", "Patient", "", nil, false},
+		{"star", "transaction", "", "", []string{"*"}, true},
+		{"operations", "$export", "", "", nil, true},
+		{"operations", "read", "Patient", "", nil, false},
+		{"write", "create", "Observation", "", nil, true},
+		{"write", "batch", "", "", nil, false},
+	} {
+		name, allowed := set.Decide(id(t, "gateway/a"), &allow.Request{Kind: allow.FHIR, Listener: tt.rule,
+			Interaction: tt.interaction, Type: tt.typ, Compartment: tt.inner, Also: tt.also})
+		require.Equal(t, tt.want, allowed, "%+v", tt)
+		require.Equal(t, tt.want, name == tt.rule)
+	}
+}
+
+// An HL7 rule covers messages by code and trigger event.
+func TestHL7(t *testing.T) {
+	for pattern, messages := range map[string]map[string]bool{
+		"ADT^A01": {"ADT^A01": true, "ADT^A02": false, "ADT": false, "ADT^A011": false, "adt^a01": false, "ADT^A01^ADT_A01": false, "ADT^": false, "": false},
+		"ORU^*":   {"ORU^R01": true, "ORU": false, "ORM^O01": false, "ORU^R01^x": false, "ORU^": false, "ORU^R*": false},
+		"*^A01":   {"ADT^A01": true, "ADT^A02": false, "^A01": false},
+		"ACK":     {"ACK": true, "ACK^A01": false},
+		"*":       {"ADT^A01": true, "ACK": true, "": false, "A^B^C": false, "ADT^A01\r": false, "*": false},
+	} {
+		set := newSet(t, allow.Rule{Name: "one", Peers: []string{gateways}, HL7: &allow.HL7Rule{Messages: []string{"ZZZ^Z01", pattern}}})
+		for message, want := range messages {
+			_, allowed := set.Decide(id(t, "gateway/a"), &allow.Request{Kind: allow.HL7, Message: message})
+			require.Equal(t, want, allowed, "%s for %q", pattern, message)
+		}
+	}
+}
+
+// A DICOM rule covers an association by its titles, a presentation context by its SOP
+// class too, and a command by all of it.
+func TestDICOM(t *testing.T) {
+	set := newSet(t,
+		allow.Rule{Name: "store", Peers: []string{gateways}, DICOM: &allow.DICOMRule{Called: []string{"ARCHIVE"}, Calling: []string{"CT*", "MR1"},
+			SOPClasses: []string{"1.2.840.10008.5.1.4.1.1.*"}, Commands: []string{"C-STORE"}}},
+		allow.Rule{Name: "echo", Peers: []string{gateways}, DICOM: &allow.DICOMRule{SOPClasses: []string{"1.2.840.10008.1.1"}}},
+	)
+	const ct, verification = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.1"
+	for _, tt := range []struct {
+		step                       allow.Step
+		called, calling, class, do string
+		want                       string
+	}{
+		{allow.Perform, "ARCHIVE", "CT1", ct, "C-STORE", "store"},
+		{allow.Perform, "ARCHIVE", "MR1", ct, "C-STORE", "store"},
+		{allow.Perform, "ARCHIVE", "MR12", ct, "C-STORE", ""},
+		{allow.Perform, "ARCHIVE2", "CT1", ct, "C-STORE", ""},
+		{allow.Perform, "ARCHIVE", "CT1", ct, "C-FIND", ""},
+		{allow.Perform, "ARCHIVE", "CT1", "1.2.840.10008.5.1.4.1.1.", "C-STORE", ""},
+		{allow.Perform, "ARCHIVE", "CT1", "1.2.840.10008.5.1.4.1.2.1.1", "C-STORE", ""},
+		{allow.Perform, "ANY", "ONE", verification, "C-ECHO", "echo"},
+		{allow.Perform, "ANY", "ONE", verification, "C-ECHO-RSP", ""},
+		{allow.Perform, "ANY", "ONE", verification, "", ""},
+		{allow.Perform, "ANY", "ONE", "", "C-ECHO", ""},
+		{allow.Perform, "", "ONE", verification, "C-ECHO", ""},
+		{allow.Perform, "ANY", `A\B`, verification, "C-ECHO", ""},
+		{allow.Perform, "ANY", "ABCDEFGHIJKLMNOPQ", verification, "C-ECHO", ""},
+		{allow.Propose, "ARCHIVE", "CT1", ct, "", "store"},
+		{allow.Propose, "ARCHIVE", "XA1", ct, "", ""},
+		{allow.Propose, "ARCHIVE", "CT1", "", "", ""},
+		{allow.Propose, "ARCHIVE", "CT1", "1.2..3", "", ""},
+		{allow.Associate, "ARCHIVE", "CT1", "", "", "store"},
+		{allow.Associate, "ARCHIVE", "XA1", "", "", "echo"},
+		{allow.Associate, "", "", "", "", ""},
+		{allow.Associate + 1, "ARCHIVE", "CT1", ct, "C-STORE", ""},
+	} {
+		rule, _ := set.Decide(id(t, "gateway/a"), &allow.Request{Kind: allow.DICOM, Step: tt.step,
+			Called: tt.called, Calling: tt.calling, SOPClass: tt.class, Command: tt.do})
+		require.Equal(t, tt.want, rule, "%+v", tt)
+	}
+}
