@@ -54,7 +54,13 @@ func (d *DICOMRule) check(c *checker) {
 }
 
 func (d *DICOMRule) covers(r *Request) bool {
-	if !titled(d.Called, r.Called) || !titled(d.Calling, r.Calling) || r.Step > Associate {
+	if !titled(d.Calling, r.Calling) || r.Step > Announce {
+		return false
+	}
+	if r.Step == Announce {
+		return true
+	}
+	if !titled(d.Called, r.Called) {
 		return false
 	}
 	if r.Step == Associate {

@@ -119,7 +119,9 @@ func TestDICOM(t *testing.T) {
 		{allow.Associate, "ARCHIVE", "CT1", "", "", "store"},
 		{allow.Associate, "ARCHIVE", "XA1", "", "", "echo"},
 		{allow.Associate, "", "", "", "", ""},
-		{allow.Associate + 1, "ARCHIVE", "CT1", ct, "C-STORE", ""},
+		{allow.Announce, "", "CT1", "", "", "store"},
+		{allow.Announce, "", "", "", "", ""},
+		{allow.Announce + 1, "ARCHIVE", "CT1", ct, "C-STORE", ""},
 	} {
 		rule, _ := set.Decide(id(t, "gateway/a"), &allow.Request{Kind: allow.DICOM, Step: tt.step,
 			Called: tt.called, Calling: tt.calling, SOPClass: tt.class, Command: tt.do})

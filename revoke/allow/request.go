@@ -43,4 +43,5 @@ const (
 	Perform   Step = iota // a command of an association: everything is known
 	Propose               // a presentation context: there is no command yet
 	Associate             // the association itself: there are the titles only
+	Announce              // the calling title alone: whether the association is refused for it
 )
