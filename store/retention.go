@@ -129,14 +129,7 @@ func (d *DB) purge(ctx context.Context, kind leaving, before int64) error {
 			return err
 		}
 		began := time.Now()
-		if err := d.Relaxed(ctx, func(tx *RelaxedTx) {
-			last := len(kind.remove) - 1
-			for _, query := range kind.remove[:last] {
-				tx.demand(anyRows, nil, query, b.end, b.id)
-			}
-			tx.demand(b.n, ErrStale, kind.remove[last], b.end, b.id)
-			tx.demand(1, ErrNotFound, kind.count, b.n, b.newest)
-		}); err != nil {
+		if err := d.remove(ctx, kind, b); err != nil {
 			return err
 		}
 		if err := pace.rest(ctx, time.Since(began)); err != nil {
@@ -170,6 +163,19 @@ func (d *DB) leaving(ctx context.Context, kind leaving, before int64, limit int)
 		}
 	}
 	return b, rows.Err()
+}
+
+// remove takes a batch out, with what is known of it alone, and counts it. The error is
+// [ErrStale], and nothing is done, if the batch is not any more what was read.
+func (d *DB) remove(ctx context.Context, kind leaving, b departure) error {
+	return d.Relaxed(ctx, func(tx *RelaxedTx) {
+		last := len(kind.remove) - 1
+		for _, query := range kind.remove[:last] {
+			tx.demand(anyRows, nil, query, b.end, b.id)
+		}
+		tx.demand(b.n, ErrStale, kind.remove[last], b.end, b.id)
+		tx.demand(1, ErrNotFound, kind.count, b.n, b.newest)
+	})
 }
 
 // recordPurge puts on record what was removed since it was recorded last.
