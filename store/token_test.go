@@ -50,6 +50,77 @@ func TestSpendTokenRefused(t *testing.T) {
 	})
 }
 
+// A token is good up to the millisecond before its end, by the transaction's time, and
+// not at it; what is refused has taken no use. The list of those that can still be used
+// says the same.
+func TestSpendTokenInTime(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		made := time.UnixMilli(time.Now().UnixMilli()).UTC()
+		ends := made.Add(time.Hour)
+		now := made
+		d.cfg.Now = func() time.Time { return now }
+		id := TokenID{1}
+		must(t, d, func(tx *Tx) {
+			tx.InsertToken(Token{ID: id, Role: "device", Name: "*", MaxUses: 9, Expires: ends})
+		})
+		for _, tt := range []struct {
+			at   time.Time
+			want error
+		}{
+			{made, nil}, {ends.Add(-time.Millisecond), nil}, {ends, ErrSpent}, {ends.Add(time.Millisecond), ErrSpent}, {ends.Add(time.Hour), ErrSpent},
+		} {
+			now = tt.at
+			before, err := d.Token(t.Context(), id)
+			require.NoError(t, err)
+			require.ErrorIs(t, update(d, func(tx *Tx) { tx.SpendToken(id) }), tt.want, "%s after its making", tt.at.Sub(made))
+			after, err := d.Token(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, tt.want == nil, after.Uses == before.Uses+1, "%s after its making", tt.at.Sub(made))
+			open, _, err := d.Tokens(t.Context(), TokenFilter{Open: true}, Page{})
+			require.NoError(t, err)
+			require.Equal(t, tt.want == nil, len(open) == 1, "the list of tokens that can be used, %s after its making", tt.at.Sub(made))
+		}
+	})
+}
+
+// Of tokens that can still be used the list leaves none out, be it as old as a token
+// can be; and what is no longer of that age it does not look at.
+func TestOpenTokensOfAge(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		made := time.UnixMilli(time.Now().UnixMilli()).UTC()
+		now := made
+		d.cfg.Now = func() time.Time { return now }
+		must(t, d, func(tx *Tx) {
+			tx.InsertToken(Token{ID: TokenID{1}, Role: "device", Name: "*", MaxUses: 1, Expires: made.Add(MaxTokenLife)})
+		})
+		now = made.Add(MaxTokenLife - time.Millisecond)
+		must(t, d, func(tx *Tx) {
+			for i := range tokenWindow + 10 { // more than one call looks at
+				tx.InsertToken(Token{ID: TokenID{2, byte(i >> 8), byte(i)}, Role: "device", Name: "*", MaxUses: 1, Expires: now})
+			}
+		})
+		var open []TokenID
+		calls := 0
+		for after := ""; ; calls++ {
+			tokens, next, err := d.Tokens(t.Context(), TokenFilter{Open: true}, Page{After: after})
+			require.NoError(t, err)
+			for _, k := range tokens {
+				open = append(open, k.ID)
+			}
+			if after = next; next == "" {
+				break
+			}
+		}
+		require.Equal(t, []TokenID{{1}}, open, "a token that can be used is not on the list")
+		require.Equal(t, 1, calls)
+		now = made.Add(2 * MaxTokenLife)
+		tokens, next, err := d.Tokens(t.Context(), TokenFilter{Open: true}, Page{})
+		require.NoError(t, err)
+		require.Empty(t, tokens)
+		require.Empty(t, next, "the list goes on where no token can be used any more")
+	})
+}
+
 // What is written of a token is what is read; the holder comes with a token for
 // exactly one identity, and with no other.
 func TestTokenHolder(t *testing.T) {
