@@ -24,6 +24,33 @@ func ShardsFor(limit, certificates int) int { return shardsFor(limit, certificat
 // Seal is seal.
 func (p *Publisher) Seal(t crl.Template, set crl.Set) (*Document, error) { return p.seal(t, set) }
 
+// SignDelta is signDelta, of a Publisher that does not run.
+func (p *Publisher) SignDelta(ctx context.Context) error { return p.signDelta(ctx) }
+
+// SignFull signs a full list and serves what comes of it, of a Publisher that does not run.
+func (p *Publisher) SignFull(ctx context.Context) error {
+	number, err := p.numbers.take(ctx)
+	if err != nil {
+		return err
+	}
+	list := p.signFull(ctx, number)
+	if list.doc != nil {
+		p.useFull(list)
+	}
+	return list.err
+}
+
+// Newer returns the list of a kind that is on record, if it is one to be served; of a
+// Publisher that does not run.
+func (p *Publisher) Newer(ctx context.Context, kind string) (*Document, error) {
+	t, err := p.taking(ctx)
+	if err != nil {
+		return nil, err
+	}
+	doc, _, err := t.newer(ctx, kind, nil)
+	return doc, err
+}
+
 // JumpingClock returns a clock that shows what now says, and finds it wrong when it
 // jumps.
 func JumpingClock(now func() time.Time) *Clock {
