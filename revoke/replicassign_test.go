@@ -56,6 +56,7 @@ func TestReservedAnew(t *testing.T) {
 	one, two := resting(t, c, c.Replica(named(0))), resting(t, c, c.Replica(named(1)))
 	for i := range 3 {
 		require.NoError(t, two.SignDelta(t.Context()))
+		require.Greater(t, two.Delta().Number, one.Delta().Number, "list %d has a number of before", i)
 		require.NoError(t, one.SignDelta(t.Context()))
 		require.Greater(t, one.Delta().Number, two.Delta().Number, "list %d has a number of before", i)
 	}

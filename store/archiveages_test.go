@@ -61,6 +61,21 @@ func TestArchiveTooYoung(t *testing.T) {
 	})
 }
 
+// The last entry of all stays in the database, also where whole tiles end with it: the
+// log goes on from its row.
+func TestArchiveKeepsLast(t *testing.T) {
+	storetest.EachEngine(t, func(t *testing.T, dsn string) {
+		d, _, later := old(t, dsn, 2*audit.TileWidth)
+		a, err := d.archiver(t.Context(), later)
+		require.NoError(t, err)
+		require.EqualValues(t, audit.TileWidth, a.last, "the last entry of the log goes")
+		more(t, d, 1)
+		a, err = d.archiver(t.Context(), later)
+		require.NoError(t, err)
+		require.EqualValues(t, 2*audit.TileWidth, a.last)
+	})
+}
+
 // Of two that archive at once one puts his segment on record, also where the other would
 // take more: segments neither overlap nor leave a gap.
 func TestArchiversMeet(t *testing.T) {
@@ -98,6 +113,7 @@ func TestArchiveReadBack(t *testing.T) {
 		a, err := d.archiver(t.Context(), youngest.Add(SixYears))
 		require.NoError(t, err)
 		require.NoError(t, long.write(t.Context()))
+		require.NoError(t, os.WriteFile(a.path(unfinished), make([]byte, 1<<20), 0o600)) // of a run that was cut off
 		require.NoError(t, a.write(t.Context()))
 		require.NoError(t, a.name(t.Context()))
 		require.NoError(t, a.verify(t.Context()))
