@@ -10,35 +10,48 @@ import (
 // by the request line alone:
 //
 //   - What a body holds is not seen. A batch or transaction may do anything at all, and
-//     so only a rule that does not name types covers it. A create or update covers
-//     whatever patient its body names.
-//   - What a resource refers to is not seen. A rule with compartments therefore does not
-//     cover /Observation/7, whosesoever it is.
+//     so no rule that names types covers it. A create or an update covers whatever
+//     patient its body names.
+//   - What a resource refers to is not seen, nor what a search filters by. A rule with
+//     compartments therefore covers neither /Observation/7, whosesoever it is, nor
+//     /Observation?patient=1.
 type FHIRRule struct {
-	// Interactions are of [Interactions], or operations by name: "$everything"; "$*" is
-	// every operation.
+	// Interactions are of [Interactions]; "search" and "history" are those on every
+	// level. Operations are named by themselves, "$everything", or on one level,
+	// "instance/$everything"; "$*" is every operation.
 	Interactions []string
 
 	// Types are resource types. With it, requests to the whole system are not covered.
 	Types []string
 
 	// Compartments are types of compartments ("Patient", "Encounter", "RelatedPerson",
-	// "Practitioner", "Device"). With it, only requests that are confined to one of such
-	// a compartment are covered, of whichever patient; "*" is of any type.
+	// "Practitioner", "Device"). With it, only what is asked of one of such a compartment
+	// is covered, whosesoever: /Patient/1/Observation, and /Patient/1 itself. "*" is one of any
+	// type.
 	Compartments []string
 }
 
-var interactions = [...]string{"read", "vread", "search", "history", "create", "update", "patch", "delete", "capabilities", "batch", "transaction"}
+var interactions = [...]string{
+	"read", "vread", "create", "update", "patch", "delete", "batch", "capabilities",
+	"search", "search-type", "search-system", "history", "history-instance", "history-type", "history-system",
+	"conditional-create", "conditional-update", "conditional-patch", "conditional-delete",
+}
 
-// Interactions returns the interactions of FHIR's REST API, as rules name them. A
-// history and a search are each one interaction on every level.
-func Interactions() []string { return slices.Clone(interactions[:]) }
+var (
+	levels       = [...]string{"instance", "type", "system"}
+	compartments = [...]string{"Patient", "Encounter", "RelatedPerson", "Practitioner", "Device"}
+)
 
+// operations is every operation.
 const operations = "$*"
+
+// Interactions returns the interactions of FHIR's REST API, as rules name them. "batch"
+// is a transaction, too: only the body tells them apart.
+func Interactions() []string { return slices.Clone(interactions[:]) }
 
 func (f *FHIRRule) check(c *checker) {
 	c.list("fhir.interactions", f.Interactions, func(s string) error {
-		if s == operations || interaction(s) {
+		if s == operations || operation("type/"+s) || interaction(s) {
 			return nil
 		}
 		return fmt.Errorf("unknown interaction %q; there are %s, and operations such as $everything", clip(s), strings.Join(interactions[:], ", "))
@@ -57,33 +70,58 @@ func (f *FHIRRule) check(c *checker) {
 	})
 }
 
-// interaction reports whether s is one, or an operation by name.
-func interaction(s string) bool {
-	name, operation := strings.CutPrefix(s, "$")
-	return operation && within(name, nameByte) || slices.Contains(interactions[:], s)
-}
-
-var compartments = [...]string{"Patient", "Encounter", "RelatedPerson", "Practitioner", "Device"}
-
 func (f *FHIRRule) covers(r *Request) bool {
-	if f.Compartments != nil && (r.Compartment == "" || !listed(f.Compartments, r.Compartment)) {
+	if !interaction(r.Interaction) || !some(f.Interactions, func(s string) bool { return doesInteraction(s, r.Interaction) }) {
 		return false
 	}
-	if !interaction(r.Interaction) || !some(f.Interactions, func(s string) bool {
-		return s == everything || s == r.Interaction || s == operations && strings.HasPrefix(r.Interaction, "$")
-	}) {
-		return false
+	if f.Compartments != nil {
+		inside := r.compartment()
+		if inside == "" || !listed(f.Compartments, inside) {
+			return false
+		}
 	}
 	if f.Types == nil || slices.Contains(f.Types, everything) {
 		return true
-	}
-	if r.Type == "" || !listed(f.Types, r.Type) {
-		return false
 	}
 	for _, t := range r.Also {
 		if !listed(f.Types, t) {
 			return false
 		}
 	}
-	return true
+	return listed(f.Types, r.Type)
+}
+
+// compartment returns the type of the compartment that is asked, which a patient is
+// the head of; "" outside of any.
+func (r *Request) compartment() string {
+	if r.Compartment != "" || !slices.Contains(compartments[:], r.Type) {
+		return r.Compartment
+	}
+	switch r.Interaction {
+	case "read", "vread", "update", "patch", "delete", "history-instance":
+		return r.Type
+	}
+	if strings.HasPrefix(r.Interaction, "instance/") {
+		return r.Type
+	}
+	return ""
+}
+
+// doesInteraction reports whether what a rule names is or holds an interaction.
+func doesInteraction(named, did string) bool {
+	if named == everything || named == did {
+		return true
+	}
+	if level, name, ok := strings.Cut(did, "/"); ok && level != "" {
+		return named == operations || named == name
+	}
+	return (named == "search" || named == "history") && len(did) > len(named) && did[:len(named)] == named && did[len(named)] == '-'
+}
+
+// interaction reports whether s is one of [Interactions], or an operation on a level.
+func interaction(s string) bool { return operation(s) || slices.Contains(interactions[:], s) }
+
+func operation(s string) bool {
+	level, name, ok := strings.Cut(s, "/$")
+	return ok && slices.Contains(levels[:], level) && within(name, nameByte)
 }

@@ -13,16 +13,12 @@ type Request struct {
 	Method, Path string
 
 	// Of FHIR.
-	Interaction string // one of [Interactions], or an operation: "$everything"
+	Interaction string // one of [Interactions], or an operation on its level: "instance/$everything"
 	Type        string // resource type that the path names; "" for the whole system
-	// Also are the further types that the answer may hold: of _include, _revinclude,
-	// _type, _has and chained parameters. "*" stands for what cannot be told. A rule must
-	// cover them all.
+	Compartment string // type of the compartment that the path names: Patient of /Patient/1/Observation; "" outside of any
+	// Also are the further types that the answer may hold, as by _include; "" stands for
+	// any. A rule must cover them all.
 	Also []string
-	// Compartment is the type of the one compartment that the request line confines
-	// the answer to: "Patient" of /Patient/1/Observation, of /Patient/1 itself and of
-	// /Observation?patient=1. Empty where it does not.
-	Compartment string
 
 	// Of HL7: MSH-9.1 and MSH-9.2, as in "ADT^A01"; MSH-9.1 alone where there is no
 	// trigger event. The structure (MSH-9.3) is not part of it.

@@ -142,6 +142,7 @@ func TestNewSetRefuses(t *testing.T) {
 		"many routes":        {web(allow.HTTPRule{Routes: many}), "http.routes", -1},
 		"interaction":        {fhir(allow.FHIRRule{Interactions: []string{"read", "Read"}}), "fhir.interactions", 1},
 		"nameless operation": {fhir(allow.FHIRRule{Interactions: []string{"$"}}), "fhir.interactions", 0},
+		"unknown level":      {fhir(allow.FHIRRule{Interactions: []string{"instance/$a", "ward/$a"}}), "fhir.interactions", 1},
 		"no interactions":    {fhir(allow.FHIRRule{Interactions: []string{}}), "fhir.interactions", -1},
 		"resource type":      {fhir(allow.FHIRRule{Types: []string{"patient"}}), "fhir.types", 0},
 		"resource id":        {fhir(allow.FHIRRule{Types: []string{"Patient/1"}}), "fhir.types", 0},
