@@ -75,6 +75,8 @@ func TestOffer(t *testing.T) {
 	r := newRegistry(t, ca.Identity("ca/one"), nil)
 	r.behind.Store(true)
 	gateway := openAt(t, ca.Identity("device/gw"), reportTo(r), func(c *peer.Config) { c.URL = f.URL })
+	await(t, "the refusal", func() bool { return gateway.events.has(peer.Unreported) }) // said once the list was brought
+	require.NotZero(t, f.number(), "a CA that was set back is not brought the list that it signed")
 	await(t, "the list", func() bool { return f.number() == gateway.Number() })
 	require.Equal(t, 1, gateway.events.count(peer.Offered))
 	number := ca.Revoke(pump)
