@@ -19,22 +19,23 @@ const module = "github.com/betonica/betonica/"
 var layers = map[string]string{
 	// What a machine or a relying party links is at the bottom, and so is
 	// everything that decides, signs or encodes without remembering.
-	"ca":                      "",
-	"ca/keys":                 "",
-	"store/audit/checkpoint":  "",
-	"store/audit":             "store/audit/checkpoint",
-	"revoke/x690":             "",
-	"revoke/ocsp":             "revoke/x690",
-	"revoke/crl":              "revoke/x690",
-	"revoke/allow":            "",
-	"revoke/stream":           "", // a relay serves by it, too
-	"enroll/api":              "",
-	"enroll/acme/validate":    "",
-	"enroll/acme/attest":      "",
-	"enroll/limit":            "",
-	"cmd/internal/adminapi":   "",
-	"store/backup":            "", // the form alone
-	"cmd/internal/guard/fhir": "",
+	"ca":                       "",
+	"ca/keys":                  "",
+	"store/audit/checkpoint":   "",
+	"store/audit":              "store/audit/checkpoint",
+	"revoke/x690":              "",
+	"revoke/ocsp":              "revoke/x690",
+	"revoke/crl":               "revoke/x690",
+	"revoke/allow":             "",
+	"revoke/stream":            "", // a relay serves by it, too
+	"enroll/api":               "",
+	"enroll/acme/validate":     "",
+	"enroll/acme/attest":       "",
+	"enroll/limit":             "",
+	"cmd/internal/adminapi":    "",
+	"store/backup":             "", // the form alone
+	"cmd/internal/guard/fhir":  "",
+	"cmd/internal/guard/dicom": "",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
