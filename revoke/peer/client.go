@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/betonica/betonica/revoke/allow"
 )
 
 var errPlain = errors.New("only https goes through a Peer")
@@ -16,11 +18,11 @@ var errPlain = errors.New("only https goes through a Peer")
 // certificate and judges the server's, which must be for host: a DNS name or an
 // address, not looked at with [Config.IDOnly]. It judges when a connection is
 // made; only those of [Peer.Dial] and [Peer.HTTPClient] are cut later.
-func (p *Peer) Client(host string) *tls.Config { return p.client(host, nil) }
+func (p *Peer) Client(host string) *tls.Config { return p.client(host, p.conf.IDOnly, nil, nil) }
 
-func (p *Peer) client(host string, met meet) *tls.Config {
+func (p *Peer) client(host string, idOnly bool, also *allow.Peers, met meet) *tls.Config {
 	name := host
-	if p.conf.IDOnly {
+	if idOnly {
 		name = ""
 	}
 	return &tls.Config{
@@ -35,7 +37,7 @@ func (p *Peer) client(host string, met meet) *tls.Config {
 		ClientSessionCache: nil,
 		InsecureSkipVerify: true, // VerifyConnection does it all
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			return p.verify(context.Background(), cs, x509.ExtKeyUsageServerAuth, name, met)
+			return p.verify(context.Background(), cs, x509.ExtKeyUsageServerAuth, name, also, met)
 		},
 	}
 }
@@ -47,13 +49,50 @@ func (p *Peer) Dial(ctx context.Context, network, address string) (*tls.Conn, er
 	if err != nil {
 		return nil, err
 	}
+	return p.dial(ctx, network, address, func(met meet) *tls.Config { return p.client(host, p.conf.IDOnly, nil, met) })
+}
+
+// An Expectation says of one connection whom it may reach.
+type Expectation struct {
+	// Allow must name who is there; Config.Allow must, too. The zero Peers let nobody
+	// be there.
+	Allow allow.Peers
+
+	// Name is what the certificate must be for. Default: the host that is dialled.
+	Name string
+
+	// IDOnly is as in [Config], for this connection.
+	IDOnly bool
+
+	// NextProtos is what is offered by ALPN. Default: nothing.
+	NextProtos []string
+}
+
+// DialExpecting is [Peer.Dial] for somebody in particular.
+func (p *Peer) DialExpecting(ctx context.Context, network, address string, e Expectation) (*tls.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if e.Name != "" {
+		host = e.Name
+	}
+	return p.dial(ctx, network, address, func(met meet) *tls.Config {
+		conf := p.client(host, e.IDOnly, &e.Allow, met)
+		conf.NextProtos = e.NextProtos
+		return conf
+	})
+}
+
+// dial makes a connection that is in the table once its other end is met.
+func (p *Peer) dial(ctx context.Context, network, address string, conf func(meet) *tls.Config) (*tls.Conn, error) {
 	dialer := net.Dialer{Timeout: 30 * time.Second}
 	raw, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	c := &conn{Conn: raw, table: &p.live}
-	secure := tls.Client(c, p.client(host, c.met))
+	secure := tls.Client(c, conf(c.met))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, err

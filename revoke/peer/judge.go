@@ -27,9 +27,10 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// What a [RefusedError] may wrap.
+// What a [RefusedError] may wrap, and [WhyCut] may return.
 var (
 	ErrRevoked    = errors.New("its certificate is revoked")
+	ErrExpired    = errors.New("its certificate has expired")
 	ErrNotAllowed = errors.New("no pattern of Allow names it")
 	ErrUnknown    = errors.New("whether its certificate is revoked cannot be found out")
 )
@@ -39,10 +40,11 @@ var (
 type meet func(chain []*x509.Certificate, staple []byte)
 
 // verify judges the other end of a connection. It is the whole decision, and runs
-// on resumed sessions too. An empty host is not compared with anything.
-func (p *Peer) verify(ctx context.Context, cs tls.ConnectionState, usage x509.ExtKeyUsage, host string, met meet) error {
+// on resumed sessions too. An empty host is not compared with anything, and beside
+// Config.Allow also must name who is there, unless it is nil.
+func (p *Peer) verify(ctx context.Context, cs tls.ConnectionState, usage x509.ExtKeyUsage, host string, also *allow.Peers, met meet) error {
 	id, chain, err := p.identify(cs, usage, host)
-	if err == nil && !p.allow.Match(id) {
+	if err == nil && (!p.allow.Match(id) || also != nil && !also.Match(id)) {
 		err = ErrNotAllowed
 	}
 	if err == nil {

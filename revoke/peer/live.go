@@ -2,6 +2,7 @@ package peer
 
 import (
 	"crypto/x509"
+	"errors"
 	"maps"
 	"net"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/betonica/betonica/revoke/crl"
 )
+
+var errClosed = errors.New("the Peer was closed")
 
 // A table holds the open connections by the serial numbers of all certificates of
 // the other end's chain, so that a revoked intermediate cuts what it issued.
@@ -29,7 +32,7 @@ type entry struct {
 	chain  []*x509.Certificate
 	staple []byte // that it showed; nil: none
 	id     string
-	close  func() error
+	close  func(why error) error
 }
 
 func keysOf(chain []*x509.Certificate) []key {
@@ -98,7 +101,7 @@ func (t *table) len() int {
 
 func (t *table) cutAll() {
 	for _, e := range t.all() {
-		e.close()
+		e.close(errClosed)
 	}
 }
 
@@ -114,7 +117,7 @@ func (k *keeper) cutNamed(revoked func(crl.Serial) bool) {
 // its owner lets go of it.
 func (p *Peer) cut(e *entry, why error) {
 	p.live.remove(e)
-	e.close()
+	e.close(why)
 	p.event(Event{Kind: Cut, Number: p.Number(), ID: e.id, Serial: serialText(e.chain[0]), Err: why})
 }
 
@@ -125,11 +128,12 @@ type conn struct {
 	mu    sync.Mutex
 	entry *entry
 	ended bool
+	why   error // why the Peer closed it; nil: it did not
 }
 
 // met enters the other end; twice after a renegotiation, which TLS 1.3 has not.
 func (c *conn) met(chain []*x509.Certificate, staple []byte) {
-	e := &entry{chain: chain, staple: staple, id: idText(chain), close: c.Close}
+	e := &entry{chain: chain, staple: staple, id: idText(chain), close: c.cut}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -142,8 +146,14 @@ func (c *conn) met(chain []*x509.Certificate, staple []byte) {
 	c.table.add(e)
 }
 
-func (c *conn) Close() error {
+func (c *conn) Close() error { return c.cut(nil) }
+
+// cut closes the connection; whoever has closed it first says why.
+func (c *conn) cut(why error) error {
 	c.mu.Lock()
+	if !c.ended {
+		c.why = why
+	}
 	if c.entry != nil {
 		c.table.remove(c.entry)
 		c.entry = nil
@@ -151,4 +161,23 @@ func (c *conn) Close() error {
 	c.ended = true
 	c.mu.Unlock()
 	return c.Conn.Close()
+}
+
+// WhyCut returns why a Peer closed a connection that came from [Peer.Listener] or
+// [Peer.Dial], or a wrapper around such a one that has a NetConn method: [ErrRevoked],
+// [ErrExpired], or what else judging it said. It returns nil if no Peer did. Once the
+// connection reports that it is closed, the answer does not change any more.
+func WhyCut(c net.Conn) error {
+	for {
+		switch inner := c.(type) {
+		case *conn:
+			inner.mu.Lock()
+			defer inner.mu.Unlock()
+			return inner.why
+		case interface{ NetConn() net.Conn }:
+			c = inner.NetConn()
+		default:
+			return nil
+		}
+	}
 }

@@ -37,7 +37,7 @@ func (p *Peer) Server() *tls.Config {
 		c := base.Clone() // keeps the keys of session tickets
 		c.GetConfigForClient = nil
 		c.VerifyConnection = func(cs tls.ConnectionState) error {
-			return p.verify(context.Background(), cs, x509.ExtKeyUsageClientAuth, "", met)
+			return p.verify(context.Background(), cs, x509.ExtKeyUsageClientAuth, "", nil, met)
 		}
 		return c, nil
 	}
@@ -97,7 +97,7 @@ func follow[T any, C interface {
 }](t *table, c C) meet {
 	return func(chain []*x509.Certificate, staple []byte) {
 		ref := weak.Make((*T)(c))
-		e := &entry{chain: chain, staple: staple, id: idText(chain), close: func() error {
+		e := &entry{chain: chain, staple: staple, id: idText(chain), close: func(error) error {
 			if c := ref.Value(); c != nil {
 				return C(c).Close()
 			}

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -13,8 +12,6 @@ const (
 	judgers    = maxAsking / 2    // certificates judged at a time: handshakes ask, too
 	judgeAll   = 2 * askWithin    // for a look at all open connections; who is not judged by then is cut
 )
-
-var errExpired = errors.New("its certificate has expired")
 
 // sweep cuts connections whose certificates have expired, and while a list is too
 // old to go by, those that OCSP does not call good either. It also notices what
@@ -28,7 +25,7 @@ func (p *Peer) sweep(ctx context.Context) {
 		var unsure []*entry
 		for _, e := range p.live.all() {
 			if e.expired(now) {
-				p.cut(e, errExpired)
+				p.cut(e, ErrExpired)
 			} else if !p.sure(e, now) {
 				unsure = append(unsure, e)
 			}
