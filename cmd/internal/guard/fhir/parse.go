@@ -1,6 +1,9 @@
 package fhir
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Below returns what of path is below base, without a slash at its begin: "" for the
 // base itself, with or without a slash at its end. A base is "/" or "/fhir" or the like.
@@ -12,13 +15,19 @@ func Below(base, path string) (rest string, ok bool) {
 	return strings.TrimPrefix(rest, "/"), true
 }
 
+// IsSearch reports whether a request is a search by POST, whose parameters are in its
+// body.
+func IsSearch(method, path string) bool {
+	return method == "POST" && (path == "_search" || strings.HasSuffix(path, "/_search"))
+}
+
 // Parse says what a request asks for, or returns [ErrUnknown].
 func Parse(r Request) (Access, error) {
 	p, ok := split(r.Path)
 	if !ok {
 		return Access{}, ErrUnknown
 	}
-	q, err := parseQuery(r.Query, r.Form)
+	q, err := parseQuery(p.kind, r.Query, r.Form)
 	if err != nil {
 		return Access{}, err
 	}
@@ -27,21 +36,26 @@ func Parse(r Request) (Access, error) {
 	case "GET", "HEAD":
 		a.Interaction = p.get()
 	case "POST":
-		a.Interaction = p.post(r.IfNoneExist)
+		a.Interaction = p.post()
 	case "PUT":
-		a.Interaction = p.change("update", q.empty)
+		a.Interaction = p.change("update", q.finds)
 	case "PATCH":
-		a.Interaction = p.change("patch", q.empty)
+		a.Interaction = p.change("patch", q.finds)
 	case "DELETE":
-		a.Interaction = p.change("delete", q.empty)
+		a.Interaction = p.change("delete", q.finds)
 	}
-	if p.compartment != "" && !strings.HasPrefix(a.Interaction, "search-") { // it is searched, and nothing else
+	if a.Interaction == "" || p.compartment != "" && a.Interaction != "search" { // a compartment is searched, and nothing else
 		return Access{}, ErrUnknown
 	}
-	if a.Interaction == "" {
-		return Access{}, ErrUnknown
+	switch {
+	case q.includes:
+	case p.compartment != "":
+		a.Compartment = p.compartment
+	case p.id && slices.Contains(compartments, p.kind):
+		a.Compartment = p.kind
+	case a.Interaction == "search" && q.patient:
+		a.Compartment = "Patient"
 	}
-	a.Compartment = p.compartment
 	return a, nil
 }
 
@@ -49,35 +63,29 @@ func Parse(r Request) (Access, error) {
 func (p place) get() string {
 	switch {
 	case p.operation():
-		return p.level() + "/" + p.last
+		return p.last
 	case p.last == "metadata" || p.last == smart:
 		return "capabilities"
 	case p.last == "_history" && p.version:
 		return "vread"
 	case p.last == "_history":
-		return "history-" + p.level()
+		return "history"
 	case p.last != "":
 		return ""
 	case p.id:
 		return "read"
-	case p.kind != "":
-		return "search-type"
 	}
-	return "search-system"
+	return "search"
 }
 
-func (p place) post(ifNoneExist bool) string {
+func (p place) post() string {
 	switch {
 	case p.operation():
-		return p.level() + "/" + p.last
-	case p.last == "_search" && p.kind != "" && !p.id:
-		return "search-type"
+		return p.last
 	case p.last == "_search" && !p.id:
-		return "search-system"
+		return "search"
 	case p.last != "" || p.id:
 		return ""
-	case p.kind != "" && ifNoneExist:
-		return "conditional-create"
 	case p.kind != "":
 		return "create"
 	}
@@ -86,14 +94,9 @@ func (p place) post(ifNoneExist bool) string {
 
 // change is what PUT, PATCH and DELETE do: to the resource that the path names, or to
 // those that the query finds. A delete may find them on the whole server.
-func (p place) change(verb string, noQuery bool) string {
-	switch {
-	case p.last != "":
-		return ""
-	case p.id:
-		return verb
-	case noQuery || p.kind == "" && verb != "delete":
+func (p place) change(verb string, finds bool) string {
+	if p.last != "" || !p.id && (!finds || p.kind == "" && verb != "delete") {
 		return ""
 	}
-	return "conditional-" + verb
+	return verb
 }
