@@ -22,7 +22,7 @@ func TestParsePolicyErrors(t *testing.T) {
 		{"not TOML", "[role.x\n", []string{"p.toml:1:8: "}},
 		{"unknown table", "[roles.x]\n", []string{`p.toml:1:2: unknown key "roles.x"`}},
 		{"unknown keys", "[role.x]\nname = ['a']\n[role.y]\n\tlife_time = '1h'\n", []string{
-			`p.toml:2:1: unknown key "role.x.name"`, `p.toml:4:2: unknown key "role.y.life_time"`}},
+			`p.toml:2:1: unknown key "role.x.name"`, `p.toml:4:2: unknown key "role.y.life_time"; is it "lifetime"?`}},
 		{"key twice", "[role.x]\ndns = ['a']\ndns = ['b']\n", []string{"p.toml:3:1: "}},
 		{"role twice", "[role.x]\n[role.x]\n", []string{"p.toml:2:2: "}},
 		{"list wanted", "[role.x]\nnames = 'a'\n", []string{`p.toml:2:9: "role.x.names" cannot be of type string`}},
@@ -37,7 +37,7 @@ func TestParsePolicyErrors(t *testing.T) {
 		{"in two roles", "[role.b]\nfork = 'no'\n[role.a]\nfork = 'never'\n", []string{
 			`p.toml:2:8: role "b": unknown fork "no"`, `p.toml:4:8: role "a": unknown fork "never"`}},
 		{"dotted keys", "role.x.fork = 'no'\n", []string{`p.toml:1:15: role "x": unknown fork`}},
-		{"inline table", "[role]\nx = {fork = 'no'}\n", []string{`p.toml:2:1: role "x": unknown fork`}},
+		{"inline table", "[role]\nx = {fork = 'no'}\n", []string{`p.toml:2:13: role "x": unknown fork`}},
 		{"every address", "[role.x]\nip = ['0.0.0.0/33']\n", []string{`p.toml:2:7: role "x": "0.0.0.0/33" is not a network`}},
 		{"bits after the length", "[role.x]\nnetworks = ['10.1.0.0/8']\n", []string{`p.toml:2:13: role "x": network 10.1.0.0/8 has bits set after its length; is it 10.0.0.0/8?`}},
 		{"mapped network", "[role.x]\nip = ['::ffff:10.0.0.0/104']\n", []string{"p.toml:2:7: "}},

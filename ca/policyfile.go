@@ -1,12 +1,10 @@
 package ca
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/betonica/betonica/ca/strict"
 )
 
 // maxPolicy bounds a policy file, in bytes.
@@ -39,18 +37,17 @@ func decodePolicy(filename string, text []byte) (map[string]Role, error) {
 		return nil, fmt.Errorf("%s: longer than %d bytes", filename, maxPolicy)
 	}
 	var file policyFile
-	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&file); err != nil {
-		return nil, tomlError(filename, err)
+	if err := strict.Decode(filename, text, &file); err != nil {
+		return nil, err
 	}
 	roles := make(map[string]Role, len(file.Role))
-	var errs []error
+	var errs []*strict.Error
 	for name, table := range file.Role {
 		r := roleReader{filename: filename, text: text, name: name}
 		roles[name] = r.read(table)
 		errs = append(errs, r.errs...)
 	}
-	slices.SortFunc(errs, byPosition)
-	return roles, errors.Join(errs...)
+	return roles, strict.Join(errs)
 }
 
 // A roleReader makes a Role of a table, and collects what is wrong with it.
@@ -58,7 +55,7 @@ type roleReader struct {
 	filename string
 	text     []byte
 	name     string
-	errs     []error // each a *positionError
+	errs     []*strict.Error
 }
 
 func (r *roleReader) read(t roleTable) Role {
@@ -100,8 +97,14 @@ func (r *roleReader) read(t roleTable) Role {
 // fail records what is wrong with a key's value: with the one at index, or with
 // the whole if index is -1; with the table itself if key is "".
 func (r *roleReader) fail(key string, index int, err error) {
-	line, column := locate(r.text, index, "role", r.name, key)
-	r.errs = append(r.errs, &positionError{r.filename, line, column, fmt.Sprintf("role %q: %v", clip(r.name), err)})
+	path := []any{"role", r.name, key}
+	switch {
+	case key == "":
+		path = path[:2]
+	case index >= 0:
+		path = append(path, index)
+	}
+	r.errs = append(r.errs, strict.At(r.filename, r.text, fmt.Errorf("role %q: %w", clip(r.name), err), path...))
 }
 
 // values parses the list at key; preset is what an absent key means.
