@@ -36,6 +36,7 @@ var layers = map[string]string{
 	"store/backup":             "", // the form alone
 	"cmd/internal/guard/fhir":  "",
 	"cmd/internal/guard/dicom": "",
+	"cmd/internal/guard/mllp":  "",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
