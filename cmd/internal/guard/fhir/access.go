@@ -12,33 +12,41 @@ type Request struct {
 	Path   string // decoded, below the server's base: see [Below]
 	Query  string // as it came, without the question mark
 	Form   string // the body of a search by POST; read as Query is
+
+	// IfNoneExist is whether there is an If-None-Exist header, which makes a create
+	// conditional.
+	IfNoneExist bool
 }
 
-// An Access is what a request asks for, in the words of rules and records. It names no
-// resource, only types.
+// An Access is what a request asks for. It names no resource, only types.
 type Access struct {
-	// Interaction is read, vread, update, patch, delete, create, history, search,
-	// capabilities, or an operation's name with its $. A POST to the base is a batch or
-	// a transaction: only the body says which, and it is not read, so it is
-	// "batch" here. One that finds by its query, or by If-None-Exist, what it changes
-	// (conditional) is called as the one that names it.
+	// Interaction is one of
+	//
+	//	read vread update patch delete create
+	//	history-instance history-type history-system
+	//	search-type search-system
+	//	capabilities
+	//	batch                    also a transaction: only the body says which, and it is not read
+	//	conditional-create conditional-update conditional-patch conditional-delete
+	//	system/$x type/$x instance/$x    the operation $x at that level
 	Interaction string
 
 	// Type is the resource type, such as Observation; "" where the whole server, or a
 	// whole compartment, is asked.
 	Type string
 
-	// Compartment is the type of the compartment that the request is confined to:
-	// Patient for Patient/7/Observation, for Patient/7 itself, and for a search of
-	// Observation with patient=7. It is "" elsewhere, and where the answer may hold
-	// resources from outside (_include).
+	// Compartment is the type of the compartment that is asked, such as Patient for
+	// Patient/7/Observation; "" outside of any, and where the answer may hold resources
+	// from outside (_include).
 	Compartment string
 
-	// Also are further types that the answer may hold or tell of, from _include,
-	// _revinclude, _has, _type and chained parameters, sorted; "*" stands for what the
-	// query does not tell. They are at most [MaxAlso].
+	// Also are the types of which a search wants the resources beside its matches
+	// (_include, _revinclude), or asks whether there are any (_has); "" stands for any
+	// type, where the query does not say. They are few: at most [MaxAlso]. A search that
+	// filters by what a reference leads to ("subject.name") is not in them: it returns
+	// nothing of that type.
 	Also []string
 }
 
-// MaxAlso is the most further types that one search may name.
+// MaxAlso is the most types that one search may include.
 const MaxAlso = 32

@@ -1,9 +1,6 @@
 package fhir
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Below returns what of path is below base, without a slash at its begin: "" for the
 // base itself, with or without a slash at its end. A base is "/" or "/fhir" or the like.
@@ -27,7 +24,7 @@ func Parse(r Request) (Access, error) {
 	if !ok {
 		return Access{}, ErrUnknown
 	}
-	q, err := parseQuery(p.kind, r.Query, r.Form)
+	q, err := parseQuery(r.Query, r.Form)
 	if err != nil {
 		return Access{}, err
 	}
@@ -36,25 +33,22 @@ func Parse(r Request) (Access, error) {
 	case "GET", "HEAD":
 		a.Interaction = p.get()
 	case "POST":
-		a.Interaction = p.post()
+		a.Interaction = p.post(r.IfNoneExist)
 	case "PUT":
-		a.Interaction = p.change("update", q.finds)
+		a.Interaction = p.change("update", q.empty)
 	case "PATCH":
-		a.Interaction = p.change("patch", q.finds)
+		a.Interaction = p.change("patch", q.empty)
 	case "DELETE":
-		a.Interaction = p.change("delete", q.finds)
+		a.Interaction = p.change("delete", q.empty)
 	}
-	if a.Interaction == "" || p.compartment != "" && a.Interaction != "search" { // a compartment is searched, and nothing else
+	if p.compartment != "" && !strings.HasPrefix(a.Interaction, "search-") { // it is searched, and nothing else
 		return Access{}, ErrUnknown
 	}
-	switch {
-	case q.includes:
-	case p.compartment != "":
+	if a.Interaction == "" {
+		return Access{}, ErrUnknown
+	}
+	if !q.includes {
 		a.Compartment = p.compartment
-	case p.id && slices.Contains(compartments, p.kind):
-		a.Compartment = p.kind
-	case a.Interaction == "search" && q.patient:
-		a.Compartment = "Patient"
 	}
 	return a, nil
 }
@@ -63,29 +57,35 @@ func Parse(r Request) (Access, error) {
 func (p place) get() string {
 	switch {
 	case p.operation():
-		return p.last
+		return p.level() + "/" + p.last
 	case p.last == "metadata" || p.last == smart:
 		return "capabilities"
 	case p.last == "_history" && p.version:
 		return "vread"
 	case p.last == "_history":
-		return "history"
+		return "history-" + p.level()
 	case p.last != "":
 		return ""
 	case p.id:
 		return "read"
+	case p.kind != "":
+		return "search-type"
 	}
-	return "search"
+	return "search-system"
 }
 
-func (p place) post() string {
+func (p place) post(ifNoneExist bool) string {
 	switch {
 	case p.operation():
-		return p.last
+		return p.level() + "/" + p.last
+	case p.last == "_search" && p.kind != "" && !p.id:
+		return "search-type"
 	case p.last == "_search" && !p.id:
-		return "search"
+		return "search-system"
 	case p.last != "" || p.id:
 		return ""
+	case p.kind != "" && ifNoneExist:
+		return "conditional-create"
 	case p.kind != "":
 		return "create"
 	}
@@ -94,9 +94,14 @@ func (p place) post() string {
 
 // change is what PUT, PATCH and DELETE do: to the resource that the path names, or to
 // those that the query finds. A delete may find them on the whole server.
-func (p place) change(verb string, finds bool) string {
-	if p.last != "" || !p.id && (!finds || p.kind == "" && verb != "delete") {
+func (p place) change(verb string, noQuery bool) string {
+	switch {
+	case p.last != "":
+		return ""
+	case p.id:
+		return verb
+	case noQuery || p.kind == "" && verb != "delete":
 		return ""
 	}
-	return verb
+	return "conditional-" + verb
 }

@@ -12,52 +12,44 @@ import (
 // Every interaction of the REST API has its name, its type and its compartment.
 func TestParse(t *testing.T) {
 	for _, tt := range []struct{ method, path, query, interaction, kind, compartment string }{
-		{"GET", "Patient/123", "", "read", "Patient", "Patient"},
-		{"HEAD", "Patient/123", "_summary=true", "read", "Patient", "Patient"},
-		{"GET", "Patient/123/_history/4", "", "vread", "Patient", "Patient"},
-		{"PUT", "Patient/123", "", "update", "Patient", "Patient"},
-		{"PUT", "Patient", "identifier=7", "update", "Patient", ""},
-		{"PATCH", "Patient/123", "_pretty=true", "patch", "Patient", "Patient"},
-		{"PATCH", "Patient", "identifier=7", "patch", "Patient", ""},
-		{"DELETE", "Patient/123", "", "delete", "Patient", "Patient"},
-		{"DELETE", "Patient", "identifier=7", "delete", "Patient", ""},
-		{"DELETE", "", "_lastUpdated=lt2020", "delete", "", ""},
+		{"GET", "Patient/123", "", "read", "Patient", ""},
+		{"HEAD", "Patient/123", "_summary=true", "read", "Patient", ""},
+		{"GET", "Patient/123/_history/4", "", "vread", "Patient", ""},
+		{"PUT", "Patient/123", "", "update", "Patient", ""},
+		{"PUT", "Patient", "identifier=7", "conditional-update", "Patient", ""},
+		{"PATCH", "Patient/123", "_pretty=true", "patch", "Patient", ""},
+		{"PATCH", "Patient", "identifier=7", "conditional-patch", "Patient", ""},
+		{"DELETE", "Patient/123", "", "delete", "Patient", ""},
+		{"DELETE", "Patient", "identifier=7", "conditional-delete", "Patient", ""},
+		{"DELETE", "", "_lastUpdated=lt2020", "conditional-delete", "", ""},
 		{"POST", "Observation", "", "create", "Observation", ""},
-		{"GET", "Patient/123/_history", "", "history", "Patient", "Patient"},
-		{"GET", "Patient/_history", "", "history", "Patient", ""},
-		{"GET", "_history", "_since=2026", "history", "", ""},
-		{"GET", "Observation", "code=8480-6", "search", "Observation", ""},
-		{"GET", "Observation", "", "search", "Observation", ""},
-		{"POST", "Observation/_search", "", "search", "Observation", ""},
-		{"GET", "", "_since=2026", "search", "", ""},
-		{"GET", "Observation", "patient=7&code=1", "search", "Observation", "Patient"},
-		{"GET", "Observation", "patient=Patient/7", "search", "Observation", "Patient"},
-		{"GET", "Observation", "subject=Patient/7", "search", "Observation", "Patient"},
-		{"GET", "Observation", "subject=Device/7", "search", "Observation", ""},
-		{"GET", "Observation", "patient=7,8", "search", "Observation", ""},
-		{"GET", "Observation", "patient:missing=true", "search", "Observation", ""},
-		{"GET", "Observation", "Patient=7", "search", "Observation", ""},
-		{"GET", "Medication", "patient=7", "search", "Medication", ""},
-		{"DELETE", "Observation", "patient=7", "delete", "Observation", ""},
-		{"GET", "Encounter/5", "", "read", "Encounter", "Encounter"},
-		{"GET", "Observation/5", "", "read", "Observation", ""},
-		{"POST", "_search", "", "search", "", ""},
-		{"GET", "Patient/123/Observation", "code=1", "search", "Observation", "Patient"},
-		{"POST", "Patient/123/Observation/_search", "", "search", "Observation", "Patient"},
-		{"GET", "Patient/123/*", "", "search", "", "Patient"},
-		{"POST", "Patient/123/_search", "", "search", "", "Patient"},
+		{"GET", "Patient/123/_history", "", "history-instance", "Patient", ""},
+		{"GET", "Patient/_history", "", "history-type", "Patient", ""},
+		{"GET", "_history", "_since=2026", "history-system", "", ""},
+		{"GET", "Observation", "code=8480-6", "search-type", "Observation", ""},
+		{"GET", "Observation", "", "search-type", "Observation", ""},
+		{"POST", "Observation/_search", "", "search-type", "Observation", ""},
+		{"GET", "", "_type=Patient", "search-system", "", ""},
+		{"POST", "_search", "", "search-system", "", ""},
+		{"GET", "Patient/123/Observation", "code=1", "search-type", "Observation", "Patient"},
+		{"POST", "Patient/123/Observation/_search", "", "search-type", "Observation", "Patient"},
+		{"GET", "Patient/123/*", "", "search-system", "", "Patient"},
+		{"POST", "Patient/123/_search", "", "search-system", "", "Patient"},
 		{"GET", "metadata", "", "capabilities", "", ""},
 		{"GET", ".well-known/smart-configuration", "", "capabilities", "", ""},
 		{"POST", "", "", "batch", "", ""},
-		{"GET", "Patient/123/$everything", "", "$everything", "Patient", "Patient"},
-		{"POST", "Patient/$match", "", "$match", "Patient", ""},
-		{"POST", "$process-message", "", "$process-message", "", ""},
-		{"GET", "Patient/123/_history/4/$meta", "", "$meta", "Patient", "Patient"},
+		{"GET", "Patient/123/$everything", "", "instance/$everything", "Patient", ""},
+		{"POST", "Patient/$match", "", "type/$match", "Patient", ""},
+		{"POST", "$process-message", "", "system/$process-message", "", ""},
+		{"GET", "Patient/123/_history/4/$meta", "", "instance/$meta", "Patient", ""},
 	} {
 		a, err := fhir.Parse(fhir.Request{Method: tt.method, Path: tt.path, Query: tt.query})
 		require.NoError(t, err, "%s %s", tt.method, tt.path)
 		require.Equal(t, fhir.Access{Interaction: tt.interaction, Type: tt.kind, Compartment: tt.compartment}, a, "%s %s", tt.method, tt.path)
 	}
+	a, err := fhir.Parse(fhir.Request{Method: "POST", Path: "Observation", IfNoneExist: true})
+	require.NoError(t, err)
+	require.Equal(t, "conditional-create", a.Interaction)
 }
 
 // What is no interaction has no name, and so no rule can allow it.
@@ -73,7 +65,7 @@ func TestParseUnknown(t *testing.T) {
 		"PATCH Patient", "PATCH ?a=b", "DELETE Patient", "DELETE ", "DELETE Patient/1/_history", "DELETE Patient/1/_history/2", "DELETE Patient/1/$x",
 		"OPTIONS metadata", "get Patient/1", "TRACE Patient/1", " Patient/1", "SEARCH Patient",
 		"GET Patient?a;b", "GET Patient?a=%zz", "GET Patient?_include=a:b:c", "GET Patient?_revinclude=", "GET Patient?_has=x", "GET Patient?_has:x:y=1",
-		"GET Patient?_include=A:b:C:d", "GET ?_type=x", "GET Patient?a:b.c=d",
+		"GET Patient?_include=A:b:C:d",
 	} {
 		method, target, _ := strings.Cut(line, " ")
 		path, query, _ := strings.Cut(target, "?")
@@ -88,29 +80,26 @@ func TestParseAlso(t *testing.T) {
 		query, form string
 		also        []string
 	}{
-		{"code=1&subject=x", "", nil},
-		{"subject.name=x", "", []string{"*"}},
-		{"subject:Patient.name=x", "", []string{"Patient"}},
-		{"_type=Patient,Observation", "", []string{"Observation", "Patient"}},
-		{"_query=all", "", []string{"*"}},
+		{"code=1&subject.name=x", "", nil},
 		{"_include=Observation:subject:Patient", "", []string{"Patient"}},
-		{"_include=Observation:subject", "", []string{"*"}},
-		{"_INCLUDE:iterate=*", "", []string{"*"}},
-		{"_include=Observation:*", "", []string{"*"}},
+		{"_include=Observation:subject", "", []string{""}},
+		{"_query=all", "", []string{""}},
+		{"_INCLUDE:iterate=*", "", []string{""}},
+		{"_include=Observation:*", "", []string{""}},
 		{"_revinclude=Provenance:target&_revinclude:iterate=Provenance:agent", "", []string{"Provenance"}},
-		{"_revinclude=*", "", []string{"*"}},
+		{"_revinclude=*", "", []string{""}},
 		{"_has:Condition:patient:code=1", "", []string{"Condition"}},
-		{"", "patient=7&_include=Observation:subject:Group&_revinclude=Media:subject", []string{"Group", "Media"}},
+		{"", "_include=Observation:subject:Group&_revinclude=Media:subject", []string{"Group", "Media"}},
 		{"_%69nclude=Observation:subject:Patient", "", []string{"Patient"}},
 	} {
 		a, err := fhir.Parse(fhir.Request{Method: "POST", Path: "Observation/_search", Query: tt.query, Form: tt.form})
 		require.NoError(t, err, tt.query)
 		require.Equal(t, tt.also, a.Also, tt.query)
-		require.Empty(t, a.Compartment)
 	}
 	a, err := fhir.Parse(fhir.Request{Method: "GET", Path: "Patient/7/Observation", Query: "_include=Observation:subject:Patient"})
 	require.NoError(t, err)
 	require.Empty(t, a.Compartment, "what is included may be anybody's")
+
 	var many strings.Builder
 	for i := range fhir.MaxAlso + 1 {
 		many.WriteString("&_revinclude=T" + strings.Repeat("x", i))
@@ -148,10 +137,10 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"GET Patient/1", "POST Patient/1/Observation/_search", "DELETE Patient?a=b", "GET Patient/1/_history/2/$meta", "GET Observation?_include=A:b:C"} {
 		method, target, _ := strings.Cut(seed, " ")
 		path, query, _ := strings.Cut(target, "?")
-		f.Add(method, path, query, "")
+		f.Add(method, path, query, "", false)
 	}
-	f.Fuzz(func(t *testing.T, method, path, query, form string) {
-		a, err := fhir.Parse(fhir.Request{Method: method, Path: path, Query: query, Form: form})
+	f.Fuzz(func(t *testing.T, method, path, query, form string, ifNoneExist bool) {
+		a, err := fhir.Parse(fhir.Request{Method: method, Path: path, Query: query, Form: form, IfNoneExist: ifNoneExist})
 		if err != nil {
 			require.ErrorIs(t, err, fhir.ErrUnknown)
 			require.Zero(t, a)
@@ -159,14 +148,14 @@ func FuzzParse(f *testing.F) {
 		}
 		require.LessOrEqual(t, len(a.Also), fhir.MaxAlso)
 		for _, kind := range append(a.Also, a.Type, a.Compartment) {
-			require.Regexp(t, `\A(\*|[A-Z][A-Za-z]{0,63})?\z`, kind)
+			require.Regexp(t, `\A([A-Z][A-Za-z]{0,63})?\z`, kind)
 		}
-		require.Regexp(t, `\A(v?read|update|patch|delete|create|history|search|capabilities|batch|\$[A-Za-z0-9._-]{1,64})\z`, a.Interaction)
+		require.Regexp(t, `\A(v?read|(conditional-)?(update|patch|delete|create)|history-(instance|type|system)|search-(type|system)|capabilities|batch|(system|type|instance)/\$[A-Za-z0-9._-]{1,64})\z`, a.Interaction)
 		for segment := range strings.SplitSeq(path, "/") {
 			require.True(t, segment != "" || path == "", "no empty segment")
 		}
 		if method == "GET" || method == "HEAD" {
-			require.NotRegexp(t, `^(update|patch|delete|create|batch)$`, a.Interaction, "GET changes nothing")
+			require.NotRegexp(t, `^(conditional-.*|update|patch|delete|create|batch)$`, a.Interaction, "GET changes nothing")
 		}
 	})
 }

@@ -16,6 +16,17 @@ type place struct {
 
 func (p place) operation() bool { return strings.HasPrefix(p.last, "$") }
 
+// level is where an operation or a history is asked for.
+func (p place) level() string {
+	switch {
+	case p.id:
+		return "instance"
+	case p.kind != "":
+		return "type"
+	}
+	return "system"
+}
+
 // split reads the path below the base: at most Type/id/Type/_search, or
 // Type/id/_history/vid/$operation.
 func split(path string) (place, bool) {
