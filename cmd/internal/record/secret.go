@@ -1,0 +1,66 @@
+package record
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// A Digest is the HMAC-SHA256 of a payload; zero if none was computed.
+type Digest [sha256.Size]byte
+
+func (d Digest) String() string {
+	if d == (Digest{}) {
+		return ""
+	}
+	return hex.EncodeToString(d[:])
+}
+
+// A Direction is which way a payload went.
+type Direction string
+
+const (
+	ToTarget   Direction = "request"
+	FromTarget Direction = "response"
+)
+
+// A Secret is the key of one record's digests, and of no other's. Whatever prints it
+// prints that it is secret: see [Secret.Reveal].
+type Secret struct {
+	key [sha256.Size]byte
+}
+
+// Digest returns what digests a payload of the record that s is the key of. Write the
+// payload to it as it passes; Digest(h.Sum(nil)) is what the record wants.
+func (s Secret) Digest(d Direction) hash.Hash {
+	return hmac.New(sha256.New, mac(s.key[:], string(d)))
+}
+
+// IsZero says whether there is no key.
+func (s Secret) IsZero() bool { return s == Secret{} }
+
+// Reveal returns the key in hex, for the sealed body of an entry and for an auditor
+// who holds the payload; empty if there is none.
+func (s Secret) Reveal() string {
+	if s.IsZero() {
+		return ""
+	}
+	return hex.EncodeToString(s.key[:])
+}
+
+const secretText = "record.Secret"
+
+// Format keeps the key out of whatever prints it.
+func (s Secret) Format(w fmt.State, _ rune) { io.WriteString(w, secretText) }
+
+// MarshalText keeps the key out of JSON and of logs.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(secretText), nil }
+
+func mac(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	io.WriteString(h, text)
+	return h.Sum(nil)
+}
