@@ -19,7 +19,8 @@ const module = "github.com/betonica/betonica/"
 var layers = map[string]string{
 	// What a machine or a relying party links is at the bottom, and so is
 	// everything that decides, signs or encodes without remembering.
-	"ca":                       "",
+	"ca/strict":                "",
+	"ca":                       "ca/strict revoke/allow revoke/allow/rulefile", // the policy holds the guards' rules
 	"ca/keys":                  "",
 	"store/audit/checkpoint":   "",
 	"store/audit":              "store/audit/checkpoint",
@@ -27,6 +28,7 @@ var layers = map[string]string{
 	"revoke/ocsp":              "revoke/x690",
 	"revoke/crl":               "revoke/x690",
 	"revoke/allow":             "",
+	"revoke/allow/rulefile":    "ca/strict revoke/allow",
 	"revoke/stream":            "", // a relay serves by it, too
 	"enroll/api":               "",
 	"enroll/acme/validate":     "",
