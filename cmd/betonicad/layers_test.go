@@ -36,6 +36,7 @@ var layers = map[string]string{
 	"enroll/limit":             "",
 	"cmd/internal/adminapi":    "",
 	"store/backup":             "", // the form alone
+	"cmd/internal/guard/gate":  "cmd/internal/record revoke/allow",
 	"cmd/internal/guard/fhir":  "",
 	"cmd/internal/guard/dicom": "",
 	"cmd/internal/guard/mllp":  "",

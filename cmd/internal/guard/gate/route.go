@@ -1,0 +1,65 @@
+package gate
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+// A Route is a listener of the guard and what stands behind it. It is not changed while
+// links have it: a reload makes another one.
+type Route struct {
+	Name   string      // of the listener, as rules and records call it
+	Target string      // what stands behind it, as records call it
+	Side   record.Side // where the guard stands
+	Guard  string      // SPIFFE ID of this machine
+	Limits Limits
+
+	// Observe lets through what the rules refuse, and has it recorded.
+	Observe bool
+
+	// Rules returns what is allowed at this moment. It is nil on the client's side,
+	// where everything is: the other end judges.
+	Rules func() allow.Set
+
+	// Dial reaches the target. Where Proxied is false, l may be nil, for connections
+	// that several links share. Whoever dials closes the target.
+	Dial func(ctx context.Context, l *Link) (*Target, error)
+
+	// Proxied says that Dial begins each connection with a PROXY protocol header about
+	// l's caller, so that no other link may use it.
+	Proxied bool
+
+	Records record.Keeper
+	Meter   *Meter
+	Log     *slog.Logger
+	Now     func() time.Time
+
+	// Drain is closed when the route ends. Connections have a grace after that.
+	Drain <-chan struct{}
+}
+
+// Limits say when a connection is ended though nobody did anything wrong; 0: never.
+type Limits struct {
+	Idle time.Duration // after so long without a byte, or without a [Link.Touch]
+	Age  time.Duration // so long after it began
+}
+
+// A Target is a connection to what stands behind a route.
+type Target struct {
+	net.Conn
+	ID  allow.ID             // who is there; zero in server mode
+	TLS *tls.ConnectionState // nil in server mode
+
+	// Why reports whether and why the guard ended the connection: the target was
+	// revoked, or its certificate expired. It is nil in server mode.
+	Why func() (reason string, cut bool)
+}
+
+// CloseWrite ends the direction to the target.
+func (t *Target) CloseWrite() error { return CloseWrite(t.Conn) }

@@ -1,0 +1,147 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"hash"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+// TCP passes bytes both ways, whatever they mean. It keeps two records of a connection:
+// one before the first byte goes to the target, and one at its end. An end of one
+// direction is passed on, and the other goes on.
+type TCP struct{}
+
+// connection is the number of the only access on a connection.
+const connection = "0"
+
+// Serve implements [Gate].
+func (TCP) Serve(ctx context.Context, l *Link) {
+	kept := context.WithoutCancel(ctx)
+	r := l.Record(record.TCP, record.Connection)
+	r.Operation, r.Number = "open", connection
+	r.Rule, r.Outcome = l.Decide(&allow.Request{Kind: allow.TCP})
+	if r.Outcome == record.Refused {
+		r.End, r.Reason = l.Route.Now(), "no rule allows it"
+		l.Keep(kept, r)
+		return
+	}
+	if err := l.Ready(ctx); err != nil {
+		return
+	}
+	t, err := l.Dial(ctx)
+	if err != nil {
+		l.Ended(&r, fault("target", err))
+		l.Keep(kept, r)
+		return
+	}
+	defer t.Close()
+	bond := l.Bond(t)
+	r.Link, r.Key = bond.Link, bond.Key(connection)
+	if err := l.Keep(kept, r); err != nil {
+		return
+	}
+	s := newStream(l.Conn, t, r.Key)
+	stop := context.AfterFunc(ctx, s.abort)
+	err = s.run()
+	stop()
+	r.Operation = "close"
+	r.In, r.Out = s.up.n, s.down.n
+	r.Request, r.Response = record.Digest(s.up.digest.Sum(nil)), record.Digest(s.down.digest.Sum(nil))
+	l.Ended(&r, err)
+	l.Keep(kept, r)
+}
+
+// A stream is a connection on its way through: two directions.
+type stream struct {
+	caller, target net.Conn
+	up, down       direction
+}
+
+type direction struct {
+	n      int64 // bytes that were delivered
+	digest hash.Hash
+}
+
+func newStream(caller net.Conn, t *Target, key record.Secret) *stream {
+	return &stream{caller: caller, target: t.Conn, up: direction{digest: key.Digest(record.ToTarget)}, down: direction{digest: key.Digest(record.FromTarget)}}
+}
+
+// run copies both ways until both have ended, or one has failed.
+func (s *stream) run() error {
+	var first error
+	var once sync.Once
+	var other sync.WaitGroup
+	pass := func(d *direction, to, from net.Conn, toName, fromName string) {
+		err := d.copy(to, from, toName, fromName)
+		// That the other side is gone already, its own direction finds out.
+		if err != nil || errors.Is(CloseWrite(to), errNoHalf) {
+			once.Do(func() { first = err })
+			s.abort()
+		}
+	}
+	other.Go(func() { pass(&s.down, s.caller, s.target, "caller", "target") })
+	pass(&s.up, s.target, s.caller, "target", "caller")
+	other.Wait()
+	return first
+}
+
+// abort makes both directions end: the target is closed, and nothing is read or
+// written on the caller's side any more.
+func (s *stream) abort() {
+	s.target.Close()
+	s.caller.SetDeadline(time.Unix(1, 0))
+}
+
+// Buffers. Who waits for bytes holds a small one, so that an idle connection costs
+// little; a large one, from the pool, is for as long as they come in quantity.
+const (
+	smallBuffer = 1 << 10
+	largeBuffer = 32 << 10
+)
+
+var large = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
+
+// copy copies until from ends, which is no error.
+func (d *direction) copy(to, from net.Conn, toName, fromName string) error {
+	small := make([]byte, smallBuffer)
+	buf := small
+	var borrowed *[largeBuffer]byte
+	giveBack := func() {
+		if borrowed != nil {
+			large.Put(borrowed)
+			borrowed, buf = nil, small
+		}
+	}
+	defer giveBack()
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			written, failed := to.Write(buf[:n])
+			d.n += int64(written)
+			d.digest.Write(buf[:written])
+			if failed != nil {
+				return fault(toName, failed)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fault(fromName, err)
+		}
+		switch {
+		case n == smallBuffer && borrowed == nil:
+			borrowed = large.Get().(*[largeBuffer]byte)
+			buf = borrowed[:]
+		case n < smallBuffer:
+			giveBack()
+		}
+	}
+}
