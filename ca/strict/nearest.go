@@ -64,8 +64,8 @@ func known(key []string, into any) []string {
 		return nil
 	}
 	var keys []string
-	for i := range t.NumField() {
-		if tag := tagOf(t.Field(i)); tag != "" {
+	for _, field := range reflect.VisibleFields(t) {
+		if tag := tagOf(field); tag != "" {
 			keys = append(keys, tag)
 		}
 	}
@@ -81,10 +81,12 @@ func content(t reflect.Type) reflect.Type {
 }
 
 func tagged(t reflect.Type, key string) (reflect.StructField, bool) {
-	return t.FieldByNameFunc(func(name string) bool {
-		field, _ := t.FieldByName(name)
-		return tagOf(field) == key
-	})
+	for _, field := range reflect.VisibleFields(t) {
+		if tagOf(field) == key {
+			return field, true
+		}
+	}
+	return reflect.StructField{}, false
 }
 
 func tagOf(f reflect.StructField) string {
