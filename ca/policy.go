@@ -8,28 +8,31 @@ import (
 	"slices"
 )
 
-// A Policy is what the operator's policy file says: the roles, and what each may
-// have. It never changes; a new file is a new Policy.
+// A Policy is what the operator's policy file says: the roles, what each may have, and
+// what may be reached through guards. It never changes; a new file is a new Policy.
 type Policy struct {
 	version int64
 	digest  string
 	roles   map[string]*rules
+
+	guardRules []guardRule
 }
 
 // ParsePolicy reads a policy file: TOML of tables [role.NAME], with the keys that
-// [Role] documents. An unknown key, a value out of bounds, and a definition of
+// [Role] documents, and of tables [[allow]], which are rules of guards: see
+// [rulefile.Table] and [Policy.GuardRules]. An unknown key, a value out of bounds, and a definition of
 // the reserved role "ca" are errors; each begins with filename:line:column, and
 // they are joined, one a line, where more than one can be told at once.
 //
 // The roles of [Privileged] exist whether or not the file restates them.
 func ParsePolicy(filename string, text []byte) (*Policy, error) {
-	file, err := decodePolicy(filename, text)
+	file, guardRules, err := decodePolicy(filename, text)
 	if err != nil {
 		return nil, err
 	}
 	roles := builtIn()
 	maps.Copy(roles, file)
-	p := &Policy{digest: digest(text), roles: make(map[string]*rules, len(roles))}
+	p := &Policy{digest: digest(text), roles: make(map[string]*rules, len(roles)), guardRules: guardRules}
 	for name, role := range roles {
 		if p.roles[name], err = newRules(role); err != nil {
 			return nil, fmt.Errorf("%s: role %q: %w", filename, name, err)

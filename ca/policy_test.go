@@ -241,7 +241,7 @@ func TestDefaultPolicy(t *testing.T) {
 	var lines []string
 	for line := range strings.Lines(text) {
 		option, commented := strings.CutPrefix(line, "# ")
-		if commented && (strings.Contains(option, " = ") || strings.HasPrefix(option, "[")) {
+		if commented && !strings.HasPrefix(option, " ") && (strings.Contains(option, " = ") || strings.HasPrefix(option, "[")) {
 			line = option
 		}
 		lines = append(lines, line)

@@ -12,7 +12,8 @@ const maxPolicy = 1 << 20
 
 // policyFile is the file's shape.
 type policyFile struct {
-	Role map[string]roleTable `toml:"role"`
+	Role  map[string]roleTable `toml:"role"`
+	Allow []ruleTable          `toml:"allow"`
 }
 
 // roleTable is [role.NAME]. A nil slice or pointer is an absent key.
@@ -31,14 +32,14 @@ type roleTable struct {
 	Fork       *string  `toml:"fork"`
 }
 
-// decodePolicy returns the roles that the file defines.
-func decodePolicy(filename string, text []byte) (map[string]Role, error) {
+// decodePolicy returns the roles that the file defines, and the rules of guards.
+func decodePolicy(filename string, text []byte) (map[string]Role, []guardRule, error) {
 	if len(text) > maxPolicy {
-		return nil, fmt.Errorf("%s: longer than %d bytes", filename, maxPolicy)
+		return nil, nil, fmt.Errorf("%s: longer than %d bytes", filename, maxPolicy)
 	}
 	var file policyFile
 	if err := strict.Decode(filename, text, &file); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	roles := make(map[string]Role, len(file.Role))
 	var errs []*strict.Error
@@ -47,7 +48,8 @@ func decodePolicy(filename string, text []byte) (map[string]Role, error) {
 		roles[name] = r.read(table)
 		errs = append(errs, r.errs...)
 	}
-	return roles, strict.Join(errs)
+	rules, err := readRules(filename, text, file.Allow)
+	return roles, rules, errors.Join(strict.Join(errs), err)
 }
 
 // A roleReader makes a Role of a table, and collects what is wrong with it.
