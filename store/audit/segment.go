@@ -3,7 +3,6 @@ package audit
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -20,13 +19,7 @@ const SegmentWidth = TileWidth * TileWidth
 // A Segment is the head of an archived stretch of the log: whole tiles, as they were
 // stored, so that it takes the log's keys to read them, and the hashes that join them
 // to a signed checkpoint, so that it takes none to verify them. In the file it is one
-// line of JSON; behind it come the entries, each as
-//
-//	length       4    of the leaf, big-endian
-//	hash         32   as the row had it
-//	leaf         n
-//
-// and nothing after the last.
+// line of JSON; behind it come the frames of the entries, and nothing after the last.
 type Segment struct {
 	Form       string      `json:"segment"`
 	First      int64       `json:"first"` // entries, both included
@@ -72,9 +65,7 @@ func WriteSegment(ctx context.Context, w io.Writer, s Source, first, last int64,
 			if r.Seq != next || tlog.RecordHash(r.Leaf) != r.Hash {
 				return &TamperError{Edited, next, next, "the row is not there, or does not hash to what it says"}
 			}
-			out.Write(binary.BigEndian.AppendUint32(nil, uint32(len(r.Leaf))))
-			out.Write(r.Hash[:])
-			out.Write(r.Leaf)
+			out.Write(AppendFrame(nil, r.Hash, r.Leaf))
 			next++
 		}
 		if len(rows) == 0 {
@@ -122,32 +113,12 @@ func (s *SegmentReader) Next() (Record, error) {
 		}
 		return Record{}, io.EOF
 	}
-	var frame [4 + tlog.HashSize]byte
-	if _, err := io.ReadFull(s.in, frame[:]); err != nil {
+	r, err := ReadFrame(s.in, s.next)
+	if err != nil {
 		return Record{}, fmt.Errorf("audit: entry %d of a segment: %w", s.next, cutOff(err))
-	}
-	r := Record{Seq: s.next, Hash: tlog.Hash(frame[4:])}
-	n := binary.BigEndian.Uint32(frame[:4])
-	if n > MaxLeaf {
-		return Record{}, fmt.Errorf("audit: entry %d of a segment: %w: %d bytes", s.next, errLeaf, n)
-	}
-	r.Leaf = make([]byte, n)
-	if _, err := io.ReadFull(s.in, r.Leaf); err != nil {
-		return Record{}, fmt.Errorf("audit: entry %d of a segment: %w", s.next, cutOff(err))
-	}
-	if l, err := decodeLeaf(r.Leaf); err == nil {
-		r.At, r.Action, r.Terms = l.at, l.action, l.terms
 	}
 	s.next++
 	return r, nil
-}
-
-// cutOff is err, but that a file that ends too early has not simply ended.
-func cutOff(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // VerifySegment reads a whole segment and returns its head if its entries are those of
