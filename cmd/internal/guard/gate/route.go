@@ -31,6 +31,11 @@ type Route struct {
 	// that several links share. Whoever dials closes the target.
 	Dial func(ctx context.Context, l *Link) (*Target, error)
 
+	// DialHTTP2 is Dial to a target of TLS that is offered HTTP/2 alone (ALPN "h2"), where
+	// Dial offers HTTP/1.1 alone. It is nil where the target has no TLS, or is no
+	// server of HTTP.
+	DialHTTP2 func(ctx context.Context, l *Link) (*Target, error)
+
 	// Proxied says that Dial begins each connection with a PROXY protocol header about
 	// l's caller, so that no other link may use it.
 	Proxied bool
