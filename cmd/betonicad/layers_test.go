@@ -29,6 +29,7 @@ var layers = map[string]string{
 	"revoke/crl":               "revoke/x690",
 	"revoke/allow":             "",
 	"revoke/allow/rulefile":    "ca/strict revoke/allow",
+	"revoke/allow/signed":      "revoke/allow revoke/allow/rulefile",
 	"revoke/stream":            "", // a relay serves by it, too
 	"enroll/api":               "",
 	"enroll/acme/validate":     "",
@@ -37,8 +38,9 @@ var layers = map[string]string{
 	"cmd/internal/adminapi":    "",
 	"store/backup":             "", // the form alone
 	"cmd/internal/guard/gate":  "cmd/internal/record revoke/allow",
+	"cmd/internal/guard/web":   "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/record revoke/allow",
 	"cmd/internal/guard/fhir":  "",
-	"cmd/internal/guard/dicom": "",
+	"cmd/internal/guard/dicom": "cmd/internal/guard/gate cmd/internal/record revoke/allow",
 	"cmd/internal/guard/mllp":  "",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"hash"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/record"
+)
+
+// An access is one request on its way, and the record of it in the making.
+type access struct {
+	gate *Gate
+	peer *peer
+
+	mu                sync.Mutex
+	rec               record.Record
+	target            *target // that it went to, in client mode
+	request, response hash.Hash
+	in, out           int64
+	inAll, outAll     bool  // the payload passed whole
+	cause             error // what went wrong first
+
+	once sync.Once
+	kept error // what Keep said
+}
+
+func (g *Gate) newAccess(p *peer, r *http.Request) *access {
+	a := &access{gate: g, peer: p, rec: p.link.Record(record.HTTP, record.Request)}
+	a.inAll = r.ContentLength == 0
+	if a.rec.Side == record.Server {
+		a.rec.Number = number(r.Header[headerRecord])
+		a.bind(p.bond)
+		return a
+	}
+	a.rec.Number = newNumber() // the bond is of the connection that it will go over
+	return a
+}
+
+// bind says of which TLS connection the record is.
+func (a *access) bind(b record.Bond) {
+	key := b.Key(a.rec.Number)
+	a.rec.Link, a.rec.Key = b.Link, key
+	a.request, a.response = key.Digest(record.ToTarget), key.Digest(record.FromTarget)
+}
+
+// number takes the caller's number of the request, or makes one up where it has none, or
+// none of the right form.
+func number(sent []string) string {
+	if len(sent) == 1 && len(sent[0]) == 22 {
+		if b, err := base64.RawURLEncoding.Strict().DecodeString(sent[0]); err == nil && len(b) == 16 {
+			return sent[0]
+		}
+	}
+	return newNumber()
+}
+
+func newNumber() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// whole notes that the payload of one direction has passed to its end.
+func (a *access) whole(d record.Direction) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.inAll = a.inAll || d == record.ToTarget
+	a.outAll = a.outAll || d == record.FromTarget
+}
+
+// sent takes payload that goes to the target.
+func (a *access) sent(p []byte) {
+	a.peer.link.Touch()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.in += int64(len(p)); a.request != nil {
+		a.request.Write(p)
+	}
+}
+
+// got takes payload that came from the target.
+func (a *access) got(p []byte) {
+	a.peer.link.Touch()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.out += int64(len(p)); a.response != nil {
+		a.response.Write(p)
+	}
+}
+
+// fail notes what went wrong, if it is the first that did.
+func (a *access) fail(side string, err error) {
+	if err == nil {
+		return
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err // without the addresses, which the record has
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cause == nil {
+		a.cause = &gate.Fault{Side: side, Err: err}
+	}
+}
+
+// keep keeps the record, with what is known by now, unless that was done. Its error means
+// that the response must not end.
+func (a *access) keep(ctx context.Context) error {
+	a.once.Do(func() { a.kept = a.peer.link.Keep(context.WithoutCancel(ctx), a.complete()) })
+	return a.kept
+}
+
+// complete fills in how it ended.
+func (a *access) complete() record.Record {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := &a.rec
+	r.End = a.peer.link.Route.Now()
+	r.In, r.Out = a.in, a.out
+	if a.request == nil { // it never reached the other guard
+		r.Link, r.Number = "", ""
+	}
+	// The digest of a part would be compared with that of another part.
+	if a.inAll && a.request != nil {
+		r.Request = record.Digest(a.request.Sum(nil))
+	}
+	if a.outAll && a.response != nil {
+		r.Response = record.Digest(a.response.Sum(nil))
+	}
+	if a.cause == nil && r.Kind != record.Connection {
+		return *r
+	}
+	a.peer.link.Ended(r, a.cause)
+	if a.target != nil && a.target.Why != nil && r.Outcome == record.Failed {
+		if reason, cut := a.target.Why(); cut {
+			r.Outcome, r.Reason = record.Cut, "target: "+reason
+		}
+	}
+	return *r
+}

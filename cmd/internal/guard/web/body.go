@@ -1,0 +1,107 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/betonica/betonica/cmd/internal/record"
+)
+
+// A requestBody passes the caller's payload on, and counts and digests it.
+type requestBody struct {
+	io.ReadCloser
+	access  *access
+	in, out *http.Request // trailers go from one to the other
+	left    int64         // to come; negative: nobody knows
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.access.sent(p[:n])
+	if b.left -= int64(n); b.left == 0 && b.in.ContentLength >= 0 {
+		b.access.whole(record.ToTarget) // the target may answer before the end is read
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		b.access.whole(record.ToTarget)
+		b.trailers()
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+	case err != nil:
+		b.access.fail("caller", err)
+	}
+	return n, err
+}
+
+// trailers passes on those that were announced; others nobody expects (RFC 9110, Section
+// 6.5.1).
+func (b *requestBody) trailers() {
+	for name := range b.out.Trailer {
+		b.out.Trailer[name] = b.in.Trailer[name]
+	}
+}
+
+// A responseBody passes the target's payload on, counts and digests it, and keeps the
+// record before it lets go of the end.
+type responseBody struct {
+	io.ReadCloser
+	ctx    context.Context
+	access *access
+	answer *http.Response
+	left   int64 // to come; negative: nobody knows
+}
+
+func (b *responseBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.access.got(p[:n])
+	if err != nil && !errors.Is(err, io.EOF) {
+		if b.ctx.Err() != nil { // the caller's end is why the target's was given up
+			b.access.fail("caller", errGone)
+		}
+		b.access.fail("target", err)
+		return n, err
+	}
+	b.left -= int64(n)
+	if errors.Is(err, io.EOF) || b.answer.ContentLength >= 0 && b.left == 0 {
+		stripTrailer(b.answer.Trailer)
+		b.access.whole(record.FromTarget)
+		if failed := b.access.keep(b.ctx); failed != nil {
+			return 0, failed
+		}
+	}
+	return n, err
+}
+
+// errGone is for who went away, or was sent away.
+var errGone = errors.New("gone")
+
+// An upgraded is the connection to the target after 101.
+type upgraded struct {
+	io.ReadWriteCloser
+	access *access
+}
+
+func (u *upgraded) Read(p []byte) (int, error) {
+	n, err := u.ReadWriteCloser.Read(p)
+	u.access.got(p[:n])
+	if err != nil && !errors.Is(err, io.EOF) {
+		u.access.fail("target", err)
+	}
+	return n, err
+}
+
+func (u *upgraded) Write(p []byte) (int, error) {
+	n, err := u.ReadWriteCloser.Write(p)
+	u.access.sent(p[:n])
+	u.access.fail("target", err)
+	return n, err
+}
+
+// CloseWrite ends one direction.
+func (u *upgraded) CloseWrite() error {
+	if half, ok := u.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return u.ReadWriteCloser.Close()
+}

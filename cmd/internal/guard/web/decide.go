@@ -1,0 +1,85 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/betonica/betonica/cmd/internal/guard/fhir"
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+const maxForm = 64 << 10
+
+var errForm = shape("form of a search is larger than 64 KiB")
+
+// decide asks the rules, and puts into the record what was asked and what they said. A
+// request below the base of a FHIR server is allowed by a rule of FHIR, or by one of
+// HTTP.
+func (a *access) decide(r *http.Request, path string) error {
+	asked := allow.Request{Kind: allow.HTTP, Method: r.Method, Path: path}
+	a.rec.Operation, a.rec.Resource = r.Method, allow.RouteOf(path)
+	if a.gate.conf.FHIR != "" {
+		if below, ok := fhir.Below(a.gate.conf.FHIR, path); ok {
+			if done, err := a.decideFHIR(r, below); done || err != nil {
+				return err
+			}
+			if rule, outcome := a.peer.link.Decide(&asked); outcome == record.Allowed {
+				a.rec.Rule, a.rec.Outcome = rule, outcome
+			}
+			return nil
+		}
+	}
+	a.rec.Rule, a.rec.Outcome = a.peer.link.Decide(&asked)
+	return nil
+}
+
+// decideFHIR reports whether a rule of FHIR settles it. What is no interaction of FHIR
+// is refused by these rules.
+func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err error) {
+	a.rec.Outcome = record.Refused
+	if a.peer.link.Route.Observe {
+		a.rec.Outcome = record.Observed
+	}
+	form := ""
+	if fhir.IsSearch(r.Method, below) {
+		if form, err = readForm(r); err != nil {
+			return false, err
+		}
+	}
+	what, err := fhir.Parse(fhir.Request{
+		Method: r.Method, Path: below, Query: r.URL.RawQuery, Form: form, IfNoneExist: r.Header.Get("If-None-Exist") != "",
+	})
+	if errors.Is(err, fhir.ErrUnknown) {
+		return false, nil
+	}
+	a.rec.Protocol, a.rec.Operation, a.rec.Resource = record.FHIR, what.Interaction, what.Type
+	a.rec.Compartment, a.rec.Also = what.Compartment, strings.Join(what.Also, ",")
+	a.rec.Rule, a.rec.Outcome = a.peer.link.Decide(&allow.Request{
+		Kind: allow.FHIR, Interaction: what.Interaction, Type: what.Type, Compartment: what.Compartment, Also: what.Also,
+	})
+	return a.rec.Outcome == record.Allowed, nil
+}
+
+// readForm reads the form of a search, which says what is searched, and puts it back.
+func readForm(r *http.Request) (string, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return "", nil
+	}
+	form, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
+	if err != nil {
+		return "", badBody
+	}
+	if len(form) > maxForm {
+		return "", errForm
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{strings.NewReader(string(form)), r.Body}
+	return string(form), nil
+}
+
+const badBody = shape("body ended early")

@@ -1,0 +1,32 @@
+// Package web is the guard's gate for HTTP: HTTP/1.1, HTTP/2, gRPC and WebSocket, on
+// both sides. It lets through only requests that can be read in one way and that a rule
+// allows, tells the application who asks, and keeps a record of each. It listens
+// nowhere and ends no idle connection: see package guard.
+//
+// # The life of a request
+//
+//	shape      malformed, ambiguous or smuggling: 400
+//	Ready      no record can be kept: 503, and the connection ends
+//	Decide     no rule allows it: 403, or PERMISSION_DENIED of gRPC
+//	signature  where the route wants one, and it does not verify: 401
+//	forward    the target is not there: 502 or 504
+//	Keep       the record is durable, or as the guard is set, before the response ends
+//
+// Nothing is buffered: bodies stream both ways, and trailers with them. The exceptions
+// are the form of a FHIR search by POST, of at most 64 KiB, and the body of a signed
+// request, which is spooled: see [Conf].
+//
+// # Before the response ends
+//
+// The last byte of a response leaves after its record was kept. Where the length is
+// known, the chunk that completes it waits; where it is not, the end of the stream (the
+// last chunk, END_STREAM, the trailers) does; where there is no body, the header does.
+// If the record cannot be kept, the response is cut short, so that the caller knows
+// that it is not whole; before the header it is a 503.
+//
+// # Pairs
+//
+// The client's guard sends Betonica-Record, a random number, and the server's guard takes
+// it as the record's Number and away from the request: so both records of one request have
+// the same Link and Number, and the same digests of its payloads.
+package web

@@ -1,0 +1,166 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/record"
+)
+
+// Conf says how a route's HTTP is served. The zero Conf is one before a plain HTTP/1.1
+// application.
+type Conf struct {
+	// FHIR is the base path of the FHIR server behind the route, such as "/fhir"; "" if
+	// there is none. What is below it is judged by rules of FHIR, too.
+	FHIR string
+
+	// HTTP2 has the target spoken to in HTTP/2 without negotiation, as applications of
+	// gRPC behind a guard want it. On the client's side it is not looked at: there a
+	// request goes on in the version that it came in.
+	HTTP2 bool
+
+	// Host is what the target is called by; "": as the caller called it. On the client's
+	// side it is the name of the server.
+	Host string
+
+	// Chain adds Client-Cert-Chain to Client-Cert.
+	Chain bool
+}
+
+// A Gate is the HTTP of one route. It implements [gate.Gate].
+type Gate struct {
+	conf    Conf
+	server  *http.Server
+	backend backend
+
+	draining sync.Once
+}
+
+var _ gate.Gate = (*Gate)(nil)
+
+// New returns the gate of one route.
+func New(conf Conf) *Gate {
+	g := &Gate{conf: conf}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // TLS is done already
+	g.server = &http.Server{
+		Handler:        http.HandlerFunc(g.serveHTTP),
+		BaseContext:    func(l net.Listener) context.Context { return l.(*single).ctx },
+		MaxHeaderBytes: maxHead,
+		Protocols:      protocols,
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: 250, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10},
+		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // what goes wrong is in the record
+	}
+	return g
+}
+
+// Serve implements [gate.Gate].
+func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
+	p := newPeer(l, g.conf.Chain)
+	s := &single{wire: newWire(l.Conn), drain: func() { g.drain() }, route: l.Route}
+	p.wire = s.wire
+	s.ctx = context.WithValue(ctx, peerKey{}, p)
+	g.server.Serve(s) // returns when the connection ends, or the route does
+	s.wait(ctx)
+	p.wait()
+	p.pool.CloseIdleConnections()
+}
+
+// Close ends the connections to the target. No link is served any more.
+func (g *Gate) Close() error {
+	g.backend.CloseIdleConnections()
+	return g.server.Close()
+}
+
+// drain ends idle connections, and the others after what is under way on them.
+func (g *Gate) drain() {
+	g.draining.Do(func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel() // whoever waits for what is under way are those who Serve it
+		g.server.Shutdown(ended)
+	})
+}
+
+// A peer is a caller's connection as requests see it.
+type peer struct {
+	link  *gate.Link
+	wire  *wire
+	bond  record.Bond // in server mode
+	cert  string      // Client-Cert
+	chain string      // Client-Cert-Chain; "": none
+
+	pool backend // of this connection alone, where the target is told who comes
+
+	mu     sync.Mutex
+	active int
+	idle   chan struct{} // closed when nothing is active; nil if nobody waits
+}
+
+// peerKey is where a request's context has its peer: net/http hands handlers nothing
+// else of the connection.
+type peerKey struct{}
+
+func newPeer(l *gate.Link, chain bool) *peer {
+	p := &peer{link: l}
+	if l.Route.Side != record.Server {
+		return p
+	}
+	p.bond = l.Bond(nil)
+	if l.Caller.Certificate != nil {
+		p.cert = certificate(l.Caller.Certificate)
+	}
+	if chain && l.TLS != nil {
+		p.chain = chainOf(l.TLS)
+	}
+	return p
+}
+
+// certificate encodes one as RFC 9440, Section 2.1 does: a byte sequence.
+func certificate(c *x509.Certificate) string {
+	return ":" + base64.StdEncoding.EncodeToString(c.Raw) + ":"
+}
+
+func chainOf(cs *tls.ConnectionState) string {
+	var all []string
+	for _, c := range cs.PeerCertificates[min(1, len(cs.PeerCertificates)):] {
+		all = append(all, certificate(c))
+	}
+	return strings.Join(all, ", ")
+}
+
+func (p *peer) enter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active++
+}
+
+func (p *peer) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.active--; p.active == 0 && p.idle != nil {
+		close(p.idle)
+		p.idle = nil
+	}
+}
+
+// wait returns when no request is under way, so that all their records are kept.
+func (p *peer) wait() {
+	p.mu.Lock()
+	if p.active == 0 {
+		p.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	p.idle = idle
+	p.mu.Unlock()
+	<-idle
+}

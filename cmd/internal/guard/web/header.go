@@ -1,0 +1,84 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// What the guard tells the application, and the other guard.
+const (
+	headerIdentity = "Betonica-Identity"
+	headerRecord   = "Betonica-Record"
+	headerCert     = "Client-Cert"       // RFC 9440, Section 2.2
+	headerChain    = "Client-Cert-Chain" // RFC 9440, Section 2.3
+)
+
+// reserved reports whether only the guard may say what is under a header's name: who
+// the caller is, where it comes from, and what it really asks for, against the request
+// line. The name may be in any case and have anything for its hyphens.
+func reserved(name string) bool {
+	name = spelling(name)
+	for _, prefix := range []string{"betonica-", "client-cert", "x-client-cert", "x-ssl-", "ssl-client-", "x-forwarded-"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	switch name {
+	case "betonica", "forwarded", "x-forwarded", "x-real-ip", "x-client-ip", "x-client-verify", "x-client-dn",
+		"x-original-url", "x-rewrite-url", "x-original-method", "x-original-host", "x-host",
+		"x-http-method-override", "x-http-method", "x-method-override":
+		return true
+	}
+	return false
+}
+
+// misspelt reports whether a header is, to programs that make an _ of a hyphen, one
+// that is about a single hop or about framing.
+func misspelt(name string) bool {
+	plain := strings.ToLower(name)
+	alike := spelling(plain)
+	return plain != alike && slices.Contains(hop, alike)
+}
+
+var hop = []string{
+	"connection", "proxy-connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-authentication-info",
+	"te", "trailer", "transfer-encoding", "upgrade", "content-length", "host", "http2-settings", "expect",
+}
+
+// strip removes from headers or trailers what the other side may not say.
+func strip(h http.Header) {
+	for name := range h {
+		if reserved(name) || misspelt(name) {
+			delete(h, name)
+		}
+	}
+	h.Del("Http2-Settings")
+}
+
+// stripTrailer removes from trailers what may not be one at all, too (RFC 9110, Section
+// 6.5.1).
+func stripTrailer(h http.Header) {
+	strip(h)
+	for name := range h {
+		if slices.Contains(hop, spelling(name)) || slices.Contains(early, spelling(name)) {
+			delete(h, name)
+		}
+	}
+}
+
+// early are headers that decide how a message is routed, judged or read, and so come
+// too late in a trailer.
+var early = []string{
+	"authorization", "cookie", "set-cookie", "content-encoding", "content-type", "content-range", "range", "cache-control",
+	"max-forwards", "location",
+}
+
+// stripAnswer removes from a response what is the guards' own.
+func stripAnswer(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(spelling(name), "betonica-") {
+			delete(h, name)
+		}
+	}
+}

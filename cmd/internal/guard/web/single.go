@@ -1,0 +1,50 @@
+package web
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+)
+
+// A single is a listener that accepts one connection, and then waits for its end.
+type single struct {
+	wire  *wire
+	ctx   context.Context // of its requests
+	route *gate.Route
+	drain func()
+	given sync.Once
+}
+
+// Accept implements [net.Listener].
+func (s *single) Accept() (net.Conn, error) {
+	var c net.Conn
+	s.given.Do(func() { c = s.wire })
+	if c != nil {
+		return c, nil
+	}
+	select {
+	case <-s.route.Drain:
+		s.drain()
+	case <-s.wire.closed:
+	case <-s.ctx.Done():
+		s.wire.Close()
+	}
+	return nil, net.ErrClosed
+}
+
+// wait returns when the connection has ended.
+func (s *single) wait(ctx context.Context) {
+	select {
+	case <-s.wire.closed:
+	case <-ctx.Done():
+		s.wire.Close()
+	}
+}
+
+// Close implements [net.Listener]; net/http calls it when it accepts no more.
+func (s *single) Close() error { return nil }
+
+// Addr implements [net.Listener].
+func (s *single) Addr() net.Addr { return s.wire.LocalAddr() }
