@@ -63,8 +63,6 @@ func TestAssociation(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, typeAssociateRQ, kind)
 	require.Equal(t, asked, got)
-	require.Equal(t, role{SCP: true}, got.User.role(ctStorage))
-	require.Equal(t, role{SCU: true}, got.User.role(verification))
 
 	granted := &association{Contexts: []presentation{
 		{ID: 1, Transfers: []string{implicitLE}}, {ID: 3, Result: userRejection},

@@ -3,6 +3,7 @@ package dicom
 import (
 	"encoding/binary"
 	"io"
+	"sync"
 )
 
 const (
@@ -30,7 +31,18 @@ type fragments struct {
 	pdu   uint32 // bytes left of the PDU
 	value uint32 // bytes left of the presentation data value
 	at    fragment
-	buf   []byte
+	buf   *[maxFragment]byte // borrowed while a P-DATA-TF is read
+}
+
+// buffers holds what waits for no data: an idle association has none.
+var buffers = sync.Pool{New: func() any { return new([maxFragment]byte) }}
+
+// giveBack ends the use of the last fragment's data.
+func (f *fragments) giveBack() {
+	if f.buf != nil {
+		buffers.Put(f.buf)
+		f.buf = nil
+	}
 }
 
 // next returns the next fragment, or, between two P-DATA-TF, the header of a PDU of
@@ -38,6 +50,7 @@ type fragments struct {
 func (f *fragments) next() (fragment, header, error) {
 	if f.value == 0 {
 		if f.pdu == 0 {
+			f.giveBack()
 			h, err := readHeader(f.r)
 			if err != nil || h.Type != typeData {
 				return fragment{}, h, err
@@ -52,7 +65,7 @@ func (f *fragments) next() (fragment, header, error) {
 	}
 	n := min(f.value, maxFragment)
 	if f.buf == nil {
-		f.buf = make([]byte, maxFragment)
+		f.buf = buffers.Get().(*[maxFragment]byte)
 	}
 	if _, err := io.ReadFull(f.r, f.buf[:n]); err != nil {
 		return fragment{}, header{}, cutShort(err)

@@ -24,9 +24,6 @@ type part struct {
 	Value []byte
 }
 
-// A role says which parts the caller plays on a SOP class (PS3.7, Annex D.3.3.4).
-type role struct{ SCU, SCP bool }
-
 func parseUser(t pduType, b []byte) (user, error) {
 	items, err := parseItems(b)
 	if err != nil {
@@ -111,18 +108,6 @@ func (i item) checkIdentity(request bool) error {
 		return malformed("%d bytes after the user identity", len(b))
 	}
 	return nil
-}
-
-// role returns what was said about the caller's role for a SOP class; without a word,
-// the caller is the SCU.
-func (u *user) role(class string) role {
-	for _, p := range u.parts {
-		if p.Type == itemRole && p.Class == class {
-			n := len(p.Value)
-			return role{p.Value[n-2] == 1, p.Value[n-1] == 1}
-		}
-	}
-	return role{SCU: true}
 }
 
 // without returns the user information without what is about SOP classes that keep

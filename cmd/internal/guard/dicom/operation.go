@@ -1,0 +1,157 @@
+package dicom
+
+import (
+	"hash"
+	"strconv"
+	"sync"
+
+	"github.com/betonica/betonica/cmd/internal/record"
+)
+
+// maxOperations is how many operations of one end may be under way on an association.
+// Without a window for asynchronous ones, which few use, it is one, and a C-GET has its
+// C-STOREs inside.
+const maxOperations = 256
+
+// An operation is a request and the responses to it.
+type operation struct {
+	key     opKey
+	request command
+	context byte
+	record  record.Record
+
+	// Guarded by operations.mu: a response may come while the request is being sent.
+	sent, answered int64 // bytes of payload that were passed on
+	settled        bool  // its record says how it ended
+	asking, saying hash.Hash
+}
+
+// operations are those that are under way, of both ends.
+type operations struct {
+	mu    sync.Mutex
+	open  map[opKey]*operation
+	count [3]int // numbers given out: of the caller's, the target's, and those that stay here
+}
+
+type opKey struct {
+	caller bool // asks
+	id     uint16
+}
+
+// add enters an operation; its message ID is not in use.
+func (o *operations) add(op *operation) error {
+	k := op.key
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.open[k] != nil {
+		return malformed("message ID %d is in use", k.id)
+	}
+	n := 0
+	for other := range o.open {
+		if other.caller == k.caller {
+			n++
+		}
+	}
+	if n >= maxOperations {
+		return &faultError{abort: abortUnspecified, reject: rejectNoReason, text: "too many operations at once"}
+	}
+	if o.open == nil {
+		o.open = make(map[opKey]*operation)
+	}
+	o.open[k] = op
+	return nil
+}
+
+func (o *operations) find(k opKey) *operation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.open[k]
+}
+
+// retrieving reports whether a C-GET of the caller is under way.
+func (o *operations) retrieving() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for k, op := range o.open {
+		if k.caller && op.request.Field == cGet {
+			return true
+		}
+	}
+	return false
+}
+
+// remove takes an operation out, and reports whether none is left.
+func (o *operations) remove(op *operation) (idle bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.open, op.key)
+	return len(o.open) == 0
+}
+
+func (o *operations) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.open) == 0
+}
+
+// settle notes that an operation's record is kept, or cannot be.
+func (o *operations) settle(op *operation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	op.settled = true
+}
+
+// unsettled returns the operations of which no record says how they ended.
+func (o *operations) unsettled() []*operation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []*operation
+	for _, op := range o.open {
+		if !op.settled {
+			all = append(all, op)
+		}
+	}
+	return all
+}
+
+// number counts the operations that cross the TLS connection, the same at both of its
+// ends: "1", "2" of the caller, "t1" of the target. What a guard refuses without the
+// other end seeing it is "r1".
+func (o *operations) number(caller, crosses bool) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i, prefix := 0, ""
+	switch {
+	case !crosses:
+		i, prefix = 2, "r"
+	case !caller:
+		i, prefix = 1, "t"
+	}
+	o.count[i]++
+	return prefix + strconv.Itoa(o.count[i])
+}
+
+// passed notes payload that was passed on, of the request or of a response.
+func (o *operations) passed(op *operation, response bool, b []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if response {
+		op.answered += int64(len(b))
+		op.saying.Write(b)
+	} else {
+		op.sent += int64(len(b))
+		op.asking.Write(b)
+	}
+}
+
+// result returns the operation's record with what was counted.
+func (o *operations) result(op *operation) record.Record {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r := op.record
+	if r.In, r.Out = op.sent, op.answered; !op.key.caller {
+		r.In, r.Out = r.Out, r.In
+	}
+	r.Request, r.Response = record.Digest(op.asking.Sum(nil)), record.Digest(op.saying.Sum(nil))
+	return r
+}

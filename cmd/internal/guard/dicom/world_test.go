@@ -1,0 +1,242 @@
+package dicom
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+	"github.com/betonica/betonica/revoke/peer"
+	"github.com/betonica/betonica/revoke/peer/peertest"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// A journal is a keeper in memory.
+type journal struct {
+	mu      sync.Mutex
+	records []record.Record
+	grown   chan struct{} // closed when there is another record
+	full    error
+	fullAt  int // records before Keep fails; 0: it does not
+}
+
+func newJournal() *journal { return &journal{grown: make(chan struct{})} }
+
+func (j *journal) Ready() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.full
+}
+
+func (j *journal) Keep(_ context.Context, r record.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.fullAt > 0 && len(j.records) >= j.fullAt {
+		return errors.New("disk full")
+	}
+	j.records = append(j.records, r.Clean())
+	close(j.grown)
+	j.grown = make(chan struct{})
+	return nil
+}
+
+// all returns the records so far.
+func (j *journal) all() []record.Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]record.Record(nil), j.records...)
+}
+
+// find waits for a record of an operation, and returns it.
+func (j *journal) find(t *testing.T, operation string) record.Record {
+	t.Helper()
+	return j.nth(t, operation, 1)
+}
+
+// nth waits for the nth record of an operation.
+func (j *journal) nth(t *testing.T, operation string, n int) record.Record {
+	t.Helper()
+	for deadline := time.After(patience); ; {
+		j.mu.Lock()
+		grown, found := j.grown, 0
+		for _, r := range j.records {
+			if r.Operation == operation {
+				if found++; found == n {
+					j.mu.Unlock()
+					return r
+				}
+			}
+		}
+		j.mu.Unlock()
+		select {
+		case <-grown:
+		case <-deadline:
+			t.Fatalf("no record %d of %s among %+v", n, operation, j.all())
+		}
+	}
+}
+
+// A guarded is a gate that serves a listener.
+type guarded struct {
+	address string
+	journal *journal
+	route   *gate.Route
+
+	mu    sync.Mutex
+	links []*gate.Link
+}
+
+// link returns the newest link.
+func (g *guarded) link() *gate.Link {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.links[len(g.links)-1]
+}
+
+// serve has a gate serve a listener until the test ends; who makes the link of a
+// connection.
+func (g *guarded) serve(t *testing.T, l net.Listener, who func(c net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error)) {
+	g.address = l.Addr().String()
+	ctx, stop := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		stop()
+		serving.Wait()
+	})
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer c.Close()
+				caller, state, why, err := who(c)
+				if err != nil {
+					return
+				}
+				ctx, link := gate.NewLink(ctx, g.route, c, caller, state, why)
+				defer link.End("")
+				g.mu.Lock()
+				g.links = append(g.links, link)
+				g.mu.Unlock()
+				Gate{ARTIM: patience}.Serve(ctx, link)
+			})
+		}
+	})
+}
+
+func newGuarded(side record.Side, target string) *guarded {
+	j := newJournal()
+	return &guarded{journal: j, route: &gate.Route{
+		Name: "pacs", Target: target, Side: side, Guard: "spiffe://test.example/guard/g",
+		Records: j, Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now, Drain: make(chan struct{}),
+		Dial: func(ctx context.Context, _ *gate.Link) (*gate.Target, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "tcp", target)
+			if err != nil {
+				return nil, err
+			}
+			return &gate.Target{Conn: c}, nil
+		},
+	}}
+}
+
+var modality, _ = allow.ParseID("spiffe://test.example/device/ct-1")
+
+// plain starts a gate that takes callers on the loopback for the modality that rules
+// are about.
+func plain(t *testing.T, target string, rules ...allow.Rule) *guarded {
+	t.Helper()
+	g := newGuarded(record.Server, target)
+	set, err := allow.NewSet(rules...)
+	require.NoError(t, err)
+	g.route.Rules = func() allow.Set { return set }
+	g.serve(t, listen(t), func(net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error) {
+		return gate.Caller{ID: modality, Address: "test"}, nil, nil, nil
+	})
+	return g
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// A pair is two guards with TLS between them: a modality beside the one, the archive
+// behind the other.
+type pair struct {
+	client, server *guarded
+	ca             *peertest.CA
+	modality       *peertest.Identity
+}
+
+// newPair starts two guards, of which the server's has rules for the modality.
+func newPair(t *testing.T, target string, rules ...allow.Rule) *pair {
+	t.Helper()
+	ca := peertest.New(t)
+	open := func(id *peertest.Identity) *peer.Peer {
+		p, err := peer.Open(t.Context(), peer.Config{Source: id, State: t.TempDir(), Allow: []string{peertest.Everyone}})
+		require.NoError(t, err)
+		t.Cleanup(func() { p.Close() })
+		return p
+	}
+	p := &pair{ca: ca, modality: ca.Identity("device/ct-1")}
+	set, err := allow.NewSet(rules...)
+	require.NoError(t, err)
+	p.server = newGuarded(record.Server, target)
+	p.server.route.Rules = func() allow.Set { return set }
+	archive := open(ca.Identity("service/archive"))
+	secure, err := archive.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p.server.serve(t, secure, func(c net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error) {
+		if err := c.(*tls.Conn).Handshake(); err != nil {
+			return gate.Caller{}, nil, nil, err
+		}
+		state := c.(*tls.Conn).ConnectionState()
+		id, err := allow.IDOf(state.PeerCertificates[0])
+		return gate.Caller{ID: id, Address: c.RemoteAddr().String(), Certificate: state.PeerCertificates[0]}, &state, whyCut(c), err
+	})
+	p.client = newGuarded(record.Client, secure.Addr().String())
+	beside := open(p.modality)
+	p.client.route.Dial = func(ctx context.Context, _ *gate.Link) (*gate.Target, error) {
+		c, err := beside.Dial(ctx, "tcp", secure.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		state := c.ConnectionState()
+		return &gate.Target{Conn: c, TLS: &state, Why: whyCut(c)}, nil
+	}
+	p.client.serve(t, listen(t), func(c net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error) {
+		return gate.Caller{ID: modality, Address: c.RemoteAddr().String()}, nil, nil, nil
+	})
+	return p
+}
+
+func whyCut(c net.Conn) func() (string, bool) {
+	return func() (string, bool) {
+		if err := peer.WhyCut(c); err != nil {
+			return gate.Revoked, true
+		}
+		return "", false
+	}
+}
+
+// rule is one about the modality.
+func rule(name string, what allow.DICOMRule) allow.Rule {
+	return allow.Rule{Name: name, Peers: []string{"spiffe://test.example/device/ct-*"}, DICOM: &what}
+}
