@@ -37,6 +37,7 @@ var layers = map[string]string{
 	"enroll/limit":             "",
 	"cmd/internal/adminapi":    "",
 	"store/backup":             "", // the form alone
+	"cmd/internal/guard":       "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/dicom",
 	"cmd/internal/guard/gate":  "cmd/internal/record revoke/allow",
 	"cmd/internal/guard/web":   "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/record revoke/allow",
 	"cmd/internal/guard/fhir":  "",

@@ -58,6 +58,11 @@ func (p *Peer) Listener(inner net.Listener) net.Listener {
 	return tls.NewListener(listener{inner, p}, p.Server())
 }
 
+// Follow wraps a connection that was accepted, for whoever does by himself what
+// [Peer.Listener] does: give it to [tls.Server] with the configuration of [Peer.Server].
+// It can be cut from its handshake on, and [WhyCut] knows of it.
+func (p *Peer) Follow(c net.Conn) net.Conn { return &conn{Conn: c, table: &p.live} }
+
 type listener struct {
 	net.Listener
 	peer *Peer
@@ -68,7 +73,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c, table: &l.peer.live}, nil
+	return l.peer.Follow(c), nil
 }
 
 // tracker returns what enters the other end of a connection into the table.

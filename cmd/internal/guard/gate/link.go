@@ -165,7 +165,7 @@ func (l *Link) Decide(asked *allow.Request) (rule string, outcome record.Outcome
 	switch {
 	case allowed:
 		return rule, record.Allowed
-	case l.Route.Observe:
+	case l.Route.Observes():
 		return "", record.Observed
 	}
 	return "", record.Refused

@@ -20,8 +20,10 @@ type Route struct {
 	Guard  string      // SPIFFE ID of this machine
 	Limits Limits
 
-	// Observe lets through what the rules refuse, and has it recorded.
-	Observe bool
+	// Observe lets through what the rules refuse, and has it recorded; Observing, unless
+	// nil, says the same of this moment, for all routes that go by the same rules.
+	Observe   bool
+	Observing func() bool
 
 	// Rules returns what is allowed at this moment. It is nil on the client's side,
 	// where everything is: the other end judges.
@@ -48,6 +50,9 @@ type Route struct {
 	// Drain is closed when the route ends. Connections have a grace after that.
 	Drain <-chan struct{}
 }
+
+// Observes reports whether what the rules refuse is let through at this moment.
+func (r *Route) Observes() bool { return r.Observe || r.Observing != nil && r.Observing() }
 
 // Limits say when a connection is ended though nobody did anything wrong; 0: never.
 type Limits struct {

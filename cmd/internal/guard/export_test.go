@@ -1,0 +1,21 @@
+package guard
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// OpenAs is Open with an identity that is in no directory.
+func OpenAs(ctx context.Context, c Config, o Options, who identity) (*Guard, error) {
+	return openAs(ctx, c, o, who)
+}
+
+// Ops returns where health and metrics are served.
+func (g *Guard) Ops() net.Addr { return g.ops.Addr() }
+
+// Hurry makes handshakes time out sooner.
+func (g *Guard) Hurry(d time.Duration) { g.handshakeWithin = d }
+
+// Parse reads a configuration.
+func Parse(file string, text []byte) (Config, error) { return parse(file, text) }

@@ -1,0 +1,25 @@
+package guard
+
+import (
+	"fmt"
+
+	"github.com/betonica/betonica/cmd/internal/guard/dicom"
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/web"
+)
+
+// gateFor returns what speaks the protocol of a route. One that is an io.Closer is
+// closed once the last link of the route has ended.
+func gateFor(conf Route, to target) (gate.Gate, error) {
+	switch to.scheme {
+	case "tcp", "tls":
+		return gate.TCP{}, nil
+	case "http", "h2c":
+		return web.New(web.Conf{FHIR: conf.FHIR, HTTP2: to.scheme == "h2c", Chain: conf.ClientCertChain}), nil
+	case "https":
+		return web.New(web.Conf{FHIR: conf.FHIR, Host: to.address}), nil
+	case "dicom", "dicoms":
+		return dicom.Gate{}, nil
+	}
+	return nil, fmt.Errorf("route %q: no gate speaks %s", conf.Name, to.scheme)
+}

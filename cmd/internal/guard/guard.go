@@ -1,0 +1,261 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+	"github.com/betonica/betonica/revoke/peer"
+)
+
+// A Guard serves routes. Its methods may be called concurrently.
+type Guard struct {
+	log     *slog.Logger
+	now     func() time.Time
+	records record.Keeper
+	source  identity
+	id      allow.ID
+	peer    *peer.Peer
+	rules   *rules
+
+	handshakeWithin time.Duration
+	handshakes      chan struct{} // a token for each that is under way
+	crowd           crowd
+	links           links
+	flood           flood
+	refusals        atomic.Int64 // handshakes and connections
+
+	mu       sync.Mutex // of what follows, and of Reload
+	conf     Config
+	sockets  map[string]*socket // by Route.address
+	meters   map[string]*gate.Meter
+	running  bool
+	stopped  bool
+	ops      net.Listener
+	retiring sync.WaitGroup // routes that are gone, with connections that are not
+	accepts  sync.WaitGroup
+
+	closers []func() // in reverse order
+}
+
+// Options are what a [Guard] is given by the program that it is in.
+type Options struct {
+	// Records is where records are kept. Default: a journal at Config.Journal.
+	Records record.Keeper
+
+	// Log gets what an operator should know. Default: slog.Default().
+	Log *slog.Logger
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// Open takes up the machine's identity, its lists and the rules, and opens all
+// listeners; connections wait in them until [Guard.Run]. ctx is that of Run: an agent
+// and the following of lists end with it.
+func Open(ctx context.Context, c Config, o Options) (*Guard, error) { return openAs(ctx, c, o, nil) }
+
+// openAs opens a guard with an identity; nil: that of the configuration.
+func openAs(ctx context.Context, c Config, o Options, who identity) (*Guard, error) {
+	c, err := c.normal()
+	if err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	g := &Guard{
+		log: o.Log, now: o.Now, records: o.Records, source: who, handshakeWithin: handshakeWithin, handshakes: make(chan struct{}, maxHandshakes),
+		crowd: crowd{by: map[netip.Addr]int{}}, links: links{all: map[*gate.Link]*use{}}, sockets: map[string]*socket{}, meters: map[string]*gate.Meter{},
+	}
+	if err := g.open(ctx, c); err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Guard) open(ctx context.Context, c Config) error {
+	life, stop := context.WithCancel(context.WithoutCancel(ctx)) // lists are followed while connections drain
+	g.closers = append(g.closers, stop)
+	var url string
+	var err error
+	if g.source == nil {
+		var wait func()
+		if g.source, url, wait, err = openIdentity(life, c, g.log, g.now); err != nil {
+			return fmt.Errorf("taking up the machine's identity: %w", err)
+		}
+		g.closers = append(g.closers, func() { stop(); wait() })
+	}
+	if g.id, err = allow.IDOf(g.source.Certificate().Leaf); err != nil {
+		return err
+	}
+	g.rules = &rules{trustDomain: g.id.TrustDomain(), log: g.log}
+	first, err := g.rules.draft(c.Rules)
+	if err != nil {
+		return err
+	}
+	g.rules.take(first)
+	if err := os.MkdirAll(c.State, 0o700); err != nil {
+		return err
+	}
+	if err := g.openRecords(ctx, c); err != nil {
+		return err
+	}
+	if g.peer, err = g.openPeer(life, c, url); err != nil {
+		return fmt.Errorf("taking up revocation lists: %w", err)
+	}
+	g.closers = append(g.closers, func() { g.peer.Close() })
+	if err := g.openOps(c.Ops); err != nil {
+		return err
+	}
+	if err := g.openRelay(c.Lists.Serve); err != nil {
+		return err
+	}
+	return g.apply(ctx, c)
+}
+
+// openPeer judges everybody that the machine's own CA certified: whom of them a route
+// is for, its rules and expectations say.
+func (g *Guard) openPeer(ctx context.Context, c Config, url string) (*peer.Peer, error) {
+	report := c.Lists.Report
+	switch report {
+	case "":
+		report = url
+	case "none":
+		report = ""
+	}
+	return peer.Open(ctx, peer.Config{
+		Source: g.source, Allow: []string{"spiffe://" + g.id.TrustDomain() + "/*"}, IDOnly: true,
+		URL: c.Lists.URL, OCSP: c.Lists.OCSP, Relays: c.Lists.Relays, Report: strings.TrimSuffix(report, "/"),
+		State: filepath.Join(c.State, "lists"), Log: g.log, Now: g.now,
+	})
+}
+
+// openRecords opens the journal, unless records go elsewhere.
+func (g *Guard) openRecords(ctx context.Context, c Config) error {
+	if g.records != nil {
+		return nil
+	}
+	return errors.New("there is no journal")
+}
+
+// Run serves until ctx ends, and then drains: nothing new is accepted, what is under
+// way has Config.Drain to end, and the rest is cut. It returns when all is closed.
+func (g *Guard) Run(ctx context.Context) error {
+	g.mu.Lock()
+	g.running = true
+	for _, k := range g.sockets {
+		g.accepts.Go(func() { g.accept(k) })
+	}
+	g.mu.Unlock()
+	g.sweep(ctx)
+	g.drain()
+	g.close()
+	return nil
+}
+
+// sweepEvery is how often idle connections are looked for, and changed files.
+const sweepEvery = time.Second
+
+func (g *Guard) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if d, ok := g.source.(*directory); ok {
+			d.refresh(ctx)
+		}
+		g.rules.refresh(ctx)
+		g.links.sweep(g.now())
+		g.flush()
+	}
+}
+
+// flush puts on record how many refusals have no record of their own.
+func (g *Guard) flush() {
+	n := g.flood.rest(g.now())
+	if n == 0 {
+		return
+	}
+	g.mu.Lock()
+	var any *served
+	for _, k := range g.sockets {
+		any = k.current
+	}
+	g.mu.Unlock()
+	if any != nil {
+		any.keep(gate.Caller{}, manyMore(n))
+	}
+}
+
+// drain closes the listeners and waits for what is under way.
+func (g *Guard) drain() {
+	g.mu.Lock()
+	g.stopped = true
+	grace, cancel := context.WithTimeout(context.Background(), g.conf.Drain.D)
+	defer cancel()
+	for _, k := range g.sockets {
+		k.Close()
+		if s := k.give(nil); s != nil {
+			g.retiring.Go(func() { s.retire(grace.Done()) })
+		}
+	}
+	g.mu.Unlock()
+	g.log.Info("draining", "connections", g.links.len())
+	g.accepts.Wait()
+	g.retiring.Wait()
+}
+
+func (g *Guard) close() {
+	for _, k := range g.sockets {
+		k.Close()
+	}
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		g.closers[i]()
+	}
+}
+
+// meter returns what counts a route, which goes on when the route is changed.
+func (g *Guard) meter(name string) *gate.Meter {
+	m := g.meters[name]
+	if m == nil {
+		m = new(gate.Meter)
+		g.meters[name] = m
+	}
+	return m
+}
+
+// ID returns the machine's SPIFFE ID.
+func (g *Guard) ID() allow.ID { return g.id }
+
+// Address returns where a route listens; nil: there is no such route.
+func (g *Guard) Address(route string) net.Addr {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, k := range g.sockets {
+		if k.current != nil && k.current.conf.Name == route {
+			return k.Addr()
+		}
+	}
+	return nil
+}
