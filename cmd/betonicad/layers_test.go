@@ -42,7 +42,7 @@ var layers = map[string]string{
 	"cmd/internal/guard/web":   "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/record revoke/allow",
 	"cmd/internal/guard/fhir":  "",
 	"cmd/internal/guard/dicom": "cmd/internal/guard/gate cmd/internal/record revoke/allow",
-	"cmd/internal/guard/mllp":  "",
+	"cmd/internal/guard/mllp":  "cmd/internal/guard/gate cmd/internal/record revoke/allow",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",

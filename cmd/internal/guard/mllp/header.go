@@ -110,6 +110,16 @@ func (h *Header) Type() string {
 	return h.Code
 }
 
+// names says who sends to whom, for a record: the names of applications and facilities,
+// of which none is a patient's.
+func (h *Header) names() string {
+	pair := func(application, facility string) string { return h.first(application) + "/" + h.first(facility) }
+	if h.Separators == (Separators{}) {
+		return ""
+	}
+	return pair(h.Application, h.Facility) + " -> " + pair(h.ReceivingApplication, h.ReceivingFacility)
+}
+
 // parseType reads MSH-9. A third component, the structure, is passed over: it says how
 // the message is built, and MSH-9.1 and 9.2 what it asks. Letters and digits only: an
 // escape, a repetition or a subcomponent could be read in more than one way.

@@ -1,0 +1,388 @@
+package mllp_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+// A message goes through as it is, its answer comes back as it is, and the record of
+// both is there before the caller has the answer.
+func TestMessage(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	c := w.call(t)
+	target := w.accept(t)
+	require.Equal(t, "open", w.records.kept(t, 1)[0].Operation, "a record comes before the first byte")
+	asked := message("ADT^A01^ADT_A01", "C-1")
+	c.send(t, asked)
+	require.Equal(t, asked, target.receive(t))
+	answered := ack("AA", asked)
+	target.send(t, answered)
+	require.Equal(t, answered, c.receive(t))
+
+	r := w.records.messages()[0]
+	require.Equal(t, record.MLLP, r.Protocol)
+	require.Equal(t, "ADT^A01", r.Operation)
+	require.Equal(t, "LAB/HOSP -> EHR/CITY", r.Resource)
+	require.Equal(t, "lab", r.Rule)
+	require.Equal(t, record.Allowed, r.Outcome)
+	require.Equal(t, "AA", r.Answer)
+	require.Equal(t, "1", r.Number)
+	require.Equal(t, []int64{int64(len(asked)), int64(len(answered))}, []int64{r.In, r.Out})
+	for payload, got := range map[string]record.Digest{asked: r.Request, answered: r.Response} {
+		direction := record.ToTarget
+		if payload == answered {
+			direction = record.FromTarget
+		}
+		h := r.Key.Digest(direction)
+		io.WriteString(h, payload)
+		require.Equal(t, record.Digest(h.Sum(nil)), got)
+	}
+	c.Close()
+	<-c.served
+	end := w.records.kept(t, 3)[2]
+	require.Equal(t, "close", end.Operation)
+	require.Equal(t, record.Allowed, end.Outcome, end.Reason)
+	require.Equal(t, []int64{r.In, r.Out}, []int64{end.In, end.Out})
+	require.Equal(t, "0", end.Number)
+	require.Equal(t, r.Link, end.Link)
+}
+
+// What no rule allows is answered here with AR, never reaches the target, and the link
+// goes on.
+func TestRefused(t *testing.T) {
+	w := newWorld(t, "ADT^A01", "ORU^*")
+	received := w.answerAll(t)
+	c := w.call(t)
+	for _, tt := range []struct{ kind, want string }{
+		{"ADT^A01", "AA"}, {"ORM^O01", "AR"}, {"ORU^R01", "AA"}, {"ADT^A02", "AR"}, {"ADT", "AR"}, {"adt^A01", "AR"}, {"ACK^A01", ""}, {"ORU^R30", "AA"},
+	} {
+		c.send(t, message(tt.kind, "C-"+tt.kind[:1]))
+		if tt.want != "" {
+			require.Equal(t, tt.want+" C-"+tt.kind[:1], c.code(t))
+		}
+	}
+	c.Close()
+	<-c.served
+	require.Len(t, received(), 3)
+	outcomes := ""
+	for _, r := range w.records.messages() {
+		outcomes += string(r.Outcome) + " " + r.Answer + ", "
+	}
+	require.Equal(t, "allowed AA, refused AR, allowed AA, refused AR, refused AR, refused AR, refused , allowed AA, ", outcomes)
+}
+
+// Where the guard only observes, what no rule allows passes, and is on record.
+func TestObserve(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	w.route.Observe = true
+	w.answerAll(t)
+	c := w.call(t)
+	c.send(t, message("ORM^O01", "C-1"))
+	require.Equal(t, "AA C-1", c.code(t))
+	c.send(t, "MSH|^~\\&|no type")
+	require.Equal(t, "AE ", c.code(t), "what is malformed does not pass")
+	require.Equal(t, record.Observed, w.records.messages()[0].Outcome)
+	require.Equal(t, record.Refused, w.records.messages()[1].Outcome)
+}
+
+// On the caller's side everything well-formed passes; what does not has a number of
+// its own, so that the numbers of both ends agree.
+func TestClientSide(t *testing.T) {
+	w := newWorld(t, "ZZZ")
+	w.route.Side, w.route.Rules = record.Client, nil
+	w.answerAll(t)
+	c := w.call(t)
+	c.send(t, message("ORM^O01", "C-1"))
+	require.Equal(t, "AA C-1", c.code(t))
+	c.send(t, "MSH|^~\\&|no type")
+	require.Equal(t, "AE ", c.code(t))
+	c.send(t, message("ORM^O01", "C-2"))
+	require.Equal(t, "AA C-2", c.code(t))
+	numbers := ""
+	for _, r := range w.records.messages() {
+		numbers += r.Number + " "
+	}
+	require.Equal(t, "1 r1 2 ", numbers)
+}
+
+// A sender that does not wait gets the answers in the order of its messages, the
+// guard's own among them, however many may be under way.
+func TestPipelined(t *testing.T) {
+	for _, outstanding := range []int{0, 4, 100} {
+		w := newWorld(t, "ADT^A01")
+		w.gate.Outstanding = outstanding
+		received := w.answerAll(t)
+		c := w.call(t)
+		var all, want strings.Builder
+		for i := range 50 {
+			id := string(rune('A'+i%26)) + strings.Repeat("x", i)
+			kind, code := "ADT^A01", "AA "
+			if i%3 == 1 {
+				kind, code = "ORM^O01", "AR "
+			}
+			all.WriteString("\x0b" + message(kind, id) + "\x1c\r")
+			want.WriteString(code + id + "\n")
+		}
+		go io.WriteString(c, all.String())
+		got := ""
+		for range 50 {
+			got += c.code(t) + "\n"
+		}
+		require.Equal(t, want.String(), got)
+		require.NoError(t, c.CloseWrite())
+		c.gone(t)
+		require.Len(t, received(), 34-1)
+	}
+}
+
+// With one message outstanding the next one does not reach the target before the first
+// was answered; with two it does.
+func TestOutstanding(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	w.gate.Outstanding = 2
+	c := w.call(t)
+	target := w.accept(t)
+	for _, id := range []string{"1", "2", "3"} {
+		c.send(t, message("ADT^A01", id))
+	}
+	first, second := target.receive(t), target.receive(t)
+	target.send(t, ack("AE", second)) // in its own order, if it likes
+	require.Equal(t, "AE 2", c.code(t))
+	third := target.receive(t)
+	target.send(t, ack("AA", first))
+	target.send(t, ack("AA", third))
+	require.Equal(t, "AA 1", c.code(t))
+	require.Equal(t, "AA 3", c.code(t))
+}
+
+// A sender that ends its direction after the last message still gets the answer.
+func TestHalfClosed(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	c := w.call(t)
+	target := w.accept(t)
+	_, err := io.WriteString(c, "\x0b"+message("ADT^A01", "1")+"\x1c") // and without the last CR
+	require.NoError(t, err)
+	require.NoError(t, c.CloseWrite())
+	target.send(t, ack("AA", target.receive(t)))
+	require.Equal(t, "AA 1", c.code(t))
+	c.gone(t)
+	_, err = target.in.ReadByte()
+	require.ErrorIs(t, err, io.EOF)
+}
+
+// Every byte may come by itself, and 16 MiB may come at once.
+func TestSizes(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	received := w.answerAll(t)
+	c := w.call(t)
+	require.NoError(t, c.SetNoDelay(true))
+	for _, b := range []byte("\r\n\x0b" + message("ADT^A01", "1") + "\x1c\r") {
+		_, err := c.Write([]byte{b})
+		require.NoError(t, err)
+	}
+	require.Equal(t, "AA 1", c.code(t))
+	large := []string{}
+	for _, size := range []int{4<<10 - 1, 4 << 10, 4<<10 + 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 16 << 20} {
+		m := message("ADT^A01", "2")
+		m += strings.Repeat("x", size-len(m))
+		large = append(large, m)
+		c.send(t, m)
+		require.Equal(t, "AA 2", c.code(t), size)
+	}
+	c.Close()
+	require.Equal(t, large, received()[1:])
+}
+
+// No record, no access: a message is answered with AR before the target has seen it, an
+// answer that cannot be recorded is not given, and the link ends.
+func TestNoRecord(t *testing.T) {
+	full := errors.New("disk full")
+	w := newWorld(t, "ADT^A01")
+	w.records.ready = full
+	c := w.call(t)
+	c.gone(t)
+
+	w.records.ready = nil
+	c = w.call(t)
+	target := w.accept(t)
+	c.send(t, message("ADT^A01", "1"))
+	target.send(t, ack("AA", target.receive(t)))
+	require.Equal(t, "AA 1", c.code(t))
+	w.records.mu.Lock()
+	w.records.ready = full
+	w.records.mu.Unlock()
+	c.send(t, message("ADT^A01", "2"))
+	require.Equal(t, "AR 2", c.code(t))
+	require.NoError(t, c.CloseWrite())
+	c.gone(t)
+	_, err := target.in.ReadByte()
+	require.ErrorIs(t, err, io.EOF, "nothing of it reached the target")
+
+	w.records.ready = nil
+	for _, size := range []int{0, 100 << 10} {
+		c = w.call(t)
+		target = w.accept(t)
+		w.records.mu.Lock()
+		w.records.fail = func(r record.Record) error {
+			if r.Answer == "AA" {
+				return full
+			}
+			return nil
+		}
+		w.records.mu.Unlock()
+		c.send(t, message("ADT^A01", "3"))
+		target.send(t, ack("AA", target.receive(t))+strings.Repeat("x", size))
+		if size == 0 {
+			require.Equal(t, "AR 3", c.code(t))
+			require.NoError(t, c.CloseWrite())
+			c.gone(t)
+		} else {
+			rest, err := receive(c.in)
+			require.Error(t, err, "it has no end")
+			require.Len(t, rest, len("\x0b")+len(ack("AA", message("ADT^A01", "3")))+size)
+		}
+	}
+}
+
+// A link that the guard ends is on record with the reason, and so is the message that
+// was under way; its sender is told where it still listens.
+func TestEnded(t *testing.T) {
+	for _, reason := range []string{gate.Revoked, gate.Expired, gate.TooOld, gate.Draining} {
+		w := newWorld(t, "ADT^A01")
+		c := w.call(t)
+		target := w.accept(t)
+		c.send(t, message("ADT^A01", "1"))
+		target.receive(t)
+		c.link.End(reason)
+		if reason == gate.TooOld || reason == gate.Draining {
+			require.Equal(t, "AE 1", c.code(t))
+		}
+		c.gone(t)
+		_, err := target.in.ReadByte()
+		require.Error(t, err)
+		records := w.records.kept(t, 3)
+		for _, r := range records[1:] {
+			require.Equal(t, record.Cut, r.Outcome, reason)
+			require.Equal(t, reason, r.Reason)
+		}
+		require.Equal(t, "ADT^A01", records[1].Operation)
+	}
+}
+
+// Who is revoked in the middle of a message has not sent it: the target gets no end of
+// it.
+func TestEndedWithin(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	c := w.call(t)
+	target := w.accept(t)
+	_, err := io.WriteString(c, "\x0b"+message("ADT^A01", "1")+strings.Repeat("x", 100<<10))
+	require.NoError(t, err)
+	_, err = target.in.ReadByte() // it has begun to stream
+	require.NoError(t, err)
+	c.link.End(gate.Revoked)
+	c.gone(t)
+	rest, err := io.ReadAll(target.in)
+	require.NotContains(t, string(rest), "\x1c", err)
+	records := w.records.kept(t, 3)
+	require.Equal(t, []string{"ADT^A01", gate.Revoked, "close", gate.Revoked}, []string{records[1].Operation, records[1].Reason, records[2].Operation, records[2].Reason})
+}
+
+// A route that drains finishes the message that is under way, and begins no other.
+func TestDrain(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	c := w.call(t)
+	target := w.accept(t)
+	c.send(t, message("ADT^A01", "1"))
+	asked := target.receive(t)
+	close(w.drain)
+	target.send(t, ack("AA", asked))
+	require.Equal(t, "AA 1", c.code(t))
+	c.gone(t)
+	require.Equal(t, record.Allowed, w.records.kept(t, 3)[2].Outcome)
+
+	c = w.call(t) // and an idle one ends at once
+	c.gone(t)
+}
+
+// A target that is not there is a line that is down; one that dies leaves its messages
+// answered with AE, in order.
+func TestTarget(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	w.gate.Outstanding = 10
+	c := w.call(t)
+	target := w.accept(t)
+	for _, id := range []string{"1", "2", "3"} {
+		c.send(t, message("ADT^A01", id))
+		target.receive(t)
+	}
+	c.send(t, message("ORM^O01", "4"))
+	w.records.kept(t, 1)
+	require.NoError(t, target.SetLinger(0)) // a reset, as of a process that died
+	target.Close()
+	for _, want := range []string{"AE 1", "AE 2", "AE 3"} {
+		require.Equal(t, want, c.code(t))
+	}
+	rest, _ := io.ReadAll(c.in)
+	if len(rest) > 0 { // it was read before the target died
+		require.Equal(t, "AR 4", msa(t, string(rest)))
+	}
+	<-c.served
+	for _, r := range w.records.messages()[:3] {
+		require.Equal(t, record.Failed, r.Outcome)
+		require.Contains(t, r.Reason, "target: ")
+		require.Equal(t, "AE", r.Answer)
+	}
+
+	w.target.Close()
+	c = w.call(t)
+	c.gone(t)
+	records := w.records.kept(t, len(w.records.all))
+	require.Equal(t, "open", records[len(records)-1].Operation)
+	require.Equal(t, record.Failed, records[len(records)-1].Outcome)
+}
+
+// A target that dies while a message comes in has not got it, and the sender is told
+// when it has sent the rest.
+func TestTargetDiesWithin(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	c := w.call(t)
+	target := w.accept(t)
+	content := message("ADT^A01", "1") + strings.Repeat("x", 100<<10)
+	_, err := io.WriteString(c, "\x0b"+content)
+	require.NoError(t, err)
+	_, err = target.in.ReadByte()
+	require.NoError(t, err)
+	require.NoError(t, target.SetLinger(0))
+	target.Close()
+	_, err = io.WriteString(c, strings.Repeat("x", 1<<20)+"\x1c\r")
+	require.NoError(t, err)
+	require.Equal(t, "AE 1", c.code(t))
+	require.NoError(t, c.CloseWrite())
+	c.gone(t)
+	require.Equal(t, record.Failed, w.records.messages()[0].Outcome)
+}
+
+// Rules of this moment count, not those of when the link was made.
+func TestRulesChange(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	var rules atomic.Pointer[allow.Set]
+	first := w.route.Rules()
+	rules.Store(&first)
+	w.route.Rules = func() allow.Set { return *rules.Load() }
+	w.answerAll(t)
+	c := w.call(t)
+	c.send(t, message("ADT^A01", "1"))
+	require.Equal(t, "AA 1", c.code(t))
+	rules.Store(&allow.Set{})
+	c.send(t, message("ADT^A01", "2"))
+	require.Equal(t, "AR 2", c.code(t))
+}
