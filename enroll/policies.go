@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/betonica/betonica/ca"
@@ -22,6 +23,9 @@ type Policies struct {
 	store   *store.DB
 	log     *slog.Logger
 	current atomic.Pointer[ca.Policy]
+
+	mu      sync.Mutex
+	changed chan struct{} // closed by advance; nil if nobody waits
 
 	// Of the goroutine of Watch.
 	loaded  fileStamp // of the file, when it was last read or written
@@ -63,9 +67,26 @@ func (p *Policies) advance(policy *ca.Policy) *ca.Policy {
 			return now
 		}
 		if p.current.CompareAndSwap(now, policy) {
+			p.mu.Lock()
+			if p.changed != nil {
+				close(p.changed)
+				p.changed = nil
+			}
+			p.mu.Unlock()
 			return policy
 		}
 	}
+}
+
+// Changed returns a channel that is closed when another policy comes in force. Who asks
+// for it first, and for [Policies.Current] then, misses none.
+func (p *Policies) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.changed
 }
 
 // AnyVersion is the replaces of a [Policies.Set] that replaces whatever there is.

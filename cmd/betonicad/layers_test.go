@@ -64,7 +64,7 @@ var layers = map[string]string{
 
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
-	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/join enroll/renew revoke revoke/enforcement cmd/internal/adminapi",
+	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi",
 	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi",
 
 	// The doctor is given keys and configuration, and opens the store by itself.

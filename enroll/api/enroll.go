@@ -8,7 +8,8 @@ const (
 	PathRenew      = "/v1/renew"
 	PathConfirm    = "/v1/confirm"
 	PathCheckpoint = "/v1/checkpoint" // ?since=SIZE
-	PathRoots      = "/roots/"        // + hex of the SHA-256 of the root's DER; answers its PEM
+	PathGuardRules = "/v1/guard/rules"
+	PathRoots      = "/roots/" // + hex of the SHA-256 of the root's DER; answers its PEM
 )
 
 // An EnrollRequest asks for a certificate: the body of POST /v1/enroll and of

@@ -12,6 +12,7 @@ const (
 	MediaProblem = "application/problem+json"          // RFC 9457, Section 3
 	MediaCSR     = "application/pkcs10"                // RFC 5967
 	MediaChain   = "application/pem-certificate-chain" // RFC 8555, Section 9.1
+	MediaJOSE    = "application/jose"                  // RFC 7515, Section 9.2.1
 )
 
 // Problem types. They are URIs that identify and locate nothing.

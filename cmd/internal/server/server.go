@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/enroll"
@@ -49,6 +50,9 @@ type Server struct {
 
 	Metrics *Metrics
 	Log     *slog.Logger
+
+	waiting atomic.Int64  // guards that wait for rules
+	ending  chan struct{} // closed when Run is about to end; nil before Run
 }
 
 // A Page answers one URL. If it returns an error it has written nothing, and the
