@@ -33,7 +33,11 @@ func TestNonces(t *testing.T) {
 // A replica takes the nonces of another, and knows which that one has taken.
 func TestReplicasNonces(t *testing.T) {
 	dbs := replicas(t, 2)
-	exercise(t, 100_000, dbs[0], dbs[1])
+	n := 100_000
+	if underRace {
+		n /= 10
+	}
+	exercise(t, n, dbs[0], dbs[1])
 }
 
 // exercise uses n nonces of one store, by turns on both, from 8 goroutines.
