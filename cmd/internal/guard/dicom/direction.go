@@ -1,6 +1,10 @@
 package dicom
 
-import "github.com/betonica/betonica/cmd/internal/guard/gate"
+import (
+	"errors"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+)
 
 // A direction passes on what one end says to the other.
 type direction struct {
@@ -51,10 +55,14 @@ func (d *direction) run() error {
 	}
 }
 
-// blame says that what is wrong with foreign bytes is wrong with those of from.
+// blame says that what is wrong with foreign bytes, or with reading them, is wrong with
+// from.
 func (d *direction) blame(err error) error {
-	if asFault(err) != nil {
-		return &gate.Fault{Side: d.from.name, Err: err}
+	if fault := asFault(err); fault != nil {
+		return &gate.Fault{Side: d.from.name, Err: fault}
+	}
+	if _, other := errors.AsType[*gate.Fault](err); other || err == nil || errors.Is(err, errUnkept) {
+		return err
 	}
 	return d.from.failed(err)
 }

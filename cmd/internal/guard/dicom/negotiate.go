@@ -93,9 +93,10 @@ func (s *session) negotiate() *no {
 			return fail(rejectNoReason.pdu(), s.answerFault(err))
 		}
 	case typeAssociateRJ:
-		return fail(frame(h.Type, body), fmt.Errorf("target rejects the association: result %d, source %d, reason %d", body[1], body[2], body[3]))
+		return fail(frame(h.Type, body), fmt.Errorf("target: rejects: result %d, source %d, reason %d", body[1], body[2], body[3]))
 	case typeAbort:
-		return fail(frame(h.Type, body), fmt.Errorf("target aborts: source %d, reason %d", body[2], body[3]))
+		aborted := &abortedError{s.target, frame(h.Type, body)}
+		return fail(aborted.pdu, s.target.failed(aborted))
 	default:
 		return fail(rejectNoReason.pdu(), s.answerFault(unexpected("PDU of type %#02x for an answer", byte(h.Type))))
 	}

@@ -42,7 +42,7 @@ type abortedError struct {
 }
 
 func (e *abortedError) Error() string {
-	return fmt.Sprintf("%s aborts: source %d, reason %d", e.by.name, e.pdu[8], e.pdu[9])
+	return fmt.Sprintf("aborts: source %d, reason %d", e.pdu[8], e.pdu[9])
 }
 
 // finish ends the association: both directions come to an end.

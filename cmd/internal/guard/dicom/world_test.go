@@ -92,6 +92,8 @@ type guarded struct {
 	address string
 	journal *journal
 	route   *gate.Route
+	drain   chan struct{}
+	artim   time.Duration
 
 	mu    sync.Mutex
 	links []*gate.Link
@@ -132,17 +134,17 @@ func (g *guarded) serve(t *testing.T, l net.Listener, who func(c net.Conn) (gate
 				g.mu.Lock()
 				g.links = append(g.links, link)
 				g.mu.Unlock()
-				Gate{ARTIM: patience}.Serve(ctx, link)
+				Gate{ARTIM: g.artim}.Serve(ctx, link)
 			})
 		}
 	})
 }
 
 func newGuarded(side record.Side, target string) *guarded {
-	j := newJournal()
-	return &guarded{journal: j, route: &gate.Route{
+	j, drain := newJournal(), make(chan struct{})
+	return &guarded{journal: j, drain: drain, artim: patience, route: &gate.Route{
 		Name: "pacs", Target: target, Side: side, Guard: "spiffe://test.example/guard/g",
-		Records: j, Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now, Drain: make(chan struct{}),
+		Records: j, Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now, Drain: drain,
 		Dial: func(ctx context.Context, _ *gate.Link) (*gate.Target, error) {
 			c, err := new(net.Dialer).DialContext(ctx, "tcp", target)
 			if err != nil {

@@ -1,0 +1,386 @@
+package dicom
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+const (
+	studyGet   = "1.2.840.10008.5.1.4.1.2.2.3"
+	commitment = "1.2.840.10008.1.20.1"
+	mrStorage  = "1.2.840.10008.5.1.4.1.1.4"
+)
+
+// anything allows the modality some commands on some SOP classes.
+func anything(classes []string, commands ...string) allow.Rule {
+	return rule("some", allow.DICOMRule{SOPClasses: classes, Commands: commands})
+}
+
+// What is not allowed is taken out of what the target is asked, with the roles that
+// belong to it, and stands in the caller's answer, in its place, as rejected by the user.
+func TestNegotiate(t *testing.T) {
+	p := play(t, anything([]string{ctStorage}, "C-STORE"))
+	asked := echoAndStore()
+	asked.User.parts = append(asked.User.parts,
+		part{Type: itemRole, Class: verification, Value: roleItem(verification, 1, 1)},
+		part{Type: itemRole, Class: ctStorage, Value: roleItem(ctStorage, 1, 1)},
+		part{Type: itemUserIdentityRQ, Value: []byte("\x02\x01\x00\x05alice\x00\x06secret")},
+		part{Type: itemAsynchronous, Value: []byte{0, 5, 0, 5}},
+	)
+	proposed, replied := p.open(t, asked)
+	require.Equal(t, asked.Contexts[1:], proposed.Contexts)
+	require.Equal(t, append(append([]part(nil), asked.User.parts[:3]...), asked.User.parts[4:]...), proposed.User.parts)
+	require.Equal(t, []presentation{{ID: 1, Result: userRejection}, {ID: 3, Transfers: []string{explicitLE}}}, replied.Contexts)
+	p.release()
+	for _, r := range p.journal.all() {
+		require.NotContains(t, r.Event().Detail, "secret")
+	}
+
+	// An echo on the context that was refused ends the association.
+	p.open(t, asked)
+	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
+	require.EqualValues(t, abortInvalidValue, p.caller.hear(typeAbort)[3])
+	p.target.hear(typeAbort)
+	require.Equal(t, record.Refused, p.journal.nth(t, "close", 2).Outcome)
+}
+
+// A command that no rule allows is answered as not authorized, and neither it nor its
+// data set reaches the target; what comes after it works.
+func TestRefusedCommand(t *testing.T) {
+	p := play(t, anything([]string{ctStorage}, "C-STORE"), rule("modality", allow.DICOMRule{SOPClasses: []string{mrStorage}, Commands: []string{"C-GET"}}))
+	p.open(t, request(
+		presentation{ID: 1, Abstract: mrStorage, Transfers: []string{implicitLE}},
+		presentation{ID: 3, Abstract: ctStorage, Transfers: []string{implicitLE}},
+	))
+	image := bytes.Repeat([]byte{7}, 10000)
+	p.caller.say(
+		pdata(1, true, true, asks(cStore, 7, mrStorage, true)),
+		pdata(1, false, false, image), pdata(1, false, true, image),
+		// A SOP class that is not that of the context needs a rule of its own.
+		pdata(3, true, true, asks(cStore, 8, mrStorage, true)), pdata(3, false, true, image),
+		pdata(3, true, true, asks(cStore, 9, ctStorage, true)), pdata(3, false, true, image),
+	)
+	for _, id := range []uint16{7, 8} {
+		c, _ := p.caller.message()
+		require.Equal(t, cStore|responseBit, c.Field)
+		require.Equal(t, id, c.ID)
+		require.EqualValues(t, 0x0124, c.Status)
+		require.Equal(t, mrStorage, c.Class)
+	}
+	c, data := p.target.message()
+	require.EqualValues(t, 9, c.ID, "the first thing that the target hears")
+	require.Equal(t, image, data)
+	p.target.say(pdata(3, true, true, answers(cStore, 9, ctStorage, 0xb000, false)))
+	c, _ = p.caller.message()
+	require.EqualValues(t, 0xb000, c.Status)
+	p.release()
+
+	for n := 1; n <= 2; n++ {
+		refused := p.journal.nth(t, "C-STORE", n)
+		require.Equal(t, record.Refused, refused.Outcome)
+		require.EqualValues(t, 0x0124, refused.Status)
+		require.Zero(t, refused.In)
+	}
+	done := p.journal.nth(t, "C-STORE", 3)
+	require.Equal(t, []any{record.Allowed, "some", 0xb000, "3"}, []any{done.Outcome, done.Rule, done.Status, done.Number})
+	digest := done.Key.Digest(record.ToTarget)
+	digest.Write(asks(cStore, 9, ctStorage, true))
+	digest.Write(image)
+	require.Equal(t, record.Digest(digest.Sum(nil)), done.Request)
+	require.Equal(t, record.Allowed, p.journal.find(t, "close").Outcome)
+}
+
+// A guard that observes lets through what it would refuse, and says so.
+func TestObserve(t *testing.T) {
+	p := play(t, anything([]string{mrStorage}, "C-STORE"))
+	p.route.Observe = true
+	p.open(t, echoAndStore())
+	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
+	p.target.message()
+	p.target.say(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)))
+	p.caller.message()
+	p.release()
+	require.Equal(t, record.Observed, p.journal.find(t, "C-ECHO").Outcome)
+	require.Equal(t, record.Observed, p.journal.find(t, "close").Outcome)
+}
+
+// Within a C-GET the target sends what the rules let the caller retrieve; nothing else,
+// not before it and not after it, though a rule lets the caller store.
+func TestRetrieve(t *testing.T) {
+	p := play(t, anything([]string{studyGet, ctStorage}, "C-GET"), rule("stores", allow.DICOMRule{SOPClasses: []string{mrStorage}, Commands: []string{"C-STORE"}}))
+	p.open(t, request(
+		presentation{ID: 1, Abstract: studyGet, Transfers: []string{implicitLE}},
+		presentation{ID: 3, Abstract: ctStorage, Transfers: []string{implicitLE}},
+		presentation{ID: 5, Abstract: mrStorage, Transfers: []string{implicitLE}},
+	))
+	refused := func(context byte, id uint16, class string) {
+		t.Helper()
+		p.target.say(pdata(context, true, true, asks(cStore, id, class, true)), pdata(context, false, true, []byte("image ")))
+		c, _ := p.target.message()
+		require.EqualValues(t, 0x0124, c.Status)
+		require.Equal(t, id, c.ID)
+	}
+	refused(3, 1, ctStorage)
+	p.caller.say(pdata(1, true, true, asks(cGet, 1, studyGet, true)), pdata(1, false, true, []byte("what")))
+	p.target.message()
+	refused(5, 2, mrStorage)
+	p.target.say(pdata(3, true, true, asks(cStore, 3, ctStorage, true)), pdata(3, false, true, []byte("image ")))
+	c, data := p.caller.message()
+	require.EqualValues(t, 3, c.ID)
+	require.Equal(t, "image ", string(data))
+	p.caller.say(pdata(3, true, true, answers(cStore, 3, ctStorage, 0, false)))
+	p.target.message()
+	sub := p.journal.nth(t, "C-STORE", 3)
+	require.Equal(t, record.Allowed, sub.Outcome)
+	require.Equal(t, "t1", sub.Number)
+	require.Greater(t, sub.In, int64(0), "the response goes to the target")
+	require.Greater(t, sub.Out, sub.In)
+	p.target.say(
+		pdata(1, true, true, answers(cGet, 1, studyGet, statusPending, false)),
+		pdata(1, true, true, answers(cGet, 1, studyGet, 0xb000, true)), pdata(1, false, true, []byte("failed")),
+	)
+	c, _ = p.caller.message()
+	require.EqualValues(t, statusPending, c.Status)
+	c, data = p.caller.message()
+	require.EqualValues(t, 0xb000, c.Status)
+	require.Equal(t, "failed", string(data))
+	require.EqualValues(t, 0xb000, p.journal.find(t, "C-GET").Status)
+	refused(3, 4, ctStorage)
+	p.release()
+}
+
+// Storage commitment comes back on the same association where a rule names its command.
+func TestEventReport(t *testing.T) {
+	for _, commands := range [][]string{{"N-ACTION", "N-EVENT-REPORT"}, {"N-ACTION"}} {
+		p := play(t, anything([]string{commitment}, commands...))
+		p.open(t, request(presentation{ID: 1, Abstract: commitment, Transfers: []string{implicitLE}}))
+		p.target.say(pdata(1, true, true, asks(nEventReport, 5, commitment, true)), pdata(1, false, true, []byte("stored")))
+		var c command
+		if len(commands) == 2 {
+			p.caller.message()
+			p.caller.say(pdata(1, true, true, answers(nEventReport, 5, commitment, 0, false)))
+			c, _ = p.target.message()
+			require.Zero(t, c.Status)
+		} else {
+			c, _ = p.target.message()
+			require.EqualValues(t, 0x0124, c.Status)
+		}
+		p.release()
+	}
+}
+
+// A C-CANCEL goes with its request, and nowhere without one.
+func TestCancel(t *testing.T) {
+	const find = "1.2.840.10008.5.1.4.1.2.2.1"
+	p := play(t, anything([]string{find}, "C-FIND"))
+	p.open(t, request(presentation{ID: 1, Abstract: find, Transfers: []string{implicitLE}}))
+	p.caller.say(
+		pdata(1, true, true, cancels(4)),
+		pdata(1, true, true, asks(cFind, 3, find, true)), pdata(1, false, true, []byte("who?")),
+		pdata(1, true, true, cancels(3)),
+	)
+	c, _ := p.target.message()
+	require.Equal(t, cFind, c.Field)
+	c, _ = p.target.message()
+	require.Equal(t, cancel, c.Field)
+	p.target.say(pdata(1, true, true, answers(cFind, 3, find, 0xfe00, false)))
+	p.caller.message()
+	p.release()
+	require.EqualValues(t, 0xfe00, p.journal.find(t, "C-FIND").Status)
+}
+
+// The record of an operation is kept before the last piece of its response goes on; if
+// it cannot be, that piece does not, and both ends are told.
+func TestNoRecordOfOperation(t *testing.T) {
+	p := play(t, anything([]string{verification}, "C-ECHO"))
+	p.journal.fullAt = 1 // the association's
+	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
+	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
+	p.target.message()
+	p.target.say(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)))
+	p.caller.hear(typeAbort)
+	p.target.hear(typeAbort)
+	require.Len(t, p.journal.all(), 1)
+}
+
+// Without a record there is no association, and the caller may come again.
+func TestNoRecord(t *testing.T) {
+	for _, fail := range []func(j *journal){
+		func(j *journal) { j.full = errors.New("disk full") },
+		func(j *journal) { j.fullAt = -1 },
+	} {
+		p := play(t, anything([]string{verification}, "C-ECHO"))
+		if fail(p.journal); p.journal.fullAt < 0 {
+			p.journal.records, p.journal.fullAt = make([]record.Record, 1), 1
+		}
+		p.caller = dial(t, p.address)
+		p.caller.say(request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}).pdu(typeAssociateRQ))
+		require.Equal(t, []byte{0, 2, 3, 1}, p.caller.hear(typeAssociateRJ))
+		select {
+		case c := <-p.targets: // it may have been dialled
+			n, _ := c.Read(make([]byte, 1))
+			require.Zero(t, n, "not one byte")
+		default:
+		}
+	}
+}
+
+// Whoever ends an association first, the other end hears of it, and the record says how.
+func TestEnds(t *testing.T) {
+	under := func(t *testing.T) *played {
+		p := play(t, anything([]string{verification}, "C-ECHO"))
+		p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
+		p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
+		p.target.message()
+		return p
+	}
+	for name, tt := range map[string]struct {
+		end     func(p *played)
+		outcome record.Outcome
+		reason  string
+	}{
+		"target dies": {func(p *played) { p.target.Close(); p.caller.hear(typeAbort) }, record.Failed, "target: left without a release"},
+		"caller dies": {func(p *played) { p.caller.Close(); p.target.hear(typeAbort) }, record.Failed, "caller: left without a release"},
+		"caller aborts": {func(p *played) {
+			p.caller.say(frame(typeAbort, []byte{0, 0, 0, 0}))
+			p.target.hear(typeAbort)
+			p.caller.silence()
+		}, record.Failed, "caller: aborts: source 0, reason 0"},
+		"target aborts": {func(p *played) {
+			p.target.say(frame(typeAbort, []byte{0, 0, 2, 6}))
+			require.Equal(p.caller.t, []byte{0, 0, 2, 6}, p.caller.hear(typeAbort))
+		}, record.Failed, "target: aborts: source 2, reason 6"},
+		"idle":    {func(p *played) { p.link().End(gate.Idle); p.caller.hear(typeAbort); p.target.hear(typeAbort) }, record.Cut, gate.Idle},
+		"too old": {func(p *played) { p.link().End(gate.TooOld); p.caller.hear(typeAbort); p.target.hear(typeAbort) }, record.Cut, gate.TooOld},
+		"revoked": {func(p *played) { p.link().End(gate.Revoked); p.caller.silence(); p.target.hear(typeAbort) }, record.Cut, gate.Revoked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := under(t)
+			tt.end(p)
+			for _, operation := range []string{"C-ECHO", "close"} {
+				r := p.journal.find(t, operation)
+				require.Equal(t, tt.outcome, r.Outcome, operation)
+				require.Equal(t, tt.reason, r.Reason, operation)
+			}
+		})
+	}
+}
+
+// A route that ends lets what is under way finish, and then says goodbye.
+func TestDrain(t *testing.T) {
+	p := play(t, anything([]string{verification}, "C-ECHO"))
+	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
+	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
+	p.target.message()
+	close(p.drain)
+	p.target.say(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)))
+	p.caller.message()
+	p.caller.hear(typeAbort)
+	p.target.hear(typeAbort)
+	require.Equal(t, record.Allowed, p.journal.find(t, "C-ECHO").Outcome)
+	closed := p.journal.find(t, "close")
+	require.Equal(t, []any{record.Cut, gate.Draining}, []any{closed.Outcome, closed.Reason})
+}
+
+// Both ends may ask for the release at once, and each gets its reply.
+func TestReleaseCollision(t *testing.T) {
+	p := play(t, anything([]string{verification}, "C-ECHO"))
+	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
+	ask, reply := frame(typeReleaseRQ, make([]byte, 4)), frame(typeReleaseRP, make([]byte, 4))
+	p.caller.say(ask)
+	p.target.say(ask)
+	p.caller.hear(typeReleaseRQ)
+	p.target.hear(typeReleaseRQ)
+	p.caller.say(reply)
+	p.target.hear(typeReleaseRP)
+	p.target.say(reply)
+	p.caller.hear(typeReleaseRP)
+	p.caller.Close()
+	require.Equal(t, record.Allowed, p.journal.find(t, "close").Outcome)
+
+	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
+	p.target.say(ask) // the target may ask alone
+	p.caller.hear(typeReleaseRQ)
+	p.caller.say(reply)
+	p.target.hear(typeReleaseRP)
+	p.caller.silence()
+	p.target.Close()
+	require.Equal(t, record.Allowed, p.journal.nth(t, "close", 2).Outcome)
+}
+
+// What the target answers is judged like what the caller asks.
+func TestTargetAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer func(proposed *association) []byte
+		want   pduType
+		reason string
+	}{
+		"a rejection":     {func(*association) []byte { return rejection{1, 1, 7}.pdu() }, typeAssociateRJ, "target: rejects: result 1, source 1, reason 7"},
+		"an abort":        {func(*association) []byte { return abortUnspecified.pdu() }, typeAbort, "target: aborts: source 2, reason 0"},
+		"nothing":         {func(*association) []byte { return nil }, typeAssociateRJ, "target: left without a release"},
+		"something else":  {func(*association) []byte { return []byte("HTTP/1.1 400") }, typeAssociateRJ, "target: PDU type 0x48"},
+		"data":            {func(*association) []byte { return pdata(1, true, true, asks(cEcho, 1, verification, false)) }, typeAssociateRJ, "target: PDU of type 0x04 for an answer"},
+		"what is not its": {func(a *association) []byte { b := granting(a); b.Contexts[0].ID = 9; return b.pdu(typeAssociateAC) }, typeAssociateRJ, "target: answer to presentation context 9, which was not proposed so"},
+		"another syntax": {func(a *association) []byte {
+			b := granting(a)
+			b.Contexts[0].Transfers = []string{"1.2.3"}
+			return b.pdu(typeAssociateAC)
+		}, typeAssociateRJ, "target: answer to presentation context 1, which was not proposed so"},
+		"too little": {func(a *association) []byte {
+			b := granting(a)
+			b.Contexts = b.Contexts[:1]
+			return b.pdu(typeAssociateAC)
+		}, typeAssociateRJ, "target: no answer to presentation context 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := play(t, anything([]string{verification, ctStorage}, "C-ECHO"))
+			p.caller = dial(t, p.address)
+			p.caller.say(echoAndStore().pdu(typeAssociateRQ))
+			target := p.reached(t)
+			proposed, err := parseAssociation(typeAssociateRQ, target.hear(typeAssociateRQ))
+			require.NoError(t, err)
+			target.say(tt.answer(proposed))
+			target.Conn.(*net.TCPConn).CloseWrite()
+			p.caller.hear(tt.want)
+			closed := p.journal.find(t, "close")
+			require.Equal(t, record.Failed, closed.Outcome)
+			require.Equal(t, tt.reason, closed.Reason)
+		})
+	}
+}
+
+// A target that is not there is a transient rejection.
+func TestNoTarget(t *testing.T) {
+	l := listen(t)
+	l.Close()
+	g := plain(t, l.Addr().String(), anything([]string{verification}, "C-ECHO"))
+	caller := dial(t, g.address)
+	caller.say(request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}).pdu(typeAssociateRQ))
+	require.Equal(t, []byte{0, 2, 3, 1}, caller.hear(typeAssociateRJ))
+	require.Equal(t, record.Failed, g.journal.find(t, "open").Outcome)
+}
+
+// A caller that does not say what it wants is let go when its time is over.
+func TestARTIM(t *testing.T) {
+	for _, begin := range [][]byte{nil, {1}, echoAndStore().pdu(typeAssociateRQ)[:40]} {
+		g := plain(t, "127.0.0.1:1")
+		g.artim = 50 * time.Millisecond
+		caller := dial(t, g.address)
+		caller.say(begin)
+		_, err := io.ReadAll(caller)
+		require.NoError(t, err)
+		r := g.journal.find(t, "open")
+		require.Equal(t, record.Failed, r.Outcome)
+		require.Contains(t, r.Reason, "no association was asked for within 50ms")
+	}
+}
