@@ -1,0 +1,201 @@
+package journal
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+const (
+	maxBatch = 1024    // entries of one write
+	maxWrite = 4 << 20 // bytes of it, about
+	beat     = 200 * time.Millisecond
+	lazily   = 500 * time.Millisecond // until what was written is synced; with a beat, and the sync, under a second
+)
+
+// run is the writer's goroutine.
+func (j *Journal) run() {
+	defer close(j.stopped)
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	var batch []*call
+	for {
+		select {
+		case c := <-j.calls:
+			batch = j.gather(append(batch[:0], c))
+			j.commit(batch)
+		case <-ticker.C:
+			j.tend(j.cfg.Now())
+		case <-j.closing:
+			for batch = j.take(batch[:0]); len(batch) > 0; batch = j.take(batch[:0]) {
+				j.commit(batch)
+			}
+			j.closed = j.finish()
+			return
+		}
+	}
+}
+
+// take adds what waits already.
+func (j *Journal) take(batch []*call) []*call {
+	for len(batch) < maxBatch {
+		select {
+		case c := <-j.calls:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// gather adds what waits, what comes when others get their turn, and what the pace waits
+// for.
+func (j *Journal) gather(batch []*call) []*call {
+	batch = j.take(batch)
+	runtime.Gosched()
+	batch = j.take(batch)
+	if j.cfg.Lazy || j.trouble.Load() != nil {
+		return batch
+	}
+	for len(batch) < maxBatch {
+		wait := j.pace.wait(len(batch), time.Now())
+		if wait <= 0 {
+			break
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case c := <-j.calls:
+			batch = j.take(append(batch, c))
+		case <-timer.C:
+		case <-j.closing:
+			timer.Stop()
+			return batch
+		}
+		timer.Stop()
+	}
+	return batch
+}
+
+// commit writes a batch and answers its callers.
+func (j *Journal) commit(batch []*call) {
+	if err := j.trouble.Load(); err != nil {
+		j.refuse(batch, *err)
+		return
+	}
+	if j.rotates(j.cfg.Now()) {
+		if err := j.rotate(); err != nil {
+			j.fail(err)
+			j.refuse(batch, failure(err))
+			return
+		}
+	}
+	w := j.seal(batch)
+	if err := j.write(w); err != nil {
+		j.refuse(w.calls, failure(err))
+		return
+	}
+	for _, c := range w.calls {
+		c.done <- nil
+	}
+}
+
+// A write is what goes to disk at once.
+type write struct {
+	calls  []*call
+	frames []byte
+	tiles  []audit.Tile
+	tree   *audit.Tree // after it
+}
+
+// seal makes the frames of a batch. An event that cannot be an entry is answered so, and
+// does not stop the others.
+func (j *Journal) seal(batch []*call) write {
+	w := write{tree: j.tree.Clone(), calls: batch[:0]}
+	now := j.cfg.Now()
+	for _, c := range batch {
+		row, err := j.sealer.Seal(w.tree.Size()+1, now, c.event)
+		if err != nil {
+			c.done <- fmt.Errorf("journal: %w", err)
+			continue
+		}
+		w.frames = audit.AppendFrame(w.frames, row.Hash, row.Leaf)
+		w.tiles = append(w.tiles, w.tree.Append(row.Hash)...)
+		w.calls = append(w.calls, c)
+	}
+	return w
+}
+
+// write puts frames on disk, or with the kernel if the journal is lazy. After an error
+// nothing of it is part of the journal, and the journal is in trouble.
+func (j *Journal) write(w write) error {
+	if len(w.frames) == 0 {
+		return nil
+	}
+	if err := j.tiles.write(w.tiles); err != nil { // first, so that no reader misses one
+		j.fail(err)
+		return err
+	}
+	if _, err := j.file.Write(w.frames); err != nil {
+		if e := j.file.Truncate(j.end); e != nil {
+			j.doubt = true
+		}
+		j.fail(err)
+		return err
+	}
+	if j.cfg.Lazy {
+		if len(j.recent) == 0 {
+			j.dirtied = time.Now()
+		}
+		j.recent = append(j.recent, w.frames...)
+		j.advance(w)
+		if len(j.recent) > maxWrite {
+			j.flush()
+		}
+		return nil
+	}
+	j.pace.began(len(w.calls), time.Now())
+	if err := j.sync(); err != nil {
+		return err
+	}
+	j.advance(w)
+	j.synced = j.end
+	return nil
+}
+
+func (j *Journal) advance(w write) {
+	j.end += int64(len(w.frames))
+	j.tree = w.tree
+	j.head.Store(w.tree)
+}
+
+// sync asks the disk. If it fails, nobody knows what of the file is there.
+func (j *Journal) sync() error {
+	j.syncs.Add(1)
+	if err := j.file.Sync(); err != nil {
+		j.doubt = true
+		j.fail(err)
+		return err
+	}
+	return nil
+}
+
+// flush syncs what a lazy journal has accepted.
+func (j *Journal) flush() error {
+	if len(j.recent) == 0 {
+		return nil
+	}
+	if err := j.sync(); err != nil {
+		return err
+	}
+	j.synced, j.recent = j.end, j.recent[:0]
+	return nil
+}
+
+// own writes an entry about the journal itself.
+func (j *Journal) own(action string, detail map[string]any) error {
+	c := &call{event: audit.Event{Action: action, Actor: "self", Subject: "self", Outcome: "ok", Detail: detail}, done: make(chan error, 1)}
+	return j.write(j.seal([]*call{c}))
+}
