@@ -5,6 +5,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/guard/dicom"
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/mllp"
 	"github.com/betonica/betonica/cmd/internal/guard/web"
 )
 
@@ -18,6 +19,8 @@ func gateFor(conf Route, to target) (gate.Gate, error) {
 		return web.New(web.Conf{FHIR: conf.FHIR, HTTP2: to.scheme == "h2c", Chain: conf.ClientCertChain}), nil
 	case "https":
 		return web.New(web.Conf{FHIR: conf.FHIR, Host: to.address}), nil
+	case "mllp", "mllps":
+		return mllp.Gate{}, nil
 	case "dicom", "dicoms":
 		return dicom.Gate{}, nil
 	}

@@ -20,13 +20,6 @@ func (s *session) serveCaller(ctx context.Context) error {
 		case err != nil:
 			return side("caller", err)
 		}
-		select {
-		case s.slots <- struct{}{}:
-		case <-s.over:
-			return nil // its sender was not answered, and so has not sent it
-		case <-ctx.Done():
-			return nil
-		}
 		if err := s.take(ctx); err != nil {
 			return err
 		}
@@ -58,10 +51,9 @@ func (s *session) take(ctx context.Context) error {
 	s.readBy(ctx, time.Now().Add(s.MessageTime))
 	m := newMessage(s.fromCaller)
 	defer m.release()
-	e := &exchange{record: s.link.Record(record.MLLP, record.Message), slot: true}
+	e := &exchange{record: s.link.Record(record.MLLP, record.Message)}
 	err := m.head()
 	if code, is := m.commit(); is && err == nil {
-		s.free(e)
 		return s.commitFromCaller(code)
 	}
 	e.record.Number = s.numbers.read()
@@ -71,10 +63,33 @@ func (s *session) take(ctx context.Context) error {
 	if err != nil {
 		return s.unreadable(ctx, e, m, err)
 	}
-	if e.verdict = s.judge(ctx, e, m, bad); e.verdict != 0 {
+	e.verdict = s.judge(ctx, e, m, bad)
+	if !s.place(ctx, e) {
+		s.add(e)
+		return nil
+	}
+	if e.verdict != 0 {
 		return s.turnAway(ctx, e, m)
 	}
 	return s.pass(ctx, e, m)
+}
+
+// place waits until few enough messages are without an answer for one more. What has
+// none does not wait: the target may want an acknowledgement, or a commit, before it
+// answers what the caller sent. It returns false if the session is over.
+func (s *session) place(ctx context.Context, e *exchange) bool {
+	if e.verdict == 0 && !e.owed() {
+		return true
+	}
+	select {
+	case s.slots <- struct{}{}:
+		e.slot = true
+		s.readBy(ctx, time.Now().Add(s.MessageTime))
+		return true
+	case <-s.over:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // readBy bounds the reading of a message from the caller, unless the link has been

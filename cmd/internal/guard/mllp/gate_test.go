@@ -202,10 +202,12 @@ func TestSizes(t *testing.T) {
 	require.Equal(t, large, received()[1:])
 }
 
+var errFull = errors.New("disk full")
+
 // No record, no access: a message is answered with AR before the target has seen it, an
 // answer that cannot be recorded is not given, and the link ends.
 func TestNoRecord(t *testing.T) {
-	full := errors.New("disk full")
+	full := errFull
 	w := newWorld(t, "ADT^A01")
 	w.records.ready = full
 	c := w.call(t)

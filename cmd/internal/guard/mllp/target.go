@@ -58,12 +58,12 @@ func (s *session) takeAnswer(ctx context.Context) error {
 		return s.commitFromTarget(ctx, code)
 	}
 	a, bad := parseAnswer(m.text())
-	if bad == nil && !m.several {
-		if e := s.matchSent(&a); e != nil {
+	if bad == nil {
+		if e := s.matchSent(&a); e != nil && (e.batch() || !m.several) {
 			defer s.mu.Unlock()
 			return s.relay(ctx, e, &a, m)
 		}
-		if i := s.expected(&a); i >= 0 {
+		if i := s.expected(&a); i >= 0 && !m.several {
 			defer s.mu.Unlock()
 			return s.relayLate(ctx, i, &a, m)
 		}
@@ -122,6 +122,7 @@ func (s *session) relayLate(ctx context.Context, i int, a *answer, m *message) e
 // has most of the other already, no end of it. mu is held.
 func (s *session) write(ctx context.Context, e *exchange, a *answer, m *message) error {
 	m.sum(s.bond.Digest(e.record.Number, record.FromTarget))
+	m.admit = e.batch
 	s.link.Conn.SetWriteDeadline(time.Now().Add(s.MessageTime))
 	if !m.ended {
 		s.torn = true
