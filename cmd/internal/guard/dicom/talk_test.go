@@ -57,7 +57,21 @@ func (k *talker) silence() {
 // message reads one message, put together, and its data set.
 func (k *talker) message() (command, []byte) {
 	k.t.Helper()
-	in := fragments{r: k}
+	c, in := k.commandOnly()
+	var data []byte
+	for last := !c.Data; !last; {
+		part, _, err := in.next()
+		require.NoError(k.t, err)
+		require.False(k.t, part.Command)
+		data, last = append(data, part.Data...), part.Last
+	}
+	return c, data
+}
+
+// commandOnly reads the command set of a message, and returns what reads its data set.
+func (k *talker) commandOnly() (command, *fragments) {
+	k.t.Helper()
+	in := &fragments{r: k}
 	raw, last := []byte(nil), false
 	for !last {
 		part, h, err := in.next()
@@ -68,14 +82,7 @@ func (k *talker) message() (command, []byte) {
 	}
 	c, err := parseCommand(raw)
 	require.NoError(k.t, err)
-	var data []byte
-	for last = !c.Data; !last; {
-		part, _, err := in.next()
-		require.NoError(k.t, err)
-		require.False(k.t, part.Command)
-		data, last = append(data, part.Data...), part.Last
-	}
-	return c, data
+	return c, in
 }
 
 // pdata is a P-DATA-TF of one fragment.
