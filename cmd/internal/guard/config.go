@@ -23,9 +23,6 @@ type Config struct {
 	// in Dir.
 	State string `toml:"state"`
 
-	// Journal is where records are kept. Default: journal in Dir.
-	Journal string `toml:"journal"`
-
 	// Rules is the file that says who may do what. Required for routes with a backend.
 	Rules string `toml:"rules"`
 
@@ -47,9 +44,10 @@ type Config struct {
 	// NoLandlock leaves the guard all files that its user may open. Default false.
 	NoLandlock bool `toml:"no_landlock"`
 
-	Lists  Lists   `toml:"lists"`
-	Agent  Agent   `toml:"agent"`
-	Routes []Route `toml:"route"`
+	Journal Journal `toml:"journal"`
+	Lists   Lists   `toml:"lists"`
+	Agent   Agent   `toml:"agent"`
+	Routes  []Route `toml:"route"`
 }
 
 // Lists says where revocation lists come from and go to.
@@ -181,8 +179,8 @@ func (c Config) normal() (Config, error) {
 	if c.State == "" {
 		c.State = filepath.Join(c.Dir, "guard")
 	}
-	if c.Journal == "" {
-		c.Journal = filepath.Join(c.Dir, "journal")
+	if c.Journal.Dir == "" {
+		c.Journal.Dir = filepath.Join(c.Dir, "journal")
 	}
 	c.Drain.normal(defaultDrain)
 	if c.MaxConnections == 0 {

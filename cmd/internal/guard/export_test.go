@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"net"
 	"time"
 )
 
@@ -10,9 +9,6 @@ import (
 func OpenAs(ctx context.Context, c Config, o Options, who identity) (*Guard, error) {
 	return openAs(ctx, c, o, who)
 }
-
-// Ops returns where health and metrics are served.
-func (g *Guard) Ops() net.Addr { return g.ops.Addr() }
 
 // Hurry makes handshakes time out sooner.
 func (g *Guard) Hurry(d time.Duration) { g.handshakeWithin = d }

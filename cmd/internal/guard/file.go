@@ -36,7 +36,7 @@ func parse(file string, text []byte) (Config, error) {
 		return Config{}, err
 	}
 	folder := filepath.Dir(file)
-	for _, path := range []*string{&c.Dir, &c.State, &c.Journal, &c.Rules, &c.Agent.TokenFile} {
+	for _, path := range []*string{&c.Dir, &c.State, &c.Journal.Dir, &c.Journal.KeyFile, &c.Rules, &c.Agent.TokenFile} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(folder, *path)
 		}

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -52,7 +51,7 @@ type Guard struct {
 
 // Options are what a [Guard] is given by the program that it is in.
 type Options struct {
-	// Records is where records are kept. Default: a journal at Config.Journal.
+	// Records is where records are kept. Default: the journal of Config.Journal.
 	Records record.Keeper
 
 	// Log gets what an operator should know. Default: slog.Default().
@@ -114,7 +113,7 @@ func (g *Guard) open(ctx context.Context, c Config) error {
 	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return err
 	}
-	if err := g.openRecords(ctx, c); err != nil {
+	if err := g.openRecords(c); err != nil {
 		return err
 	}
 	if g.peer, err = g.openPeer(life, c, url); err != nil {
@@ -145,14 +144,6 @@ func (g *Guard) openPeer(ctx context.Context, c Config, url string) (*peer.Peer,
 		URL: c.Lists.URL, OCSP: c.Lists.OCSP, Relays: c.Lists.Relays, Report: strings.TrimSuffix(report, "/"),
 		State: filepath.Join(c.State, "lists"), Log: g.log, Now: g.now,
 	})
-}
-
-// openRecords opens the journal, unless records go elsewhere.
-func (g *Guard) openRecords(ctx context.Context, c Config) error {
-	if g.records != nil {
-		return nil
-	}
-	return errors.New("there is no journal")
 }
 
 // Run serves until ctx ends, and then drains: nothing new is accepted, what is under
@@ -247,6 +238,14 @@ func (g *Guard) meter(name string) *gate.Meter {
 
 // ID returns the machine's SPIFFE ID.
 func (g *Guard) ID() allow.ID { return g.id }
+
+// OpsAddress returns where health and metrics are served; nil: nowhere.
+func (g *Guard) OpsAddress() net.Addr {
+	if g.ops == nil {
+		return nil
+	}
+	return g.ops.Addr()
+}
 
 // Address returns where a route listens; nil: there is no such route.
 func (g *Guard) Address(route string) net.Addr {

@@ -15,7 +15,7 @@ import (
 
 func get(t *testing.T, r *running, path string) (status int, text string) {
 	t.Helper()
-	resp, err := http.Get("http://" + r.Ops().String() + path)
+	resp, err := http.Get("http://" + r.OpsAddress().String() + path)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)

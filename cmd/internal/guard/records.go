@@ -1,0 +1,54 @@
+package guard
+
+import (
+	"crypto/tls"
+	"fmt"
+	"strings"
+
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/store/audit/journal"
+)
+
+// Journal says where records are kept, and how surely.
+type Journal struct {
+	// Dir is the journal's directory. Default: journal in Config.Dir.
+	Dir string `toml:"dir"`
+
+	// KeyFile holds the journal's secret. Default: in Dir.
+	KeyFile string `toml:"key_file"`
+
+	// Lazy lets an access end before its record is on disk; it is within a second.
+	// Default false.
+	Lazy bool `toml:"lazy"`
+
+	// BestEffort lets accesses happen though no record of them can be kept: a full disk
+	// does not stop the service, and what is missing is said each minute and in the
+	// journal. Default false: no record, no access.
+	BestEffort bool `toml:"best_effort"`
+
+	// MaxBytes bounds it; at that it is as if the disk were full. Default 8 GiB.
+	MaxBytes int64 `toml:"max_bytes"`
+}
+
+// openRecords opens the journal, unless records go elsewhere.
+func (g *Guard) openRecords(c Config) error {
+	if g.records != nil {
+		return nil
+	}
+	j, err := journal.Open(journal.Config{
+		Dir: c.Journal.Dir, KeyFile: c.Journal.KeyFile, Lazy: c.Journal.Lazy, BestEffort: c.Journal.BestEffort, MaxBytes: c.Journal.MaxBytes,
+		Identity:    strings.TrimPrefix(g.id.String(), "spiffe://"),
+		Certificate: func() (*tls.Certificate, error) { return g.source.Certificate(), nil },
+		Log:         g.log, Now: g.now,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	g.records = record.Into(j)
+	g.closers = append(g.closers, func() {
+		if err := j.Close(); err != nil {
+			g.log.Error("closing the journal", "error", err)
+		}
+	})
+	return nil
+}
