@@ -24,6 +24,8 @@ var layers = map[string]string{
 	"ca/keys":                  "",
 	"store/audit/checkpoint":   "",
 	"store/audit":              "store/audit/checkpoint",
+	"store/audit/journal":      "store/audit store/audit/checkpoint",
+	"cmd/internal/record":      "store/audit",
 	"revoke/x690":              "",
 	"revoke/ocsp":              "revoke/x690",
 	"revoke/crl":               "revoke/x690",
