@@ -25,6 +25,8 @@ type Reader struct {
 	rows   *rows // where Records went on to
 	after  int64
 
+	flaws []*audit.TamperError // of the last file
+
 	heads   int64 // bytes of the checkpoints
 	headAt  int64 // where Checkpoints went on to
 	headSum int64 // the size of the last that it returned
@@ -54,6 +56,7 @@ func OpenReader(dir string) (*Reader, error) {
 	for r.size = r.list[len(r.list)-1].first - 1; ; {
 		n, err := all.peek()
 		if errors.Is(err, io.EOF) {
+			r.flaws = all.flaws
 			return r, nil
 		}
 		if err != nil {
@@ -204,4 +207,12 @@ func (r *Reader) Checkpoints(_ context.Context, after int64, limit int) ([]audit
 		r.headSum = page[len(page)-1].Size
 	}
 	return page, nil
+}
+
+// Flaws implements [audit.Flawed].
+func (r *Reader) Flaws(context.Context) ([]*audit.TamperError, error) {
+	if r.rows == nil {
+		return r.flaws, nil
+	}
+	return append(r.rows.flaws, r.flaws...), nil
 }

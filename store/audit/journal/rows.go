@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -20,6 +21,8 @@ type rows struct {
 	last int64     // no row behind it is read
 	file *os.File
 	in   *bufio.Reader
+
+	flaws []*audit.TamperError // files that hold something else than entries
 }
 
 const frameBuffer = 2 * (audit.FrameHead + audit.MaxLeaf)
@@ -76,8 +79,29 @@ func (r *rows) peek() (int, error) {
 		if !errors.Is(err, io.EOF) {
 			return 0, err
 		}
+		if err := r.rest(); err != nil {
+			return 0, err
+		}
 		r.close()
 	}
+}
+
+// rest judges what is no frame, at the end of a file: at the end of the last one somebody
+// may be writing, or have died while he was.
+func (r *rows) rest() error {
+	if b, _ := r.in.Peek(1); len(b) == 0 {
+		return nil
+	}
+	_, err := tail{next: r.next}.tornOff(r.in, io.EOF)
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	if err != nil || len(r.list) > 0 {
+		r.flaws = append(r.flaws, &audit.TamperError{
+			Kind: audit.SegmentEdited, From: r.next, To: r.next, Detail: "what follows in " + filepath.Base(r.file.Name()) + " is no entry",
+		})
+	}
+	return nil
 }
 
 // row returns the next row, and io.EOF after the last. Its number is its place, unless
