@@ -17,6 +17,7 @@ const (
 	elementField             = 0x0100
 	elementID                = 0x0110
 	elementRespondedTo       = 0x0120
+	elementDestination       = 0x0600
 	elementDataSetType       = 0x0800
 	elementStatus            = 0x0900
 	elementAffectedInstance  = 0x1000
@@ -38,6 +39,7 @@ type command struct {
 	Class    string // affected or requested SOP class; of some responses and a C-CANCEL: ""
 	Data     bool   // a data set follows
 	Status   uint16 // of a response
+	To       string // AE title that a C-MOVE has data sent to
 	affected bool   // Class is that of elementAffectedClass
 	instance []byte // affected SOP instance, for the response; never for a record
 }
@@ -92,6 +94,9 @@ func (c *command) take(seen map[uint16][]byte) error {
 		c.ID = short(elementRespondedTo)
 	default:
 		c.ID = short(elementID)
+	}
+	if c.Field == cMove && bad == nil {
+		c.To, bad = parseAE(seen[elementDestination])
 	}
 	if bad != nil {
 		return bad

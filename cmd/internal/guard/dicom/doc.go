@@ -27,7 +27,7 @@
 // the caller and the application, under TLS; none of them is on record.
 //
 // Command sets, at most 16 KiB, are read whole, and go on as they came. Data sets go on
-// as they come: at most 32 KiB of a direction are held while it moves, and 4 KiB while
+// as they come: at most 64 KiB of a direction are held while it moves, and 4 KiB while
 // it does not. A presentation data value that is longer goes on in several, and each in
 // a P-DATA-TF of its own, which is never longer than the one that it came in.
 //
@@ -37,5 +37,6 @@
 // ends; one more if contexts were refused. One of each operation, on disk before the
 // last piece of its last response goes on. Its digests are over the fragments of the
 // request's command and data set, and of those of all responses, in their order and
-// without headers. It names SOP classes, and never an instance.
+// without headers. It names SOP classes, never an instance, and of a C-MOVE the AE title
+// that the target is told to send to: rules do not judge that one, the target does.
 package dicom

@@ -199,6 +199,30 @@ func TestCancel(t *testing.T) {
 	require.EqualValues(t, 0xfe00, p.journal.find(t, "C-FIND").Status)
 }
 
+// A C-MOVE makes the target send somewhere else: the record says where to.
+func TestMove(t *testing.T) {
+	const move = "1.2.840.10008.5.1.4.1.2.2.2"
+	p := play(t, anything([]string{move}, "C-MOVE"))
+	p.open(t, request(presentation{ID: 1, Abstract: move, Transfers: []string{implicitLE}}))
+	p.caller.say(pdata(1, true, true, commandSet(func(b []byte) []byte {
+		b = appendElement(b, elementAffectedClass, evenUID(move))
+		b = appendShort(b, elementField, uint16(cMove))
+		b = appendShort(b, elementID, 1)
+		b = appendElement(b, elementDestination, []byte("WS2 "))
+		return appendShort(b, elementDataSetType, 1)
+	})), pdata(1, false, true, []byte("what")))
+	p.target.message()
+	p.target.say(pdata(1, true, true, answers(cMove, 1, move, 0, false)))
+	p.caller.message()
+	p.release()
+	require.Equal(t, move+" Study Root Query/Retrieve - MOVE to WS2", p.journal.find(t, "C-MOVE").Resource)
+
+	p.open(t, request(presentation{ID: 1, Abstract: move, Transfers: []string{implicitLE}}))
+	p.caller.say(pdata(1, true, true, asks(cMove, 1, move, true)))
+	p.caller.hear(typeAbort)
+	p.target.hear(typeAbort)
+}
+
 // The record of an operation is kept before the last piece of its response goes on; if
 // it cannot be, that piece does not, and both ends are told.
 func TestNoRecordOfOperation(t *testing.T) {
@@ -330,6 +354,7 @@ func TestTargetAnswers(t *testing.T) {
 		"nothing":         {func(*association) []byte { return nil }, typeAssociateRJ, "target: left without a release"},
 		"something else":  {func(*association) []byte { return []byte("HTTP/1.1 400") }, typeAssociateRJ, "target: PDU type 0x48"},
 		"data":            {func(*association) []byte { return pdata(1, true, true, asks(cEcho, 1, verification, false)) }, typeAssociateRJ, "target: PDU of type 0x04 for an answer"},
+		"endless data":    {func(*association) []byte { return append([]byte{4, 0, 0xff, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...) }, typeAssociateRJ, "target: PDU of type 0x04 for an answer"},
 		"what is not its": {func(a *association) []byte { b := granting(a); b.Contexts[0].ID = 9; return b.pdu(typeAssociateAC) }, typeAssociateRJ, "target: answer to presentation context 9, which was not proposed so"},
 		"another syntax": {func(a *association) []byte {
 			b := granting(a)

@@ -33,6 +33,9 @@ func (d *direction) begin(c command) (*message, error) {
 func (s *session) begin(d *direction, c command) (*operation, error) {
 	r := s.link.Record(record.DICOM, record.Message)
 	r.Operation, r.Resource = c.Field.String(), resource(c.Class)
+	if c.To != "" {
+		r.Resource += " to " + c.To
+	}
 	r.Called, r.Calling = s.asked.Called, s.asked.Calling
 	r.Rule, r.Outcome = s.judge(d, &c)
 	switch {

@@ -79,12 +79,15 @@ func (s *session) negotiate() *no {
 	}
 	s.target.within(s.artim)
 	h, err := readHeader(s.target.r)
+	if err == nil && h.Type != typeAssociateAC && h.Type != typeAssociateRJ && h.Type != typeAbort {
+		err = unexpected("PDU of type %#02x for an answer", byte(h.Type))
+	}
 	var body []byte
 	if err == nil {
 		body, err = h.body(s.target.r)
 	}
 	if err != nil {
-		return fail(rejectCongestion.pdu(), s.answerFault(err))
+		return fail(noAnswer(err).pdu(), s.answerFault(err))
 	}
 	s.target.within(0)
 	switch h.Type {
@@ -97,14 +100,21 @@ func (s *session) negotiate() *no {
 	case typeAbort:
 		aborted := &abortedError{s.target, frame(h.Type, body)}
 		return fail(aborted.pdu, s.target.failed(aborted))
-	default:
-		return fail(rejectNoReason.pdu(), s.answerFault(unexpected("PDU of type %#02x for an answer", byte(h.Type))))
 	}
 	if err := s.caller.write(s.reply().pdu(typeAssociateAC)); err != nil {
 		s.target.last(abortUnspecified.pdu())
 		return fail(nil, err)
 	}
 	return nil
+}
+
+// noAnswer is what the caller is told when the target does not answer, or does not do so
+// in DICOM.
+func noAnswer(err error) rejection {
+	if asFault(err) != nil {
+		return rejectNoReason
+	}
+	return rejectCongestion
 }
 
 // answerFault is what the target did wrong, which is told.

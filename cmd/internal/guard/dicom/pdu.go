@@ -63,8 +63,8 @@ func (h header) check() error {
 	return nil
 }
 
-// body reads what follows a header whose length was checked. Its memory grows with
-// what comes, not with what was announced.
+// body reads what follows the header of any PDU but P-DATA-TF, whose length was checked.
+// Its memory grows with what comes, not with what was announced.
 func (h header) body(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, int64(h.Length)))
 	if err == nil && len(b) != int(h.Length) {
