@@ -39,11 +39,12 @@ var layers = map[string]string{
 	"enroll/limit":             "",
 	"cmd/internal/adminapi":    "",
 	"store/backup":             "", // the form alone
-	"cmd/internal/guard":       "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/mllp cmd/internal/guard/dicom",
+	"cmd/internal/guard":       "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules",
 	"cmd/internal/guard/gate":  "cmd/internal/record revoke/allow",
 	"cmd/internal/guard/web":   "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/record revoke/allow",
 	"cmd/internal/guard/fhir":  "",
 	"cmd/internal/guard/dicom": "cmd/internal/guard/gate cmd/internal/record revoke/allow",
+	"cmd/internal/guard/rules": "enroll/api revoke/allow revoke/allow/signed",
 	"cmd/internal/guard/mllp":  "cmd/internal/guard/gate cmd/internal/record revoke/allow",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints

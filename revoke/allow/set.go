@@ -140,6 +140,9 @@ func (s Set) Admits(id ID, listener string) bool {
 	return false
 }
 
+// Len returns the number of rules.
+func (s Set) Len() int { return len(s.rules) }
+
 // Rules returns the rules of the set, in order, as the caller's own.
 func (s Set) Rules() []Rule {
 	all := make([]Rule, len(s.rules))

@@ -1,14 +1,18 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/cmd/internal/guard/rules"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/revoke/allow"
@@ -126,6 +130,47 @@ func TestGuardRulesRevokedMeanwhile(t *testing.T) {
 	f.ca.Advance(1000 * 24 * time.Hour) // its certificate has ended
 	f.setPolicy("[role.gateway]\n")
 	require.Equal(t, http.StatusForbidden, <-answers)
+}
+
+// machine is a certificate, as a guard has one.
+type machine struct {
+	cert  *tls.Certificate
+	roots *x509.CertPool
+}
+
+func (m machine) Certificate() *tls.Certificate { return m.cert }
+func (m machine) Roots() *x509.CertPool         { return m.roots }
+
+// A change of policy is in force on a guard at once: it waits for it, and takes it.
+func TestGuardRulesInForce(t *testing.T) {
+	f := newServer(t, nil)
+	f.setPolicy("[role.gateway]\n[role.device]\n")
+	roots := x509.NewCertPool()
+	roots.AddCert(f.Issuers.Root())
+	gateway := f.enrolled("gateway/gw-1")
+	source, err := rules.Open(rules.Config{URL: f.urls.https, Identity: machine{gateway, roots}, File: filepath.Join(t.TempDir(), "rules.jws"),
+		Log: slog.New(slog.DiscardHandler), Now: f.ca.Now})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- source.Run(ctx) }()
+	defer func() {
+		stop()
+		require.NoError(t, <-done)
+	}()
+	pump, err := allow.ParseID("spiffe://" + gateway.Leaf.URIs[0].Host + "/device/pump-1")
+	require.NoError(t, err)
+	for range 3 {
+		require.Eventually(t, func() bool { return f.waiting.Load() == 1 }, 20*time.Second, time.Millisecond)
+		require.False(t, source.Rules().Admits(pump, "lab"))
+		begin := time.Now()
+		version := f.setPolicy(guardPolicy)
+		require.Eventually(t, func() bool { return source.Rules().Admits(pump, "lab") }, 20*time.Second, time.Millisecond)
+		t.Logf("in force after %v", time.Since(begin))
+		require.Equal(t, version, source.Status().Version)
+		f.setPolicy("[role.gateway]\n[role.device]\n")
+		require.Eventually(t, func() bool { return !source.Rules().Admits(pump, "lab") }, 20*time.Second, time.Millisecond)
+	}
 }
 
 // A wait is what the preference says, at most half a minute.
