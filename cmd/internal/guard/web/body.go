@@ -50,10 +50,15 @@ type responseBody struct {
 	access *access
 	answer *http.Response
 	left   int64 // to come; negative: nobody knows
+	ended  bool  // though that was not said yet
 }
 
-func (b *responseBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+func (b *responseBody) Read(p []byte) (n int, err error) {
+	if b.ended {
+		err = io.EOF
+	} else {
+		n, err = b.ReadCloser.Read(p)
+	}
 	b.access.got(p[:n])
 	if err != nil && !errors.Is(err, io.EOF) {
 		if b.ctx.Err() != nil { // the caller's end is why the target's was given up
@@ -63,6 +68,10 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		return n, err
 	}
 	b.left -= int64(n)
+	if n > 0 && errors.Is(err, io.EOF) && b.answer.ContentLength < 0 { // what there is need not wait
+		b.ended = true
+		return n, nil
+	}
 	if errors.Is(err, io.EOF) || b.answer.ContentLength >= 0 && b.left == 0 {
 		stripTrailer(b.answer.Trailer)
 		b.access.whole(record.FromTarget)

@@ -72,6 +72,9 @@ func parseHead(b []byte) (head, error) {
 	if f.hosts != 1 && !(old && f.hosts == 0) || f.hosts == 1 && !isHost(f.host) || !own(target, f.host) {
 		return head{}, badHost
 	}
+	if _, _, err := cleanTarget(target); err != nil {
+		return head{}, err
+	}
 	h.upgrade = f.websocket && f.upgrading && method == "GET" && !old && !h.chunked && h.length == 0
 	return h, nil
 }
