@@ -35,7 +35,7 @@ func (s *session) flush(ctx context.Context) error {
 // record cannot be kept, for it says no. mu is held.
 func (s *session) deliver(ctx context.Context, e *exchange) error {
 	content := e.header.acknowledge(e.verdict, s.link.Route.Now())
-	if e.silent || s.torn || s.dropped() {
+	if e.silent || s.torn || s.dropped(ctx) {
 		content = nil
 	}
 	r := e.record
@@ -63,13 +63,13 @@ func (s *session) deliver(ctx context.Context, e *exchange) error {
 }
 
 // dropped says whether the caller's side was closed by the guard, so that nothing can be
-// said there any more.
-func (s *session) dropped() bool {
+// said there any more. Beside the caller a cut may also be of the target alone.
+func (s *session) dropped(ctx context.Context) bool {
 	switch why, cut := s.link.Why(); why {
 	case gate.Idle, gate.TooOld, gate.NotAllowed, gate.Draining:
 		return false
 	default:
-		return cut
+		return cut && (s.link.Route.Side == record.Server || ctx.Err() != nil)
 	}
 }
 

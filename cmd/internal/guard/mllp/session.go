@@ -87,8 +87,12 @@ func (s *session) run(ctx context.Context) error {
 	return err
 }
 
-// settle waits until every message is answered, or will not be.
+// settle waits until every message is answered, or will not be: a caller that has gone
+// leaves a better record than that it did. One that was cut has no time for that.
 func (s *session) settle(ctx context.Context) {
+	if _, cut := s.link.Why(); cut {
+		return
+	}
 	for range cap(s.slots) {
 		select {
 		case s.slots <- struct{}{}:
