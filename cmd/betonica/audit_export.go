@@ -13,6 +13,7 @@ import (
 func auditExportCommand(env environment) *cobra.Command {
 	var r adminapi.ExportRange
 	var file string
+	var kept keeping
 	cmd := &cobra.Command{
 		Use:   "export [--out FILE]",
 		Short: "Export entries, with the proof that they are the log's",
@@ -20,15 +21,19 @@ func auditExportCommand(env environment) *cobra.Command {
 JSON lines, which betonica audit verify checks anywhere. Whoever has the file
 can read these entries, and no others.`,
 		Example: `  betonica audit export --out november.jsonl
+  betonica audit export --journal /var/lib/betonica/journal --out today.jsonl
   betonica audit export --from 1000 --to 2000 | gzip > part.gz`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			daemon, err := connect(cmd)
-			if err != nil {
-				return err
-			}
-			defer daemon.Close()
 			export := func(w io.Writer) error {
+				if kept.dir != "" {
+					return exportJournal(cmd.Context(), w, kept, r.From, r.To)
+				}
+				daemon, err := connect(cmd)
+				if err != nil {
+					return err
+				}
+				defer daemon.Close()
 				if err := daemon.ExportAudit(cmd.Context(), r, w); err != nil {
 					return fmt.Errorf("exporting the log: %w", interrupted(cmd.Context(), err))
 				}
@@ -56,6 +61,7 @@ can read these entries, and no others.`,
 	cmd.Flags().Int64Var(&r.From, "from", 0, "the first `entry` (default: the log's first)")
 	cmd.Flags().Int64Var(&r.To, "to", 0, "the last `entry` (default: the last that is signed for)")
 	cmd.Flags().StringVar(&file, "out", "", "`file` to write, which must not exist (default: stdout)")
+	kept.flags(cmd)
 	daemonFlags(cmd)
 	return cmd
 }

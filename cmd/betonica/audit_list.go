@@ -14,12 +14,16 @@ func auditListCommand(env environment) *cobra.Command {
 	var filter adminapi.AuditFilter
 	var since, until string
 	var limit int
+	var kept keeping
 	var form *output
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List entries of the audit log, the newest first",
+		Long: `List entries of the CA's audit log, the newest first. With --journal, list those of
+a guard's journal on this machine instead, in the order in which they were written.`,
 		Example: `  betonica audit list --since 24h --action certificate.refuse
-  betonica audit list --subject device/pump-7 -o ndjson`,
+  betonica audit list --subject device/pump-7 -o ndjson
+  betonica audit list --journal /var/lib/betonica/journal --action access.request`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := env.now()
@@ -30,11 +34,6 @@ func auditListCommand(env environment) *cobra.Command {
 			if filter.Until, err = moment(until, now); err != nil {
 				return err
 			}
-			daemon, err := connect(cmd)
-			if err != nil {
-				return err
-			}
-			defer daemon.Close()
 			columns := []column[adminapi.Entry]{
 				{"SEQ", func(e adminapi.Entry) string { return fmt.Sprint(e.Seq) }},
 				{"TIME (UTC)", func(e adminapi.Entry) string { return e.At.UTC().Format("2006-01-02 15:04:05") }},
@@ -43,6 +42,14 @@ func auditListCommand(env environment) *cobra.Command {
 				{"SUBJECT", func(e adminapi.Entry) string { return e.Subject }},
 				{"OUTCOME", func(e adminapi.Entry) string { return e.Outcome }},
 			}
+			if kept.dir != "" {
+				return listJournal(cmd.Context(), env, *form, kept, filter, columns, limit)
+			}
+			daemon, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			defer daemon.Close()
 			note := ""
 			all := adminapi.All(cmd.Context(), func(ctx context.Context, p adminapi.PageRequest) (adminapi.Page[adminapi.Entry], error) {
 				page, err := daemon.Audit(ctx, filter, p)
@@ -62,9 +69,35 @@ func auditListCommand(env environment) *cobra.Command {
 	cmd.Flags().StringVar(&since, "since", "", "not before this `time`: RFC 3339, or how long ago, such as 90m")
 	cmd.Flags().StringVar(&until, "until", "", "before this `time`")
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
+	kept.flags(cmd)
 	daemonFlags(cmd)
 	form = outputFlag(cmd)
 	return cmd
+}
+
+// listJournal writes the entries of a journal that a filter lets through. Keys of digests
+// are left out: audit export has them.
+func listJournal(ctx context.Context, env environment, form output, k keeping, f adminapi.AuditFilter, columns []column[adminapi.Entry], limit int) error {
+	r, o, err := k.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return writeList(env, form, columns, atMost(limit, func(yield func(adminapi.Entry, error) bool) {
+		for e, err := range entries(ctx, r, o) {
+			if err == nil && (f.Actor != "" && e.Actor != f.Actor || f.Subject != "" && e.Subject != f.Subject || f.Action != "" && e.Action != f.Action ||
+				e.At.Before(f.Since) || !f.Until.IsZero() && !e.At.Before(f.Until)) {
+				continue
+			}
+			delete(e.Detail, "key")
+			if !yield(adminapi.Entry{
+				Seq: e.Seq, At: e.At, Action: e.Action, Actor: e.Actor, Subject: e.Subject, Address: e.Address,
+				Outcome: e.Outcome, RequestID: e.RequestID, Detail: e.Detail, Hash: e.Hash.String(),
+			}, err) {
+				return
+			}
+		}
+	}))
 }
 
 // moment reads a time, or how long before now it was.

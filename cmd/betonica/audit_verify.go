@@ -36,20 +36,36 @@ type reading struct {
 
 func auditVerifyCommand(env environment) *cobra.Command {
 	var key, dir string
+	var kept keeping
 	var form *output
 	cmd := &cobra.Command{
-		Use:   "verify BUNDLE",
-		Short: "Check an export, anywhere; - reads it from stdin",
+		Use:   "verify BUNDLE | --journal DIR",
+		Short: "Check an export, anywhere; - reads it from stdin; or a guard's journal",
 		Long: `Check what betonica audit export wrote: that no entry was edited, left out, put in
 or moved, and that the log's key signed for them. It asks nobody.
 
 Name the key that you know the log by with --key (betonica status has it), or
 with --dir a machine that follows the log. Else the bundle's own word is taken
-for it: then it is whole, but may be another log's.`,
+for it: then it is whole, but may be another log's.
+
+With --journal, check the whole journal of a guard on this machine, whether the
+guard runs or not: every entry, tile and checkpoint.`,
 		Example: `  betonica audit verify november.jsonl --key hospital.example/log+8d1f...
-  gunzip < november.jsonl.gz | betonica audit verify - --dir /etc/pump`,
-		Args: oneArg("BUNDLE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+  gunzip < november.jsonl.gz | betonica audit verify - --dir /etc/pump
+  betonica audit verify --journal /var/lib/betonica/journal`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if kept.dir != "" {
+				return noArgs(cmd, args)
+			}
+			return oneArg("BUNDLE")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if kept.dir != "" {
+				if key != "" || dir != "" {
+					return usagef("--key and --dir are for exports: a journal has its own key")
+				}
+				return verifyJournal(cmd.Context(), env, *form, kept)
+			}
 			if key != "" && dir != "" {
 				return usagef("--key and --dir both name a key: give one")
 			}
@@ -76,6 +92,7 @@ for it: then it is whole, but may be another log's.`,
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the log's verifier `key`")
 	cmd.Flags().StringVar(&dir, "dir", "", "`directory` of a machine that knows the key")
+	kept.flags(cmd)
 	form = outputFlag(cmd)
 	return cmd
 }
@@ -87,6 +104,12 @@ func verifyBundle(env environment, form output, bundle io.Reader, key string) er
 	if _, broken := errors.AsType[*audit.TamperError](err); err != nil && !broken {
 		return fmt.Errorf("%w; is it what betonica audit export wrote?", err)
 	}
+	return writeReport(env, form, r, err)
+}
+
+// writeReport writes what was found to stdout, and returns err, which says whether it is
+// in order.
+func writeReport(env environment, form output, r audit.Report, err error) error {
 	if form != asTable {
 		v := reading{
 			Verified: err == nil, Origin: r.Origin, KeyTrusted: r.KeyTrusted, First: r.First, Last: r.Last,

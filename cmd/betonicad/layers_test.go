@@ -77,7 +77,7 @@ var layers = map[string]string{
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
 	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor",
-	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard",
+	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard store/audit/journal cmd/internal/record",
 
 	// What tests stand on: nothing above may import it.
 	"store/storetest":      "",

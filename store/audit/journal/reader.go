@@ -216,3 +216,6 @@ func (r *Reader) Flaws(context.Context) ([]*audit.TamperError, error) {
 	}
 	return append(r.rows.flaws, r.flaws...), nil
 }
+
+// LastCheckpoint returns the newest that was signed, of size 0 if there is none.
+func (r *Reader) LastCheckpoint() (audit.SignedCheckpoint, error) { return lastCheckpoint(r.dir) }
