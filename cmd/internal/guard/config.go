@@ -108,6 +108,12 @@ type Route struct {
 	// caller's certificate (RFC 9440, Section 2.3). Default false.
 	ClientCertChain bool `toml:"client_cert_chain"`
 
+	// MaxMessage bounds a message of HL7, and its answer, in bytes. Outstanding is how
+	// many messages of one connection may be without an answer; 1 is for receivers that
+	// read one after the other. Defaults 16777216 and 1.
+	MaxMessage  int64 `toml:"max_message"`
+	Outstanding int   `toml:"outstanding"`
+
 	// Observe lets through what the rules refuse, and has it on record.
 	Observe bool `toml:"observe"`
 
@@ -157,6 +163,7 @@ const (
 	defaultMaxConnections = 10000
 	defaultMaxPerAddress  = 1000
 	maxRoutes             = 256
+	maxOutstanding        = 1000
 )
 
 // An invalidError says which setting is wrong, by the path of its key.
@@ -257,6 +264,12 @@ func (r Route) normal(i int) (Route, error) {
 	}
 	if r.ClientCertChain && (to.kind.word != record.HTTP || r.Backend == "") {
 		return r, invalid(at("client_cert_chain"), "client_cert_chain of route %q goes with a backend of http", r.Name)
+	}
+	if r.MaxMessage < 0 || r.MaxMessage > 0 && to.kind.word != record.MLLP {
+		return r, invalid(at("max_message"), "max_message of route %q is positive, and goes with mllp", r.Name)
+	}
+	if r.Outstanding < 0 || r.Outstanding > maxOutstanding || r.Outstanding > 0 && to.kind.word != record.MLLP {
+		return r, invalid(at("outstanding"), "outstanding of route %q is 1 to %d, and goes with mllp", r.Name, maxOutstanding)
 	}
 	r.Idle.normal(to.kind.idle)
 	r.Age.normal(to.kind.age)

@@ -20,7 +20,7 @@ func gateFor(conf Route, to target) (gate.Gate, error) {
 	case "https":
 		return web.New(web.Conf{FHIR: conf.FHIR, Host: to.address}), nil
 	case "mllp", "mllps":
-		return mllp.Gate{}, nil
+		return mllp.Gate{MaxMessage: conf.MaxMessage, Outstanding: conf.Outstanding}, nil
 	case "dicom", "dicoms":
 		return dicom.Gate{}, nil
 	}
