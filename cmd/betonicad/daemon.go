@@ -145,9 +145,11 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	defer d.issuance.close()
 	defer func() { err = errors.Join(err, d.store.Close()) }()
 	defer d.server.Metrics.Wait()
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	loads, rotations := make(chan os.Signal, 1), make(chan os.Signal, 1) // before anybody hears that we are ready
+	for _, hangup := range []chan os.Signal{loads, rotations} {
+		signal.Notify(hangup, syscall.SIGHUP)
+		defer signal.Stop(hangup)
+	}
 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -155,7 +157,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("store", d.store.Run)
 	beside.run("refusals", d.registrar.Run)
 	beside.run("revocation lists", d.server.Publishers.Run)
-	beside.run("intermediates", d.issuance.Run)
+	beside.run("intermediates", func(ctx context.Context) error { return d.issuance.Run(ctx, rotations) })
 	beside.run("enforcement", d.server.Enforcement.Run)
 	beside.run("OCSP responder", d.server.Responder.Run)
 	if d.mirror != nil {
@@ -165,7 +167,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 		beside.run("ACME validation", d.acme.Run)
 	}
 	beside.run("certificate", d.server.Certificate.Run)
-	beside.run("policy", func(ctx context.Context) error { return d.registrar.Policies.Watch(ctx, d.layout.policy(), hangup) })
+	beside.run("policy", func(ctx context.Context) error { return d.registrar.Policies.Watch(ctx, d.layout.policy(), loads) })
 	defer func() { err = errors.Join(err, beside.end()) }()
 
 	urls := d.listeners.URLs()

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/betonica/betonica/ca"
@@ -182,13 +180,10 @@ func moveOf(r *roster, now time.Time) *enroll.Move {
 	return &enroll.Move{To: m.To, Since: m.Since, Pace: time.Duration(m.Pace)}
 }
 
-// Run takes over what is ordered, until ctx ends; it returns nil. After SIGHUP it
+// Run takes over what is ordered, until ctx ends; it returns nil. After a signal it
 // reads the roster and the root's statement; if they are not good, all stays as it
 // is. So it does when another replica has deposited others.
-func (i *issuance) Run(ctx context.Context) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (i *issuance) Run(ctx context.Context, hangup <-chan os.Signal) error {
 	defer i.custody.listen()()
 	look := time.NewTicker(depositCheck)
 	defer look.Stop()
