@@ -129,6 +129,7 @@ func hostile() map[string][]byte {
 		"no items":                   items(),
 		"half an item header":        more(0x20, 0, 0),
 		"item longer than the rest":  more(0x20, 0, 0, 9, 3, 0, 0, 0),
+		"unknown item that lies":     more(0x99, 0, 0, 9, 1, 2, 3),
 		"item of 64 KiB":             more(0x50, 0, 0xff, 0xff),
 		"context of 3 bytes":         more(0x20, 0, 0, 3, 5, 0, 0),
 		"context without syntax":     more(0x20, 0, 0, 4, 5, 0, 0, 0),

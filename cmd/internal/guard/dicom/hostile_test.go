@@ -78,10 +78,10 @@ func TestHostileMessage(t *testing.T) {
 		"value of 1":                     {4, 0, 0, 0, 0, 6, 0, 0, 0, 1, 1, 3},
 		"value past its PDU":             patched(good, 6, 0, 0, 0xff, 0),
 		"value of 4 GiB":                 patched(good, 6, 0xff, 0xff, 0xff, 0xff),
-		"value short of its PDU":         patched(good, 9, good[9]-3),
+		"value short of its PDU":         frame(typeData, append(bytes.Clone(good[headerLength:]), 1, 2, 3)),
 		"PDU longer than agreed":         {4, 0, 0, 0, 0x40, 1, 0, 0, 0x3f, 0xfd, 1, 3},
 		"PDU of 4 GiB":                   {4, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfb, 1, 3},
-		"control header 4":               patched(good, 11, 4),
+		"control header 4":               patched(good, 11, 7),
 		"even context":                   patched(good, 10, 2),
 		"context that was not asked":     patched(good, 10, 99),
 		"data without a command":         pdata(1, false, true, []byte("data")),
@@ -99,7 +99,7 @@ func TestHostileMessage(t *testing.T) {
 		"group 0002":                     pdata(1, true, true, patched(echo, 12, 2)),
 		"7 bytes of an element":          pdata(1, true, true, echo[:19]),
 		"element of 4 GiB":               pdata(1, true, true, patched(echo, 16, 0xff, 0xff, 0xff, 0xff)),
-		"odd element":                    set(func(b []byte) []byte { return element(b, elementField, 1) }),
+		"odd element":                    set(func(b []byte) []byte { return element(append(b, echo[12:]...), 0x5000, 1) }),
 		"element twice": set(func(b []byte) []byte {
 			return append(element(b, elementField, 0x30, 0), element(nil, elementField, 1, 0)...)
 		}),
