@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/betonica/betonica/cmd/internal/guard/fhir"
@@ -56,11 +57,19 @@ func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err er
 		return false, nil
 	}
 	a.rec.Protocol, a.rec.Operation, a.rec.Resource = record.FHIR, what.Interaction, what.Type
-	a.rec.Compartment, a.rec.Also = what.Compartment, strings.Join(what.Also, ",")
+	a.rec.Compartment, a.rec.Also = what.Compartment, alsoText(what.Also)
 	a.rec.Rule, a.rec.Outcome = a.peer.link.Decide(&allow.Request{
 		Kind: allow.FHIR, Interaction: what.Interaction, Type: what.Type, Compartment: what.Compartment, Also: what.Also,
 	})
 	return a.rec.Outcome == record.Allowed, nil
+}
+
+// alsoText writes types as records have them: any of them is "*".
+func alsoText(types []string) string {
+	if slices.Contains(types, "") {
+		return "*"
+	}
+	return strings.Join(types, ",")
 }
 
 // readForm reads the form of a search, which says what is searched, and puts it back.

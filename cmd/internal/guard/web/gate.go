@@ -66,7 +66,7 @@ func New(conf Conf) *Gate {
 // Serve implements [gate.Gate].
 func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
 	p := newPeer(l, g.conf.Chain)
-	s := &single{wire: newWire(l.Conn), drain: func() { g.drain() }, route: l.Route}
+	s := &single{wire: newWire(l.Conn), drain: g.drain, route: l.Route}
 	p.wire = s.wire
 	s.ctx = context.WithValue(ctx, peerKey{}, p)
 	g.server.Serve(s) // returns when the connection ends, or the route does

@@ -170,6 +170,7 @@ func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.R
 			return errUpgrade
 		}
 		w.Header().Del("Connection")
+		a.peer.wire.granted.Store(true)
 		answer.Body = &upgraded{rwc, a}
 		a.whole(record.ToTarget)
 		a.whole(record.FromTarget)

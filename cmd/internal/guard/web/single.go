@@ -26,16 +26,19 @@ func (s *single) Accept() (net.Conn, error) {
 	}
 	select {
 	case <-s.route.Drain:
-		s.drain()
 	case <-s.wire.closed:
 	case <-s.ctx.Done():
-		s.wire.Close()
 	}
 	return nil, net.ErrClosed
 }
 
 // wait returns when the connection has ended.
 func (s *single) wait(ctx context.Context) {
+	select {
+	case <-s.route.Drain:
+		s.drain()
+	default:
+	}
 	select {
 	case <-s.wire.closed:
 	case <-ctx.Done():

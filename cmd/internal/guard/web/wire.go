@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,9 @@ type wire struct {
 	bad     error
 	upgrade int64 // number of the request that asks for a WebSocket
 
-	served atomic.Int64 // requests that the handler began
+	served  atomic.Int64  // requests that the handler began
+	granted atomic.Bool   // the WebSocket
+	poked   chan struct{} // has one when the deadline is past
 }
 
 type phase uint8
@@ -59,11 +62,14 @@ const (
 	inChunk                // left bytes of it
 	inEnd                  // the line end after a chunk
 	inTrailer              // after the last chunk
+	inHold                 // after a request for a WebSocket, until that is granted
 	inRaw                  // HTTP/2, or after an upgrade
 	inDead                 // after what was malformed
 )
 
-func newWire(c net.Conn) *wire { return &wire{Conn: c, closed: make(chan struct{})} }
+func newWire(c net.Conn) *wire {
+	return &wire{Conn: c, closed: make(chan struct{}), poked: make(chan struct{}, 1)}
+}
 
 // NetConn returns what is wrapped.
 func (w *wire) NetConn() net.Conn { return w.Conn }
@@ -80,6 +86,11 @@ func (w *wire) Close() error {
 
 // Read implements [net.Conn].
 func (w *wire) Read(p []byte) (int, error) {
+	if w.phase == inHold && w.pass == 0 {
+		if err := w.wait(); err != nil {
+			return 0, err
+		}
+	}
 	for {
 		if w.pass > 0 {
 			n := copy(p, w.buf[:w.pass])
@@ -101,6 +112,21 @@ func (w *wire) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
+	}
+}
+
+// wait holds what follows a request for a WebSocket back until that is granted, so that
+// net/http, which reads ahead to see whether the caller is there, takes none of it.
+func (w *wire) wait() error {
+	if w.granted.Load() {
+		w.phase = inRaw
+		return nil
+	}
+	select {
+	case <-w.closed:
+		return net.ErrClosed
+	case <-w.poked:
+		return os.ErrDeadlineExceeded
 	}
 }
 
@@ -151,17 +177,6 @@ func (w *wire) fill(p []byte) error {
 		return nil
 	}
 	return err
-}
-
-// hurry gives a head that has begun to come its time, counted from its first byte.
-func (w *wire) hurry() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.limit.IsZero() {
-		return nil
-	}
-	w.limit = time.Now().Add(headTime)
-	return w.applyLimit()
 }
 
 // drop forgets bytes that went on.
@@ -224,7 +239,7 @@ func (w *wire) head() (more bool, err error) {
 		w.mu.Lock()
 		w.upgrade = w.read
 		w.mu.Unlock()
-		w.phase = inRaw // whoever does not upgrade it closes it
+		w.phase = inHold // whoever does not upgrade it closes it
 	case h.chunked:
 		w.phase = inSize
 	case h.length > 0:
