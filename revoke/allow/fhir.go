@@ -1,6 +1,7 @@
 package allow
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ type FHIRRule struct {
 
 	// Types are resource types. With it, requests to the whole system are not covered.
 	Types []string
+
+	// Include are types that an answer may hold beside Types, by _include and alike.
+	Include []string
 
 	// Compartments are types of compartments ("Patient", "Encounter", "RelatedPerson",
 	// "Practitioner", "Device"). With it, only what is asked of one of such a compartment
@@ -56,18 +60,24 @@ func (f *FHIRRule) check(c *checker) {
 		}
 		return fmt.Errorf("unknown interaction %q; there are %s, and operations such as $everything", clip(s), strings.Join(interactions[:], ", "))
 	})
-	c.list("fhir.types", f.Types, func(s string) error {
-		if !within(s, func(c byte) bool { return lower(c) || 'A' <= c && c <= 'Z' }) || lower(s[0]) {
-			return fmt.Errorf("%q is not a resource type such as Patient", clip(s))
-		}
-		return nil
-	})
+	c.list("fhir.types", f.Types, checkType)
+	c.list("fhir.include", f.Include, checkType)
+	if f.Include != nil && f.Types == nil {
+		c.fail("fhir.include", -1, errors.New("include says nothing without types: every type is allowed"))
+	}
 	c.list("fhir.compartments", f.Compartments, func(s string) error {
 		if !slices.Contains(compartments[:], s) {
 			return fmt.Errorf("unknown compartment %q; there are %s", clip(s), strings.Join(compartments[:], ", "))
 		}
 		return nil
 	})
+}
+
+func checkType(s string) error {
+	if !within(s, func(c byte) bool { return lower(c) || 'A' <= c && c <= 'Z' }) || lower(s[0]) {
+		return fmt.Errorf("%q is not a resource type such as Patient", clip(s))
+	}
+	return nil
 }
 
 func (f *FHIRRule) covers(r *Request) bool {
@@ -84,7 +94,7 @@ func (f *FHIRRule) covers(r *Request) bool {
 		return true
 	}
 	for _, t := range r.Also {
-		if !listed(f.Types, t) {
+		if !listed(f.Types, t) && (f.Include == nil || !listed(f.Include, t)) {
 			return false
 		}
 	}

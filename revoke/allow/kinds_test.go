@@ -21,6 +21,7 @@ func TestFHIR(t *testing.T) {
 		rule("all", allow.FHIRRule{}),
 		rule("star", allow.FHIRRule{Interactions: []string{"*"}, Types: []string{"*"}}),
 		rule("operations", allow.FHIRRule{Interactions: []string{"$*", "history", "search-type"}}),
+		rule("beside", allow.FHIRRule{Types: []string{"Observation"}, Include: []string{"Patient"}}),
 		rule("write", allow.FHIRRule{Interactions: []string{"create", "batch", "type/$validate"}, Types: []string{"Observation"}}),
 	)
 	for _, tt := range []struct {
@@ -71,6 +72,10 @@ func TestFHIR(t *testing.T) {
 		{"operations", "search-type", "Patient", "", nil, true},
 		{"operations", "search-system", "", "", nil, false},
 		{"operations", "read", "Patient", "", nil, false},
+		{"beside", "search-type", "Observation", "", []string{"Patient", "Observation"}, true},
+		{"beside", "search-type", "Observation", "", []string{"Practitioner"}, false},
+		{"beside", "search-type", "Observation", "", []string{""}, false},
+		{"beside", "search-type", "Patient", "", nil, false},
 		{"write", "create", "Observation", "", nil, true},
 		{"write", "conditional-create", "Observation", "", nil, false},
 		{"write", "batch", "", "", nil, false},

@@ -51,7 +51,7 @@ func (r Rule) Clone() Rule {
 		r.HTTP = &HTTPRule{slices.Clone(r.HTTP.Methods), slices.Clone(r.HTTP.Routes)}
 	}
 	if r.FHIR != nil {
-		r.FHIR = &FHIRRule{slices.Clone(r.FHIR.Interactions), slices.Clone(r.FHIR.Types), slices.Clone(r.FHIR.Compartments)}
+		r.FHIR = &FHIRRule{slices.Clone(r.FHIR.Interactions), slices.Clone(r.FHIR.Types), slices.Clone(r.FHIR.Include), slices.Clone(r.FHIR.Compartments)}
 	}
 	if r.HL7 != nil {
 		r.HL7 = &HL7Rule{slices.Clone(r.HL7.Messages)}

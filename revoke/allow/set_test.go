@@ -146,6 +146,7 @@ func TestNewSetRefuses(t *testing.T) {
 		"no interactions":    {fhir(allow.FHIRRule{Interactions: []string{}}), "fhir.interactions", -1},
 		"resource type":      {fhir(allow.FHIRRule{Types: []string{"patient"}}), "fhir.types", 0},
 		"resource id":        {fhir(allow.FHIRRule{Types: []string{"Patient/1"}}), "fhir.types", 0},
+		"include for all":    {fhir(allow.FHIRRule{Include: []string{"Patient"}}), "fhir.include", -1},
 		"compartment":        {fhir(allow.FHIRRule{Compartments: []string{"Patient", "Observation"}}), "fhir.compartments", 1},
 		"message":            {hl7("ADT^A01", "ADT*"), "hl7.messages", 1},
 		"structure":          {hl7("ADT^A01^ADT_A01"), "hl7.messages", 0},

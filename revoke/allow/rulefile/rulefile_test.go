@@ -45,6 +45,11 @@ tcp   = true
 name  = "chart"
 peers = ["service/portal"]
 fhir  = { compartments = ["Patient"] }
+
+[[allow]]
+name  = "names"
+peers = ["service/portal"]
+fhir  = { interactions = ["search"], types = ["Observation"], include = ["Patient"] }
 `
 
 // A file becomes rules of its trust domain.
@@ -61,6 +66,8 @@ func TestParse(t *testing.T) {
 		{Name: "lab", Peers: []string{"spiffe://hospital.example/service/lab"}, HL7: &allow.HL7Rule{Messages: []string{"ORU^*"}}},
 		{Name: "db", Peers: []string{"spiffe://hospital.example/service/ehr"}, TCP: true},
 		{Name: "chart", Peers: []string{"spiffe://hospital.example/service/portal"}, FHIR: &allow.FHIRRule{Compartments: []string{"Patient"}}},
+		{Name: "names", Peers: []string{"spiffe://hospital.example/service/portal"},
+			FHIR: &allow.FHIRRule{Interactions: []string{"search"}, Types: []string{"Observation"}, Include: []string{"Patient"}}},
 	}, f.Rules.Rules())
 
 	f, err = rulefile.Parse("rules.toml", []byte("observe = true\n"), td)

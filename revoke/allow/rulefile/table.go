@@ -22,7 +22,7 @@ import (
 //
 //	tcp   = true
 //	http  = { methods = ["GET"], routes = ["/beds/*", "/wards/"] }
-//	fhir  = { interactions = ["read", "search"], types = ["Patient"], compartments = ["Patient"] }
+//	fhir  = { interactions = ["read", "search"], types = ["Observation"], include = ["Patient"], compartments = ["Patient"] }
 //	hl7   = { messages = ["ADT^A01", "ORU^*"] }
 //	dicom = { called = ["ARCHIVE"], calling = ["CT*"], sop_classes = ["1.2.840.10008.5.1.4.1.1.*"], commands = ["C-STORE"] }
 //
@@ -44,6 +44,7 @@ type Table struct {
 	FHIR *struct {
 		Interactions []string `toml:"interactions"`
 		Types        []string `toml:"types"`
+		Include      []string `toml:"include"`
 		Compartments []string `toml:"compartments"`
 	} `toml:"fhir"`
 	HL7 *struct {
@@ -75,7 +76,7 @@ func (t Table) Rule(trustDomain string) allow.Rule {
 		r.HTTP = &allow.HTTPRule{Methods: h.Methods, Routes: h.Routes}
 	}
 	if f := t.FHIR; f != nil {
-		r.FHIR = &allow.FHIRRule{Interactions: f.Interactions, Types: f.Types, Compartments: f.Compartments}
+		r.FHIR = &allow.FHIRRule{Interactions: f.Interactions, Types: f.Types, Include: f.Include, Compartments: f.Compartments}
 	}
 	if h := t.HL7; h != nil {
 		r.HL7 = &allow.HL7Rule{Messages: h.Messages}

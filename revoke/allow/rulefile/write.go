@@ -11,10 +11,22 @@ import (
 // trust domain are written without it; none shortens nothing. Each comment is a line of
 // its own above the rule.
 func Append(b []byte, r allow.Rule, trustDomain string, comments ...string) []byte {
+	return appendTable(b, r, trustDomain, nil, comments)
+}
+
+// AppendPolicy is Append for the CA's policy, where a rule says at which guards it holds.
+func AppendPolicy(b []byte, r allow.Rule, trustDomain string, guards []string, comments ...string) []byte {
+	return appendTable(b, r, trustDomain, guards, comments)
+}
+
+func appendTable(b []byte, r allow.Rule, trustDomain string, guards, comments []string) []byte {
 	for _, c := range comments {
 		b = append(b, "# "+printable(c)+"\n"...)
 	}
 	b = append(b, "[["+Key+"]]\nname = "+quote(r.Name)+"\n"...)
+	if guards != nil {
+		b = append(b, "guards = "+list(guards)+"\n"...)
+	}
 	peers := make([]string, len(r.Peers))
 	for i, p := range r.Peers {
 		peers[i] = p
@@ -32,7 +44,7 @@ func Append(b []byte, r allow.Rule, trustDomain string, comments ...string) []by
 	case allow.HTTP:
 		b = inline(b, r.Kind(), pair{"methods", r.HTTP.Methods}, pair{"routes", r.HTTP.Routes})
 	case allow.FHIR:
-		b = inline(b, r.Kind(), pair{"interactions", r.FHIR.Interactions}, pair{"types", r.FHIR.Types}, pair{"compartments", r.FHIR.Compartments})
+		b = inline(b, r.Kind(), pair{"interactions", r.FHIR.Interactions}, pair{"types", r.FHIR.Types}, pair{"include", r.FHIR.Include}, pair{"compartments", r.FHIR.Compartments})
 	case allow.HL7:
 		b = inline(b, r.Kind(), pair{"messages", r.HL7.Messages})
 	case allow.DICOM:
