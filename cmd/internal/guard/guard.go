@@ -239,6 +239,9 @@ func (g *Guard) meter(name string) *gate.Meter {
 // ID returns the machine's SPIFFE ID.
 func (g *Guard) ID() allow.ID { return g.id }
 
+// Connections returns how many are open, handshakes that are under way aside.
+func (g *Guard) Connections() int { return g.links.len() }
+
 // OpsAddress returns where health and metrics are served; nil: nowhere.
 func (g *Guard) OpsAddress() net.Addr {
 	if g.ops == nil {
