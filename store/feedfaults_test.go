@@ -92,7 +92,11 @@ func TestServerCrashes(t *testing.T) {
 	cfg := config(t, cluster.Database(t))
 	all := hearers(t, open(t, cfg), open(t, cfg), open(t, cfg))
 	l := newLoad(t, all)
-	for range 3 {
+	crashes := 3
+	if underRace {
+		crashes = 1
+	}
+	for range crashes {
 		l.more(t, 20)
 		cluster.Crash(t)
 		for _, h := range all {

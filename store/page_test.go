@@ -15,7 +15,10 @@ import (
 // exactly once and in order, while others are inserted.
 func TestPagingIsStable(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d *DB) {
-		const n = 3000
+		n := 3000
+		if underRace {
+			n = 1000
+		}
 		for i := range n / 500 {
 			must(t, d, func(tx *Tx) {
 				for j := range 500 {
