@@ -41,8 +41,9 @@ var layers = map[string]string{
 	"store/backup":             "", // the form alone
 	"cmd/internal/guard":       "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules",
 	"cmd/internal/guard/gate":  "cmd/internal/record revoke/allow",
-	"cmd/internal/guard/web":   "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/record revoke/allow",
+	"cmd/internal/guard/web":   "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/guard/sign cmd/internal/record revoke/allow",
 	"cmd/internal/guard/fhir":  "",
+	"cmd/internal/guard/sign":  "",
 	"cmd/internal/guard/dicom": "cmd/internal/guard/gate cmd/internal/record revoke/allow",
 	"cmd/internal/guard/rules": "enroll/api revoke/allow revoke/allow/signed",
 	"cmd/internal/guard/mllp":  "cmd/internal/guard/gate cmd/internal/record revoke/allow",
