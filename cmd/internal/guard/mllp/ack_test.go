@@ -28,7 +28,7 @@ func TestAcknowledge(t *testing.T) {
 			"ERR||MSH^1^9|200^Unsupported message type^HL70357|E||||this sender may not send this message type",
 		}},
 	} {
-		h, err := ParseHeader([]byte(`MSH|^~\&|LAB|HOSP|EHR|CITY|1||ADT^A01|C-1|T|` + tt.version + "\r"))
+		h, err := ParseHeader([]byte(`MSH|^~\&|LAB|HOSP|EHR|CITY|1||ADT^A01|C-1|T|`+tt.version+"\r"), true)
 		require.NoError(t, err)
 		lines := strings.Split(string(h.acknowledge(notAllowed, noon)), "\r")
 		msh := strings.Split(lines[0], "|")
@@ -37,7 +37,7 @@ func TestAcknowledge(t *testing.T) {
 		require.Equal(t, `MSH|^~\&|EHR|CITY|LAB|HOSP|20261122120000+0000||`+tt.header+`|ours|T|`+tt.version, strings.Join(msh, "|"))
 		require.Equal(t, append(tt.rest, ""), lines[1:])
 	}
-	h, err := ParseHeader([]byte(`MSH|^~\&|L` + "\xe4" + `b||||||ADT^A01|C-1|P|2.3||||||8859/1`))
+	h, err := ParseHeader([]byte(`MSH|^~\&|L`+"\xe4"+`b||||||ADT^A01|C-1|P|2.3||||||8859/1`), true)
 	require.NoError(t, err)
 	require.Contains(t, string(h.acknowledge(notAllowed, noon)), "|L\xe4b|", "in the sender's own bytes")
 	require.Contains(t, string(h.acknowledge(notAllowed, noon)), "|P|2.3||||||8859/1\r", "and by the name of its own character set")
@@ -64,7 +64,7 @@ func TestModes(t *testing.T) {
 		{"ACK^A01", "", "", false, false, "", ""},
 		{"ACK", "AL", "AL", false, false, "", ""},
 	} {
-		h, err := ParseHeader([]byte(`MSH|^~\&|||||||` + tt.kind + `|C-1|P|2.5.1|||` + tt.accept + `|` + tt.answer))
+		h, err := ParseHeader([]byte(`MSH|^~\&|||||||`+tt.kind+`|C-1|P|2.5.1|||`+tt.accept+`|`+tt.answer), true)
 		require.NoError(t, err)
 		require.Equal(t, tt.owed, h.owed(), tt)
 		require.Equal(t, tt.more, h.more(), tt)

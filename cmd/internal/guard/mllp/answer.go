@@ -26,7 +26,7 @@ type answer struct {
 // 2.15.8 and 2.15.9); text is the message, or the first of it. A message without MSA is
 // no answer. Of a header that rules do not judge only the separators must be good.
 func parseAnswer(text []byte) (answer, error) {
-	h, err := ParseHeader(text)
+	h, err := ParseHeader(text, true)
 	a := answer{Header: h}
 	if h.Separators == (Separators{}) {
 		return a, err

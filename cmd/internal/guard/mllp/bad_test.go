@@ -32,6 +32,8 @@ func TestMalformed(t *testing.T) {
 		{"another byte for CR", "\x0b" + good + "\x1cx", "AE 1", false, "malformed: an end byte without a carriage return"},
 		{"two ends", "\x0b" + good + "\x1c\x1c\r", "AE 1", false, "malformed: an end byte without a carriage return"},
 		{"cut off", "\x0b" + good, "AE 1", false, "malformed: the connection ended within a block"},
+		{"cut off in the control ID", "\x0bMSH|^~\\&|LAB|HOSP|EHR|CITY|||ADT^A01|1", "AE ", false, "malformed: the connection ended within a block"},
+		{"cut off after the control ID", "\x0bMSH|^~\\&|LAB|HOSP|EHR|CITY|||ADT^A01|1|", "AE 1", false, "malformed: the connection ended within a block"},
 		{"cut off early", "\x0bMSH|^", "AE ", false, "malformed: the connection ended within a block"},
 		{"nothing but a start", "\x0b", "", false, "malformed: the connection ended within a block"},
 		{"too long", "\x0b" + good + strings.Repeat("x", 1<<20), "AE 1", false, "malformed: a block of more than 1048576 bytes"},

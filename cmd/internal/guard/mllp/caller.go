@@ -57,7 +57,7 @@ func (s *session) take(ctx context.Context) error {
 		return s.commitFromCaller(code)
 	}
 	e.record.Number = s.numbers.read()
-	header, bad := ParseHeader(m.text())
+	header, bad := ParseHeader(m.text(), m.ended)
 	e.header = header
 	e.record.Operation, e.record.Resource = header.Type(), header.names()
 	if err != nil {

@@ -6,6 +6,7 @@ import "bytes"
 type fields struct {
 	segment   []byte
 	separator byte
+	cut       bool // the last field is not there to its end
 }
 
 // parseSeparators reads the segment's name, MSH-1 and MSH-2 (HL7 v2.5.1, Sections
@@ -30,7 +31,7 @@ func parseSeparators(segment []byte) (Header, fields, error) {
 		return h, fields{}, errSeparators
 	}
 	h.Separators = s
-	return h, fields{segment, s.Field}, nil
+	return h, fields{segment: segment, separator: s.Field}, nil
 }
 
 func (s Separators) sane() bool {
@@ -57,12 +58,12 @@ func (f fields) at(n int) []byte {
 		}
 		rest = rest[i+1:]
 	}
-	field, _, _ := bytes.Cut(rest, []byte{f.separator})
+	field, _, ended := bytes.Cut(rest, []byte{f.separator})
+	if f.cut && !ended {
+		return nil
+	}
 	return field
 }
-
-// complete says whether another field follows field n, so that it is there to its end.
-func (f fields) complete(n int) bool { return bytes.Count(f.segment, []byte{f.separator}) >= n }
 
 // name returns field n, and nothing if a control character is in it.
 func (f fields) name(n int) string {

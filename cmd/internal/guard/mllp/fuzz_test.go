@@ -76,7 +76,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add([]byte("MSH2+0:|A|B|C"), uint8(3))
 	f.Add([]byte("BHS|^~\\&|A\rMSH|^~\\&|"), uint8(4))
 	f.Fuzz(func(t *testing.T, text []byte, which uint8) {
-		h, err := ParseHeader(text)
+		h, err := ParseHeader(text, true)
 		if err == nil && !h.Batch {
 			require.Regexp(t, `\A[A-Za-z0-9_]{1,16}(\^[A-Za-z0-9_]{1,16})?\z`, h.Type())
 			require.NotEmpty(t, h.ControlID)
@@ -98,7 +98,7 @@ func FuzzHeader(f *testing.F) {
 			require.True(t, plain([]byte(line)))
 		}
 		require.Contains(t, []string{"MSH MSA  ", "MSH MSA ERR  "}, names)
-		_, err = ParseHeader(content)
+		_, err = ParseHeader(content, true)
 		require.NoError(t, err)
 	})
 }

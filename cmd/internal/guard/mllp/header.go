@@ -52,20 +52,22 @@ type Separators struct {
 var standard = Separators{'|', `^~\&`}
 
 // ParseHeader reads the header segment that text begins with, as far as its CR, or LF,
-// which some senders write instead; text is the message, or more than 4 KiB of it. What
-// comes back with an error is what could be read before
-// it, and is enough for an answer if Separators is not zero.
-func ParseHeader(text []byte) (Header, error) {
+// which some senders write instead. text is the whole message, or the beginning of one,
+// of which the last field is then left out if the segment has no end. What comes back
+// with an error is what could be read before it, and is enough for an answer if
+// Separators is not zero.
+func ParseHeader(text []byte, whole bool) (Header, error) {
 	segment := text[:min(len(text), maxHeader)]
 	end := bytes.IndexAny(segment, "\r\n")
 	if end >= 0 {
 		segment = segment[:end]
 	}
-	long := end < 0 && len(text) > maxHeader
+	long := end < 0 && (!whole || len(text) > maxHeader)
 	h, fields, err := parseSeparators(segment)
 	if err != nil {
 		return h, err
 	}
+	fields.cut = long
 	// The fields up to the control ID are looked at even if the segment is bad, for it
 	// is what an answer must have.
 	h.Application, h.Facility = fields.name(3), fields.name(4)
@@ -74,7 +76,7 @@ func ParseHeader(text []byte) (Header, error) {
 	if h.Batch {
 		controlID = 11
 	}
-	if id := fields.at(controlID); len(id) <= maxID && plain(id) && (!long || fields.complete(controlID)) {
+	if id := fields.at(controlID); len(id) <= maxID && plain(id) {
 		h.ControlID = string(id)
 	}
 	if h.Batch {

@@ -15,12 +15,12 @@ func TestParseHeader(t *testing.T) {
 		Separators: standard, Application: "LAB^1.2.3^ISO", Facility: "HOSP", ReceivingApplication: "EHR", ReceivingFacility: "CITY",
 		Code: "ADT", Event: "A01", ControlID: "C-1", Processing: "P", Version: "2.5.1", Accept: "AL", Answer: "NE", Charset: "8859/1",
 	}
-	h, err := ParseHeader([]byte(admit))
+	h, err := ParseHeader([]byte(admit), true)
 	require.NoError(t, err)
 	require.Equal(t, want, h)
 	require.Equal(t, "ADT^A01", h.Type())
 
-	h, err = ParseHeader([]byte(strings.NewReplacer("|", "!", "^", "@").Replace(admit)))
+	h, err = ParseHeader([]byte(strings.NewReplacer("|", "!", "^", "@").Replace(admit)), true)
 	require.NoError(t, err)
 	require.Equal(t, Separators{'!', `@~\&`}, h.Separators)
 	require.Equal(t, "ADT^A01", h.Type())
@@ -36,9 +36,25 @@ func TestParseHeader(t *testing.T) {
 		`FHS|^~\&|A|B|C|D|1||name|comment|7`:         "BATCH",
 		`BHS|^~\&|A`:                                 "BATCH",
 	} {
-		h, err := ParseHeader([]byte(text))
+		h, err := ParseHeader([]byte(text), true)
 		require.NoError(t, err, text)
 		require.Equal(t, kind, h.Type())
+	}
+}
+
+// Of a header that is cut off nothing is taken that might go on.
+func TestParseHeaderCut(t *testing.T) {
+	whole, err := ParseHeader([]byte(admit), true)
+	require.NoError(t, err)
+	header, _, _ := strings.Cut(admit, "\r")
+	for n := range header {
+		h, err := ParseHeader([]byte(header[:n]), false)
+		require.Error(t, err)
+		for got, want := range map[string]string{
+			h.Application: whole.Application, h.Facility: whole.Facility, h.ControlID: whole.ControlID, h.Code: whole.Code, h.Charset: whole.Charset,
+		} {
+			require.Contains(t, []string{"", want}, got)
+		}
 	}
 }
 
@@ -85,7 +101,7 @@ func TestParseHeaderRefuses(t *testing.T) {
 		{`FHS|^~\&|` + long, errLong, true, ""},
 		{"BHS|^~\\&|\x01", errControl, true, ""},
 	} {
-		h, err := ParseHeader([]byte(tt.text))
+		h, err := ParseHeader([]byte(tt.text), true)
 		require.Equal(t, tt.err, err, "%.60q", tt.text)
 		require.Equal(t, tt.answers, h.Separators != Separators{}, "%.60q", tt.text)
 		require.Equal(t, tt.id, h.ControlID, "%.60q", tt.text)

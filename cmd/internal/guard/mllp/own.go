@@ -44,9 +44,12 @@ func (s *session) deliver(ctx context.Context, e *exchange) error {
 		r.End = s.link.Route.Now()
 	}
 	if content != nil {
-		h := s.bond.Digest(r.Number, record.FromTarget)
-		h.Write(content)
-		r.Answer, r.Out, r.Response = e.header.refusal(e.verdict), int64(len(content)), record.Digest(h.Sum(nil))
+		r.Answer, r.Out = e.header.refusal(e.verdict), int64(len(content))
+		if r.Side == record.Server { // beside the caller it has not crossed, and the other end may have another
+			h := s.bond.Digest(r.Number, record.FromTarget)
+			h.Write(content)
+			r.Response = record.Digest(h.Sum(nil))
+		}
 	}
 	err := s.keep(ctx, e, r)
 	if content == nil {
