@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,13 @@ type Config struct {
 	// in Dir.
 	State string `toml:"state"`
 
-	// Rules is the file that says who may do what. Required for routes with a backend.
+	// Rules is the file that says who may do what at routes with a backend. Default:
+	// the CA's policy says it, signed.
 	Rules string `toml:"rules"`
+
+	// EndAtExpiry lets nobody in once rules of the CA have expired, 24 h after it was
+	// last there. Default false: they stay in force, with an alarm.
+	EndAtExpiry bool `toml:"end_at_expiry"`
 
 	// Ops is where health and metrics are served: a loopback address, or "unix:" and a
 	// path. Default: nowhere.
@@ -216,14 +222,17 @@ func (c Config) normal() (Config, error) {
 			return c, invalid([]any{"route", i, "name"}, "another route is called %q, too", r.Name)
 		case listens[r.address()]:
 			return c, invalid([]any{"route", i, "listen"}, "another route listens at %s, too", r.Listen)
-		case r.Backend != "" && c.Rules == "":
-			return c, invalid([]any{"rules"}, "rules is missing: without it, nobody may do anything at route %q", r.Name)
 		}
 		names[r.Name], listens[r.address()] = true, true
 		routes[i] = r
 	}
 	c.Routes = routes
 	return c, nil
+}
+
+// serves reports whether there are routes that rules are for.
+func (c Config) serves() bool {
+	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.side() == record.Server })
 }
 
 var routeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

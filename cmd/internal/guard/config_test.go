@@ -51,7 +51,6 @@ func TestBadConfig(t *testing.T) {
 		{route("listen = \":1\"\nbackend = \"mllp://127.0.0.1:80\"\noutstanding = 1001\n"), "f:7:1: outstanding"},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\n[[route]]\nname = \"a\"\nlisten = \":2\"\nbackend = \"tcp://127.0.0.1:80\"\n"), `f:8:1: another route is called "a"`},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\n[[route]]\nname = \"b\"\nlisten = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\n"), "f:9:1: another route listens"},
-		{"dir = \"d\"\n[[route]]\nname = \"a\"\nlisten = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\n", "rules is missing"},
 	} {
 		_, err := guard.Parse("f", []byte(tt.text))
 		require.ErrorContains(t, err, tt.want, tt.text)

@@ -17,6 +17,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 	"github.com/betonica/betonica/revoke/peer"
+	"github.com/betonica/betonica/store/audit/journal"
 )
 
 // A Guard serves routes. Its methods may be called concurrently.
@@ -24,6 +25,7 @@ type Guard struct {
 	log     *slog.Logger
 	now     func() time.Time
 	records record.Keeper
+	journal *journal.Journal // nil: records go elsewhere
 	source  identity
 	id      allow.ID
 	peer    *peer.Peer
@@ -104,13 +106,13 @@ func (g *Guard) open(ctx context.Context, c Config) error {
 	if g.id, err = allow.IDOf(g.source.Certificate().Leaf); err != nil {
 		return err
 	}
-	g.rules = &rules{trustDomain: g.id.TrustDomain(), log: g.log}
-	first, err := g.rules.draft(c.Rules)
-	if err != nil {
+	if c.Agent.URL != "" {
+		url = c.Agent.URL
+	}
+	if err := os.MkdirAll(c.State, 0o700); err != nil {
 		return err
 	}
-	g.rules.take(first)
-	if err := os.MkdirAll(c.State, 0o700); err != nil {
+	if err := g.openRules(life, c, url); err != nil {
 		return err
 	}
 	if err := g.openRecords(c); err != nil {

@@ -25,6 +25,10 @@ import (
 //	betonica_guard_list_age_seconds{issuer}                         of revocation lists
 //	betonica_guard_list_usable{issuer}                              0: it is too old, OCSP decides
 //	betonica_guard_cut_total                                        connections that revocation or expiry cut
+//	betonica_guard_journal_entries{state}                           written, signed, shipped; missing by best effort
+//	betonica_guard_journal_writable                                 0: it is in trouble, whatever the settings
+//	betonica_guard_rules                                            in force
+//	betonica_guard_rules_version                                    of the CA's policy
 //	betonica_guard_ready                                            as /readyz says
 //
 // It is written by hand: the client library costs the tool a third of its size.
@@ -59,6 +63,8 @@ func (g *Guard) metrics(w http.ResponseWriter, _ *http.Request) {
 	p.head("certificate_left_seconds", "gauge", "Time until the machine's own certificate runs out.")
 	p.line("certificate_left_seconds", g.source.Certificate().Leaf.NotAfter.Sub(g.now()).Seconds())
 	p.lists(g)
+	p.journal(g)
+	p.rules(g)
 	p.head("ready", "gauge", "1 if accesses are served as they should be.")
 	p.line("ready", truth(len(g.troubles()) == 0))
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -123,6 +129,29 @@ func (p page) lists(g *Guard) {
 	}
 	p.head("cut_total", "counter", "Connections that revocation or expiry cut.")
 	p.line("cut_total", float64(g.peer.Stats().Cut))
+}
+
+func (p page) journal(g *Guard) {
+	if g.journal == nil {
+		return
+	}
+	s := g.journal.Stats()
+	p.head("journal_entries", "gauge", "Entries of the journal, by how far they are.")
+	p.line("journal_entries", float64(s.Entries), "state", "written")
+	p.line("journal_entries", float64(s.Signed), "state", "signed")
+	p.line("journal_entries", float64(s.Shipped), "state", "shipped")
+	p.line("journal_entries", float64(s.Missing), "state", "missing")
+	p.head("journal_writable", "gauge", "1 if records can be kept.")
+	p.line("journal_writable", truth(g.journal.Trouble() == nil))
+}
+
+func (p page) rules(g *Guard) {
+	p.head("rules", "gauge", "Rules in force.")
+	p.line("rules", float64(g.rules.set().Len()))
+	if g.rules.ca != nil {
+		p.head("rules_version", "gauge", "Version of the policy that the rules in force are of.")
+		p.line("rules_version", float64(g.rules.ca.Status().Version))
+	}
 }
 
 func truth(b bool) float64 {

@@ -44,7 +44,7 @@ func (g *Guard) openRecords(c Config) error {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
-	g.records = record.Into(j)
+	g.journal, g.records = j, record.Into(j)
 	g.closers = append(g.closers, func() {
 		if err := j.Close(); err != nil {
 			g.log.Error("closing the journal", "error", err)

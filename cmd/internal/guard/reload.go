@@ -14,8 +14,9 @@ var errStopped = errors.New("the guard has stopped")
 // was changed or removed have Config.Drain to end. A listener whose address stays is not
 // closed. Nothing is changed if anything of it is not possible: the error says what.
 //
-// What belongs to the process (dir, state, journal, ops, lists, agent, landlock) is as
-// it was, until the next start; another value there is an error.
+// What belongs to the process (dir, state, journal, ops, lists, agent, landlock, and
+// whether rules are a file's or the CA's) is as it was until the next start; another
+// value there is an error.
 func (g *Guard) Reload(ctx context.Context, c Config) error {
 	c, err := c.normal()
 	if err != nil {
@@ -27,7 +28,7 @@ func (g *Guard) Reload(ctx context.Context, c Config) error {
 		return errStopped
 	}
 	if before := g.conf.fixed(); !reflect.DeepEqual(before, c.fixed()) {
-		return errors.New("dir, state, journal, ops, lists, agent and no_landlock cannot change while the guard runs: start it anew")
+		return errors.New("dir, state, journal, ops, lists, agent, no_landlock, and whether rules are the CA's, cannot change while the guard runs: start it anew")
 	}
 	next, err := g.rules.draft(c.Rules)
 	if err != nil {
@@ -42,7 +43,10 @@ func (g *Guard) Reload(ctx context.Context, c Config) error {
 
 // fixed is what of a configuration does not change while a guard runs.
 func (c Config) fixed() Config {
-	c.Rules, c.Drain, c.MaxConnections, c.MaxPerAddress, c.Routes = "", Duration{}, 0, 0, nil
+	if c.Rules != "" {
+		c.Rules = "a file" // any
+	}
+	c.Drain, c.MaxConnections, c.MaxPerAddress, c.Routes = Duration{}, 0, 0, nil
 	return c
 }
 

@@ -2,20 +2,26 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	carules "github.com/betonica/betonica/cmd/internal/guard/rules"
 	"github.com/betonica/betonica/revoke/allow"
 	"github.com/betonica/betonica/revoke/allow/rulefile"
 )
 
-// rules are those of a file, of this moment. A file that cannot be used leaves those
-// before in force.
+// rules are those of this moment: the CA's, or a file's. A file that cannot be used
+// leaves those before in force.
 type rules struct {
+	ca  *carules.Source // nil: a file's
+	now func() time.Time
+
 	trustDomain string
 	log         *slog.Logger
 	current     atomic.Pointer[rulefile.File]
@@ -45,8 +51,41 @@ func (s stamp) same(as stamp) bool {
 	return s.time.Equal(as.time) && s.size == as.size && (s.file == nil) == (as.file == nil) && (s.file == nil || os.SameFile(s.file, as.file))
 }
 
-// set returns what is allowed; nothing, before a file was read.
-func (r *rules) set() allow.Set { return r.current.Load().Rules }
+// openRules takes up the rules of a configuration; url is the CA's.
+func (g *Guard) openRules(ctx context.Context, c Config, url string) error {
+	g.rules = &rules{now: g.now, trustDomain: g.id.TrustDomain(), log: g.log}
+	first, err := g.rules.draft(c.Rules)
+	if err != nil {
+		return err
+	}
+	g.rules.take(first)
+	if c.Rules != "" || !c.serves() {
+		return nil
+	}
+	if url == "" {
+		return errors.New("rules: neither a file is named, nor the CA known that has them")
+	}
+	source, err := carules.Open(carules.Config{
+		URL: url, Identity: g.source, File: filepath.Join(c.State, "rules.jws"), EndAtExpiry: c.EndAtExpiry, Log: g.log, Now: g.now,
+	})
+	if err != nil {
+		return err
+	}
+	g.rules.ca = source
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); source.Run(ctx) }()
+	g.closers = append(g.closers, func() { stop(); <-done })
+	return nil
+}
+
+// set returns what is allowed.
+func (r *rules) set() allow.Set {
+	if r.ca != nil {
+		return r.ca.Rules()
+	}
+	return r.current.Load().Rules
+}
 
 // observe reports whether the file says that what it does not allow is let through.
 func (r *rules) observe() bool { return r.current.Load().Observe }
@@ -101,9 +140,24 @@ func (r *rules) refresh(ctx context.Context) {
 	r.log.InfoContext(ctx, "new rules are in force", "file", path, "rules", len(d.file.Rules.Rules()), "observe", d.file.Observe)
 }
 
-// status returns nil if what the file says is in force.
+// status returns nil if what the CA or the file says is in force.
 func (r *rules) status() error {
+	if r.ca != nil {
+		return r.statusOfCA()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
+}
+
+func (r *rules) statusOfCA() error {
+	switch s := r.ca.Status(); {
+	case s.Issued.IsZero() && s.Err != nil:
+		return fmt.Errorf("there are none: %w", s.Err)
+	case s.Issued.IsZero():
+		return errors.New("the CA has none for this machine")
+	case r.now().After(s.Expires):
+		return fmt.Errorf("they expired at %s: %w", s.Expires.UTC().Format(time.RFC3339), s.Err)
+	}
+	return nil
 }
