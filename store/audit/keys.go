@@ -15,11 +15,11 @@ import (
 )
 
 // Keys are the log's keys, all derived from one master secret by HKDF-SHA256
-// (RFC 5869): the key that wraps data keys, the key of the blind indexes, and
-// the Ed25519 key that signs checkpoints. They do not rotate. Safe for
+// (RFC 5869): the key that wraps data keys, the key of the blind indexes, the
+// Ed25519 key that signs checkpoints, and the key that others encrypt theirs to. They do not rotate. Safe for
 // concurrent use.
 type Keys struct {
-	wrap, index, seed [32]byte
+	wrap, index, seed, reader [32]byte
 }
 
 // NewMaster returns a new random master secret. Who holds it can read the log
@@ -36,6 +36,8 @@ func NewKeys(master [32]byte) *Keys {
 		wrap:  derive(master, "betonica audit: wrapping of data keys"),
 		index: derive(master, "betonica audit: blind indexes"),
 		seed:  derive(master, "betonica audit: checkpoint signer"),
+
+		reader: derive(master, "betonica audit: reader of journals"),
 	}
 }
 
