@@ -18,7 +18,7 @@ const (
 	ahead  = time.Minute
 )
 
-// Sign signs a request, and sets Signature-Input and Signature in its headers. What is
+// Sign signs a request, and adds to Signature-Input and Signature in its headers. What is
 // covered is the method, the whole target, and those of the named headers. The Input
 // that is returned has what in says, with Created, Expires and Algorithm set.
 func Sign(m Message, in Input, key crypto.Signer, now time.Time) (Input, error) {
@@ -36,8 +36,8 @@ func Sign(m Message, in Input, key crypto.Signer, now time.Time) (Input, error) 
 	if err != nil {
 		return Input{}, err
 	}
-	m.Header.Set("Signature-Input", Label+"="+in.text)
-	m.Header.Set("Signature", Label+"=:"+base64.StdEncoding.EncodeToString(signature)+":")
+	m.Header.Add("Signature-Input", Label+"="+in.text)
+	m.Header.Add("Signature", Label+"=:"+base64.StdEncoding.EncodeToString(signature)+":")
 	return in, nil
 }
 

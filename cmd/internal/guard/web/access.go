@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/sign"
 	"github.com/betonica/betonica/cmd/internal/record"
 )
 
@@ -21,7 +22,9 @@ type access struct {
 
 	mu                sync.Mutex
 	rec               record.Record
-	target            *target // that it went to, in client mode
+	target            *target    // that it went to, in client mode
+	digest            *sign.Body // what a signed body must be; nil: it is not signed
+	tampered          bool       // and it was not
 	request, response hash.Hash
 	in, out           int64
 	inAll, outAll     bool  // the payload passed whole

@@ -1,10 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
@@ -14,7 +15,6 @@ import (
 // A backend holds the connections to a route's target, in both versions of HTTP. They
 // are made when they are needed.
 type backend struct {
-	once     sync.Once
 	one, two *http.Transport
 }
 
@@ -27,21 +27,19 @@ type target struct {
 // A dialer reaches a target.
 type dialer func(ctx context.Context) (*gate.Target, error)
 
-// start makes the pools. one and two dial for HTTP/1.1 and for HTTP/2.
-func (b *backend) start(one, two dialer) {
-	b.once.Do(func() {
-		b.one = transport(one, func(p *http.Protocols) { p.SetHTTP1(true) })
-		b.two = transport(two, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }) // TLS, if any, is done by who dials
-	})
+// newBackend makes the pools. one and two dial for HTTP/1.1 and for HTTP/2.
+func newBackend(one, two dialer) backend {
+	return backend{
+		transport(one, func(p *http.Protocols) { p.SetHTTP1(true) }),
+		transport(two, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }), // TLS, if any, is done by who dials
+	}
 }
 
 // CloseIdleConnections ends what is not in use.
-func (b *backend) CloseIdleConnections() {
-	b.once.Do(func() {})
-	for _, t := range []*http.Transport{b.one, b.two} {
-		if t != nil {
-			t.CloseIdleConnections()
-		}
+func (b backend) CloseIdleConnections() {
+	if b.one != nil {
+		b.one.CloseIdleConnections()
+		b.two.CloseIdleConnections()
 	}
 }
 
@@ -77,21 +75,32 @@ func bound(t *gate.Target) *target {
 	return &target{t, record.Unbound()}
 }
 
-// roundTripper returns the pool that a request goes by.
-func (g *Gate) roundTripper(p *peer, two bool) http.RoundTripper {
-	route, b := p.link.Route, &g.backend
-	one := func(ctx context.Context) (*gate.Target, error) { return route.Dial(ctx, nil) }
+// roundTripper returns the pool that a request goes by. by is who signs it, or nil: its
+// connection must have been made with that certificate, which the other guard compares.
+func (g *Gate) roundTripper(p *peer, by *tls.Certificate, two bool) http.RoundTripper {
+	g.pools.Lock()
+	defer g.pools.Unlock()
+	b := &g.pools.backend
+	route, one := p.link.Route, dialer(nil)
 	if route.Proxied {
-		b = &p.pool
-		one = p.link.Dial
+		b, one = &p.pool, p.link.Dial
+	} else {
+		one = func(ctx context.Context) (*gate.Target, error) { return route.Dial(ctx, nil) }
 	}
-	other := one
-	if route.DialHTTP2 != nil {
-		other = func(ctx context.Context) (*gate.Target, error) { return route.DialHTTP2(ctx, nil) }
+	if b.one == nil || by != nil && !same(by, g.pools.of) {
+		other := one
+		if route.DialHTTP2 != nil {
+			other = func(ctx context.Context) (*gate.Target, error) { return route.DialHTTP2(ctx, nil) }
+		}
+		b.CloseIdleConnections() // what is under way goes on
+		*b, g.pools.of = newBackend(one, other), by
 	}
-	b.start(one, other)
 	if two {
 		return b.two
 	}
 	return b.one
+}
+
+func same(a, b *tls.Certificate) bool {
+	return b != nil && bytes.Equal(a.Certificate[0], b.Certificate[0])
 }

@@ -19,6 +19,9 @@ type requestBody struct {
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if b.access.digest != nil && !b.signed(p[:n], err) {
+		return 0, errUnsigned
+	}
 	b.access.sent(p[:n])
 	if b.left -= int64(n); b.left == 0 && b.in.ContentLength >= 0 {
 		b.access.whole(record.ToTarget) // the target may answer before the end is read
@@ -32,6 +35,19 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.access.fail("caller", err)
 	}
 	return n, err
+}
+
+// signed reports whether a body can still be the one that was signed, of which these are
+// the next bytes.
+func (b *requestBody) signed(p []byte, err error) bool {
+	b.access.digest.Write(p)
+	if !errors.Is(err, io.EOF) && (b.in.ContentLength < 0 || b.left > int64(len(p))) || b.access.digest.Matches() {
+		return true
+	}
+	b.access.mu.Lock()
+	defer b.access.mu.Unlock()
+	b.access.tampered = true
+	return false
 }
 
 // trailers passes on those that were announced; others nobody expects (RFC 9110, Section

@@ -108,6 +108,7 @@ type guard struct {
 	gate  *web.Gate
 	addr  string
 	peer  *peer.Peer
+	id    *peertest.Identity
 
 	mu    sync.Mutex
 	links []*gate.Link
@@ -139,8 +140,12 @@ func rules(all ...allow.Rule) allow.Set {
 }
 
 func (w *world) guard(side record.Side, conf web.Conf, id string) *guard {
-	g := &guard{records: &records{news: make(chan struct{}, 1)}, gate: web.New(conf), drain: make(chan struct{})}
-	g.peer = w.peer(w.ca.Identity(id))
+	g := &guard{records: &records{news: make(chan struct{}, 1)}, id: w.ca.Identity(id), drain: make(chan struct{})}
+	if conf.Sign != nil {
+		conf.Sign = g.id.Certificate
+	}
+	g.gate = web.New(conf)
+	g.peer = w.peer(g.id)
 	g.route = &gate.Route{
 		Name: "web", Target: "target", Side: side, Guard: "spiffe://" + peertest.TrustDomain + "/" + id,
 		Records: g.records, Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now, Drain: g.drain,

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/sign"
 	"github.com/betonica/betonica/cmd/internal/record"
 )
 
@@ -33,13 +34,32 @@ type Conf struct {
 
 	// Chain adds Client-Cert-Chain to Client-Cert.
 	Chain bool
+
+	// Sign, on the client's side, returns the machine's certificate of this moment, by
+	// whose key each request is signed (RFC 9421); nil: none is. A body is held in
+	// memory for its digest, which goes before it: one of more than 1 MiB is refused, and
+	// so a signed route is not one for long uploads, nor for streams of gRPC. 64 are
+	// held at most; the next waits.
+	Sign func() *tls.Certificate
+
+	// Signed, on the server's side, refuses requests that are not signed by the key of
+	// the certificate that their connection was made with. A body is compared with
+	// its digest as it passes; the target gets the end of it only if it is the one.
+	Signed bool
 }
 
 // A Gate is the HTTP of one route. It implements [gate.Gate].
 type Gate struct {
-	conf    Conf
-	server  *http.Server
-	backend backend
+	conf   Conf
+	server *http.Server
+	nonces *sign.Nonces  // of the server's side
+	held   chan struct{} // has one for each body that is held to be signed
+
+	pools struct {
+		sync.Mutex
+		backend
+		of *tls.Certificate // whom its connections are made by, where that matters
+	}
 
 	draining sync.Once
 }
@@ -48,7 +68,7 @@ var _ gate.Gate = (*Gate)(nil)
 
 // New returns the gate of one route.
 func New(conf Conf) *Gate {
-	g := &Gate{conf: conf}
+	g := &Gate{conf: conf, nonces: sign.NewNonces(maxNonces), held: make(chan struct{}, atOnce)}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // TLS is done already
@@ -62,6 +82,9 @@ func New(conf Conf) *Gate {
 	}
 	return g
 }
+
+// maxNonces bounds the signed requests of six minutes, which is 2,900 a second.
+const maxNonces = 1 << 20
 
 // Serve implements [gate.Gate].
 func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
@@ -77,7 +100,9 @@ func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
 
 // Close ends the connections to the target. No link is served any more.
 func (g *Gate) Close() error {
-	g.backend.CloseIdleConnections()
+	g.pools.Lock()
+	defer g.pools.Unlock()
+	g.pools.CloseIdleConnections()
 	return g.server.Close()
 }
 

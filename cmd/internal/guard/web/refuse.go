@@ -31,7 +31,7 @@ func malformed(err error) refusal {
 		r.status = http.StatusRequestHeaderFieldsTooLarge
 	case tooSlow:
 		r.status = http.StatusRequestTimeout
-	case errForm:
+	case errForm, errSigned:
 		r.status = http.StatusRequestEntityTooLarge
 	}
 	return r

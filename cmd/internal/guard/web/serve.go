@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -48,6 +49,12 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, forbidden, "no rule allows it")
 		return
 	}
+	if g.conf.Signed && a.rec.Side == record.Server {
+		if err := a.verify(r); err != nil {
+			a.refuse(w, r, unsigned, err.Error())
+			return
+		}
+	}
 	if r.ProtoMajor < 2 && !upgrade {
 		r.Header.Del("Upgrade")
 	}
@@ -59,7 +66,21 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		a.rec.Operation = "close"
 	}
-	g.forward(w, r, a, passing{path: path, number: number, upgrade: upgrade})
+	var by *tls.Certificate
+	if g.conf.Sign != nil && a.rec.Side == record.Client {
+		if by = g.conf.Sign(); r.ContentLength != 0 {
+			release, err := g.hold(r)
+			if err != nil {
+				a.refuse(w, r, malformed(err), err.Error())
+				return
+			}
+			defer release()
+			if r.ContentLength == 0 {
+				a.whole(record.ToTarget) // it was empty
+			}
+		}
+	}
+	g.forward(w, r, a, passing{path: path, number: number, upgrade: upgrade, by: by})
 }
 
 // refuse keeps the record of a request that goes nowhere, and then says so.
@@ -86,6 +107,7 @@ type passing struct {
 	path    string
 	number  int64 // on its connection, of HTTP/1
 	upgrade bool
+	by      *tls.Certificate // who signs it; nil: nobody
 }
 
 // forward passes a request to the target and its answer back, and keeps the record
@@ -99,7 +121,7 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 	}()
 	proxy := httputil.ReverseProxy{
 		Rewrite:        func(p *httputil.ProxyRequest) { a.rewrite(p, what) },
-		Transport:      g.roundTripper(a.peer, g.two(r)),
+		Transport:      g.roundTripper(a.peer, what.by, g.two(r)),
 		FlushInterval:  -1,
 		BufferPool:     buffers{},
 		ErrorLog:       discard,
@@ -140,6 +162,11 @@ func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
 		return
 	}
 	out.Header.Set(headerRecord, a.rec.Number)
+	if what.by != nil {
+		if err := a.sign(out, what.by); err != nil {
+			a.fail("signing", err) // it goes out without: the other guard refuses it
+		}
+	}
 	p.Out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			if t, ok := info.Conn.(*target); ok {
@@ -197,6 +224,13 @@ var (
 func (a *access) failed(w http.ResponseWriter, r *http.Request, err error, what passing) {
 	if errors.Is(err, errUnkept) {
 		unkept.write(w, r)
+		return
+	}
+	a.mu.Lock()
+	tampered := a.tampered
+	a.mu.Unlock()
+	if tampered {
+		a.refuse(w, r, unsigned, "body is not the one that was signed")
 		return
 	}
 	if what.number > 0 {
