@@ -56,7 +56,9 @@ func (s *session) take(ctx context.Context) error {
 	if code, is := m.commit(); is && err == nil {
 		return s.commitFromCaller(code)
 	}
-	e.record.Number = s.numbers.read()
+	if e.record.Number = s.numbers.read(); e.record.Number != "" {
+		e.record.Link = s.bond.Link
+	}
 	header, bad := ParseHeader(m.text(), m.ended)
 	e.header = header
 	e.record.Operation, e.record.Resource = header.Type(), header.names()

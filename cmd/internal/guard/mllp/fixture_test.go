@@ -146,7 +146,9 @@ func message(kind, id string, more ...string) string {
 
 // ack is how a receiver answers a message.
 func ack(code, message string) string {
-	id := strings.Split(message, "|")[9]
+	header, _, _ := strings.Cut(message, "\r")
+	fields := strings.Split(header, message[min(3, len(message)-1):min(4, len(message))])
+	id := fields[min(9, len(fields)-1)]
 	return `MSH|^~\&|EHR|CITY|LAB|HOSP|20261122||ACK|A` + id + "|P|2.5.1\rMSA|" + code + "|" + id + "\r"
 }
 

@@ -1,8 +1,10 @@
 package mllp_test
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -110,6 +112,8 @@ func TestClientSide(t *testing.T) {
 	numbers := ""
 	for _, r := range w.records.messages() {
 		numbers += r.Number + " "
+		require.Equal(t, r.Number == "r1", r.Link == "", "what did not cross has no other to be paired with")
+		require.False(t, r.Key.IsZero())
 	}
 	require.Equal(t, "1 r1 2 ", numbers)
 }
@@ -387,4 +391,31 @@ func TestRulesChange(t *testing.T) {
 	rules.Store(&allow.Set{})
 	c.send(t, message("ADT^A01", "2"))
 	require.Equal(t, "AR 2", c.code(t))
+}
+
+// BenchmarkMessage is one message and its answer over loopback, with and without the gate
+// between.
+func BenchmarkMessage(b *testing.B) {
+	w := newWorld(b, "ADT^A01")
+	w.answerAll(b)
+	asked := message("ADT^A01", "1") + strings.Repeat("OBX|1|NM|||\r", 100)
+	run := func(b *testing.B, c *caller) {
+		b.SetBytes(int64(len(asked)))
+		b.ReportAllocs()
+		for b.Loop() {
+			c.send(b, asked)
+			c.receive(b)
+		}
+		c.Close()
+	}
+	b.Run("direct", func(b *testing.B) {
+		c, err := net.Dial("tcp", w.target.Addr().String())
+		require.NoError(b, err)
+		run(b, &caller{TCPConn: c.(*net.TCPConn), in: bufio.NewReader(c)})
+	})
+	b.Run("gate", func(b *testing.B) {
+		c := w.call(b)
+		run(b, c)
+		<-c.served
+	})
 }

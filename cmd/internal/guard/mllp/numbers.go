@@ -3,9 +3,9 @@ package mllp
 import "strconv"
 
 // numbers count the messages of a link. Those that cross the TLS connection have the
-// numbers 1, 2, ... at both of its ends, so that the two records of one can be paired;
-// those that a guard beside the caller refuses do not cross it, and are r1, r2, ...;
-// what the target sends unasked is t1, t2, ....
+// numbers 1, 2, ... at both of its ends, so that the two records of one can be paired.
+// Those that a guard beside the caller refuses do not cross it: they are r1, r2, ..., and
+// their records name no connection. What the target sends unasked is t1, t2, ....
 type numbers struct {
 	crosses bool // a message of the caller has crossed it when it is read
 	crossed int

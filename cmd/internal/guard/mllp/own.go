@@ -39,7 +39,7 @@ func (s *session) deliver(ctx context.Context, e *exchange) error {
 		content = nil
 	}
 	r := e.record
-	r.Link, r.Key = s.bond.Link, s.bond.Key(r.Number)
+	r.Key = s.bond.Key(r.Number)
 	if r.End.IsZero() {
 		r.End = s.link.Route.Now()
 	}

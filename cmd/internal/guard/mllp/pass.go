@@ -14,8 +14,9 @@ func (s *session) pass(ctx context.Context, e *exchange, m *message) error {
 	defer s.sending.Unlock()
 	if e.record.Number == "" {
 		e.record.Number = s.numbers.sent()
+		e.record.Link = s.bond.Link
 	}
-	e.record.Link, e.record.Key = s.bond.Link, s.bond.Key(e.record.Number)
+	e.record.Key = s.bond.Key(e.record.Number)
 	s.add(e)
 	m.sum(s.bond.Digest(e.record.Number, record.ToTarget))
 	m.admit = func() bool { return s.admit(e) }

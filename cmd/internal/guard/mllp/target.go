@@ -160,7 +160,10 @@ func (s *session) write(ctx context.Context, e *exchange, a *answer, m *message)
 func (s *session) unasked(ctx context.Context, a *answer, m *message, isMessage, waits bool) error {
 	r := s.link.Record(record.MLLP, record.Message)
 	r.Number = s.numbers.unsolicited()
-	r.Link, r.Key = s.bond.Link, s.bond.Key(r.Number)
+	r.Key = s.bond.Key(r.Number)
+	if r.Side == record.Client {
+		r.Link = s.bond.Link
+	}
 	r.Operation, r.Resource, r.Answer = a.Type(), a.names(), a.code
 	r.Outcome, r.Reason = record.Refused, "the target may only answer"
 	m.sum(s.bond.Digest(r.Number, record.FromTarget))
