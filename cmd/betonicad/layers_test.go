@@ -19,34 +19,35 @@ const module = "github.com/betonica/betonica/"
 var layers = map[string]string{
 	// What a machine or a relying party links is at the bottom, and so is
 	// everything that decides, signs or encodes without remembering.
-	"ca/strict":                "",
-	"ca":                       "ca/strict revoke/allow revoke/allow/rulefile", // the policy holds the guards' rules
-	"ca/keys":                  "",
-	"store/audit/checkpoint":   "",
-	"store/audit":              "store/audit/checkpoint",
-	"store/audit/journal":      "store/audit store/audit/checkpoint",
-	"cmd/internal/record":      "store/audit",
-	"revoke/x690":              "",
-	"revoke/ocsp":              "revoke/x690",
-	"revoke/crl":               "revoke/x690",
-	"revoke/allow":             "",
-	"revoke/allow/rulefile":    "ca/strict revoke/allow",
-	"revoke/allow/signed":      "revoke/allow revoke/allow/rulefile",
-	"revoke/stream":            "", // a relay serves by it, too
-	"enroll/api":               "",
-	"enroll/acme/validate":     "",
-	"enroll/acme/attest":       "",
-	"enroll/limit":             "",
-	"cmd/internal/adminapi":    "",
-	"store/backup":             "", // the form alone
-	"cmd/internal/guard":       "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules",
-	"cmd/internal/guard/gate":  "cmd/internal/record revoke/allow",
-	"cmd/internal/guard/web":   "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/guard/sign cmd/internal/record revoke/allow",
-	"cmd/internal/guard/fhir":  "",
-	"cmd/internal/guard/sign":  "",
-	"cmd/internal/guard/dicom": "cmd/internal/guard/gate cmd/internal/record revoke/allow",
-	"cmd/internal/guard/rules": "enroll/api revoke/allow revoke/allow/signed",
-	"cmd/internal/guard/mllp":  "cmd/internal/guard/gate cmd/internal/record revoke/allow",
+	"ca/strict":                 "",
+	"ca":                        "ca/strict revoke/allow revoke/allow/rulefile", // the policy holds the guards' rules
+	"ca/keys":                   "",
+	"store/audit/checkpoint":    "",
+	"store/audit":               "store/audit/checkpoint",
+	"store/audit/journal":       "store/audit store/audit/checkpoint",
+	"cmd/internal/record":       "store/audit",
+	"revoke/x690":               "",
+	"revoke/ocsp":               "revoke/x690",
+	"revoke/crl":                "revoke/x690",
+	"revoke/allow":              "",
+	"revoke/allow/rulefile":     "ca/strict revoke/allow",
+	"revoke/allow/signed":       "revoke/allow revoke/allow/rulefile",
+	"revoke/stream":             "", // a relay serves by it, too
+	"enroll/api":                "",
+	"enroll/acme/validate":      "",
+	"enroll/acme/attest":        "",
+	"enroll/limit":              "",
+	"cmd/internal/adminapi":     "",
+	"store/backup":              "", // the form alone
+	"cmd/internal/guard":        "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules",
+	"cmd/internal/guard/gate":   "cmd/internal/record revoke/allow",
+	"cmd/internal/guard/web":    "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/guard/sign cmd/internal/record revoke/allow",
+	"cmd/internal/guard/fhir":   "",
+	"cmd/internal/guard/sign":   "",
+	"cmd/internal/guard/dicom":  "cmd/internal/guard/gate cmd/internal/record revoke/allow",
+	"cmd/internal/guard/grants": "cmd/internal/record revoke/allow revoke/allow/rulefile",
+	"cmd/internal/guard/rules":  "enroll/api revoke/allow revoke/allow/signed",
+	"cmd/internal/guard/mllp":   "cmd/internal/guard/gate cmd/internal/record revoke/allow",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
