@@ -1,0 +1,199 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+// A Journal is what was received of a machine's own log, and how far it is.
+type Journal struct {
+	Origin     string
+	Identity   string // path
+	Key        string // of its checkpoints
+	Statement  []byte
+	Size       int64  // entries received
+	Frontier   []byte // over them, as [audit.Frontier] writes it
+	Checkpoint string // the newest that came; empty: none
+	Forked     *time.Time
+	Heard      time.Time
+}
+
+// A JournalBatch is a stretch of a journal as it was received.
+type JournalBatch struct {
+	First, Last      int64 // entries, both included
+	Earliest, Latest time.Time
+	Frames           []byte // see [audit.AppendFrame]
+}
+
+// A JournalKey is a data key of a journal, wrapped by the log's key.
+type JournalKey struct {
+	ID      audit.KeyID
+	Wrapped []byte
+}
+
+// InsertJournal demands that no journal of that origin is on record, and puts one there
+// that nothing was received of. The error is [ErrExists].
+func (t *Tx) InsertJournal(j Journal) {
+	t.demand(1, ErrExists, `
+		INSERT INTO journals (origin, identity, key, statement, size, frontier, checkpoint, heard_at)
+		VALUES ($1, $2, $3, $4, 0, $5, '', $6) ON CONFLICT (origin) DO NOTHING`,
+		j.Origin, j.Identity, j.Key, j.Statement, []byte{}, t.millis())
+}
+
+// ForkJournal demands that the journal has not shown another history before, and notes
+// that it does now. The error is [ErrExists].
+func (t *Tx) ForkJournal(origin string) {
+	t.demand(1, ErrExists, `UPDATE journals SET forked_at = $1 WHERE origin = $2 AND forked_at IS NULL`, t.millis(), origin)
+}
+
+// ExtendJournal demands that the journal is as long as before says, and puts a batch
+// behind it, with its keys; after has the new size, frontier and checkpoint. Of two who
+// bring the same entries one succeeds; the error is [ErrStale].
+//
+// A crash of the machine may undo it, as all that is relaxed: then the journal is asked
+// for those entries again, which its machine keeps for that.
+func (t *RelaxedTx) ExtendJournal(before int64, after Journal, b JournalBatch, keys []JournalKey) {
+	t.demand(1, ErrStale, `
+		UPDATE journals SET size = $1, frontier = $2, checkpoint = $3, heard_at = $4
+		WHERE origin = $5 AND size = $6 AND forked_at IS NULL`,
+		after.Size, after.Frontier, after.Checkpoint, t.millis(), after.Origin, before)
+	t.demand(1, ErrStale, `
+		INSERT INTO journal_batches (origin, last, first, earliest, latest, frames) VALUES ($1, $2, $3, $4, $5, $6)`,
+		after.Origin, b.Last, b.First, b.Earliest.UnixMilli(), b.Latest.UnixMilli(), b.Frames)
+	for _, k := range keys {
+		t.demand(anyRows, nil, `
+			INSERT INTO journal_keys (origin, id, wrapped) VALUES ($1, $2, $3) ON CONFLICT (origin, id) DO NOTHING`,
+			after.Origin, k.ID[:], k.Wrapped)
+	}
+}
+
+const journalColumns = `origin, identity, key, statement, size, frontier, checkpoint, forked_at, heard_at`
+
+// JournalOf returns the journal of that origin, or [ErrNotFound].
+func (d *DB) JournalOf(ctx context.Context, origin string) (Journal, error) {
+	var j Journal
+	var forked *int64
+	var heard int64
+	err := d.reads.row(ctx, `SELECT `+journalColumns+` FROM journals WHERE origin = $1`, []any{origin},
+		&j.Origin, &j.Identity, &j.Key, &j.Statement, &j.Size, &j.Frontier, &j.Checkpoint, &forked, &heard)
+	if err != nil {
+		return Journal{}, fmt.Errorf("reading a journal's state: %w", err)
+	}
+	j.dated(forked, heard)
+	return j, nil
+}
+
+func (j *Journal) dated(forked *int64, heard int64) {
+	j.Heard = fromMillis(heard)
+	if forked != nil {
+		at := fromMillis(*forked)
+		j.Forked = &at
+	}
+}
+
+// Journals returns up to limit journals whose origin comes after one, in order; with an
+// identity only those of that machine.
+func (d *DB) Journals(ctx context.Context, identity, after string, limit int) ([]Journal, error) {
+	query, args := `SELECT `+journalColumns+` FROM journals WHERE origin > $1 ORDER BY origin LIMIT $2`, []any{after, limit}
+	if identity != "" {
+		query = `SELECT ` + journalColumns + ` FROM journals WHERE identity = $1 AND origin > $2 ORDER BY origin LIMIT $3`
+		args = []any{identity, after, limit}
+	}
+	rows, err := d.reads.query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading journals: %w", err)
+	}
+	defer rows.Close()
+	var all []Journal
+	for rows.Next() {
+		var j Journal
+		var forked *int64
+		var heard int64
+		if err := rows.Scan(&j.Origin, &j.Identity, &j.Key, &j.Statement, &j.Size, &j.Frontier, &j.Checkpoint, &forked, &heard); err != nil {
+			return nil, fmt.Errorf("reading journals: %w", err)
+		}
+		j.dated(forked, heard)
+		all = append(all, j)
+	}
+	return all, rows.Err()
+}
+
+// NextJournalBatch returns the first batch of a journal that ends after an entry and at
+// or after a time, or [ErrNotFound].
+func (d *DB) NextJournalBatch(ctx context.Context, origin string, after int64, since time.Time) (JournalBatch, error) {
+	var b JournalBatch
+	var earliest, latest int64
+	err := d.reads.row(ctx, `
+		SELECT first, last, earliest, latest, frames FROM journal_batches
+		WHERE origin = $1 AND last > $2 AND latest >= $3 ORDER BY last LIMIT 1`,
+		[]any{origin, after, sinceMillis(since)}, &b.First, &b.Last, &earliest, &latest, &b.Frames)
+	if err != nil {
+		return b, fmt.Errorf("reading a journal's entries: %w", err)
+	}
+	b.Earliest, b.Latest = fromMillis(earliest), fromMillis(latest)
+	return b, nil
+}
+
+// sinceMillis is a time as rows have it; none is before all.
+func sinceMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// JournalKeyring returns what opens the entries of a journal, as far as its keys came.
+func (d *DB) JournalKeyring(ctx context.Context, origin string) (*audit.Keyring, error) {
+	rows, err := d.reads.query(ctx, `SELECT id, wrapped FROM journal_keys WHERE origin = $1 ORDER BY id`, origin)
+	if err != nil {
+		return nil, fmt.Errorf("reading a journal's keys: %w", err)
+	}
+	defer rows.Close()
+	var keys []audit.DataKey
+	for rows.Next() {
+		var id, wrapped []byte
+		if err := rows.Scan(&id, &wrapped); err != nil {
+			return nil, fmt.Errorf("reading a journal's keys: %w", err)
+		}
+		if len(id) != len(audit.KeyID{}) {
+			return nil, fmt.Errorf("reading a journal's keys: id of %d bytes", len(id))
+		}
+		key, err := d.cfg.Keys.Unwrap(audit.KeyID(id), wrapped)
+		if err != nil {
+			return nil, fmt.Errorf("key %x of journal %s does not open: %w", id, origin, err)
+		}
+		keys = append(keys, key)
+	}
+	return audit.NewKeyring(keys...), rows.Err()
+}
+
+// ReaderKey is to what the data keys of journals are sealed.
+func (d *DB) ReaderKey() []byte { return d.cfg.Keys.ReaderKey() }
+
+// OpenJournalKey returns a data key that was sealed to ReaderKey, wrapped by the log's
+// key.
+func (d *DB) OpenJournalKey(id audit.KeyID, sealed []byte) (JournalKey, error) {
+	key, err := d.cfg.Keys.OpenFor(id, sealed)
+	if err != nil {
+		return JournalKey{}, err
+	}
+	return JournalKey{id, d.cfg.Keys.Wrap(key)}, nil
+}
+
+// Journals is [DB.Journals].
+func (l *Log) Journals(ctx context.Context, identity, after string, limit int) ([]Journal, error) {
+	return l.db.Journals(ctx, identity, after, limit)
+}
+
+// NextJournalBatch is [DB.NextJournalBatch].
+func (l *Log) NextJournalBatch(ctx context.Context, origin string, after int64, since time.Time) (JournalBatch, error) {
+	return l.db.NextJournalBatch(ctx, origin, after, since)
+}
+
+// JournalKeyring is [DB.JournalKeyring].
+func (l *Log) JournalKeyring(ctx context.Context, origin string) (*audit.Keyring, error) {
+	return l.db.JournalKeyring(ctx, origin)
+}
