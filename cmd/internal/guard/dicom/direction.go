@@ -151,10 +151,10 @@ func (d *direction) fragment(part fragment) error {
 
 // send passes on the command set of a message, and ends it where there is no data set.
 func (d *direction) send(m *message, raw []byte) error {
+	d.session.count(m, raw, !m.command.Data)
 	if m.pass {
 		d.to.message.Lock()
 		d.held = true
-		d.session.count(m, raw)
 		if m.response && !m.command.Data {
 			if err := d.session.settle(m); err != nil {
 				return err
@@ -177,8 +177,8 @@ func (d *direction) send(m *message, raw []byte) error {
 // data passes on a piece of a data set.
 func (d *direction) data(part fragment) error {
 	m := d.now
+	d.session.count(m, part.Data, part.Last)
 	if m.pass {
-		d.session.count(m, part.Data)
 		if m.response && part.Last {
 			if err := d.session.settle(m); err != nil {
 				return err
@@ -226,7 +226,9 @@ func (d *direction) letGo() {
 // refuse answers a request that no rule allows, once that is on record.
 func (d *direction) refuse(op *operation) error {
 	s := d.session
-	r := s.ops.result(op)
+	answer := op.request.answer(statusNotAuthorized)
+	s.ops.passed(op, true, answer, true)
+	r := s.ops.result(op, true)
 	r.Status, r.End = statusNotAuthorized, s.link.Route.Now()
 	s.ops.settle(op)
 	if s.link.Keep(s.kept, r) != nil {
@@ -234,7 +236,7 @@ func (d *direction) refuse(op *operation) error {
 	}
 	d.from.message.Lock()
 	defer d.from.message.Unlock()
-	whole := fragment{Context: d.context, Command: true, Last: true, Data: op.request.answer(statusNotAuthorized)}
+	whole := fragment{Context: d.context, Command: true, Last: true, Data: answer}
 	for _, part := range whole.split(d.fromLimit) {
 		if err := d.from.write(part.appendPDU(nil)); err != nil {
 			return err

@@ -90,6 +90,7 @@ func TestRefusedCommand(t *testing.T) {
 		require.Equal(t, record.Refused, refused.Outcome)
 		require.EqualValues(t, 0x0124, refused.Status)
 		require.Zero(t, refused.In)
+		require.NotZero(t, refused.Response)
 	}
 	done := p.journal.nth(t, "C-STORE", 3)
 	require.Equal(t, []any{record.Allowed, "some", 0xb000, "3"}, []any{done.Outcome, done.Rule, done.Status, done.Number})
@@ -295,6 +296,8 @@ func TestEnds(t *testing.T) {
 				r := p.journal.find(t, operation)
 				require.Equal(t, tt.outcome, r.Outcome, operation)
 				require.Equal(t, tt.reason, r.Reason, operation)
+				require.Equal(t, operation == "C-ECHO", r.Request != record.Digest{}, "the whole request passed")
+				require.Zero(t, r.Response, "no response did")
 			}
 		})
 	}

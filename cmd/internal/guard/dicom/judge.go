@@ -89,16 +89,16 @@ func (s *session) judge(d *direction, c *command) (rule string, outcome record.O
 	return rule, outcome
 }
 
-// count notes payload that is being passed on.
-func (s *session) count(m *message, b []byte) {
+// count notes payload that is being passed on, or kept back.
+func (s *session) count(m *message, b []byte, last bool) {
 	if m.op != nil {
-		s.ops.passed(m.op, m.command.Field.response(), b)
+		s.ops.passed(m.op, m.command.Field.response(), b, last)
 	}
 }
 
 // settle keeps the record of an operation whose last response is about to be passed on.
 func (s *session) settle(m *message) error {
-	r := s.ops.result(m.op)
+	r := s.ops.result(m.op, true)
 	r.Status, r.End = int(m.command.Status), s.link.Route.Now()
 	s.ops.settle(m.op)
 	if s.link.Keep(s.kept, r) != nil {

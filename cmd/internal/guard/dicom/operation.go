@@ -22,6 +22,7 @@ type operation struct {
 
 	// Guarded by operations.mu: a response may come while the request is being sent.
 	sent, answered int64 // bytes of payload that were passed on
+	whole          bool  // the request was read to its end
 	settled        bool  // its record says how it ended
 	asking, saying hash.Hash
 }
@@ -131,27 +132,40 @@ func (o *operations) number(caller, crosses bool) string {
 	return prefix + strconv.Itoa(o.count[i])
 }
 
-// passed notes payload that was passed on, of the request or of a response.
-func (o *operations) passed(op *operation, response bool, b []byte) {
+// passed notes payload, the last of its message or not. That of a request that is
+// refused is digested as it came, since the guard beside the caller does so, too; but it
+// went nowhere.
+func (o *operations) passed(op *operation, response bool, b []byte, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	n := int64(len(b))
+	if op.record.Outcome == record.Refused {
+		n = 0
+	}
 	if response {
-		op.answered += int64(len(b))
+		op.answered += n
 		op.saying.Write(b)
 	} else {
-		op.sent += int64(len(b))
+		op.sent += n
 		op.asking.Write(b)
+		op.whole = op.whole || last
 	}
 }
 
-// result returns the operation's record with what was counted.
-func (o *operations) result(op *operation) record.Record {
+// result returns the operation's record with what was counted. A digest is of the whole
+// of what it is of, or zero: that of the responses is asked for when they are over.
+func (o *operations) result(op *operation, over bool) record.Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r := op.record
 	if r.In, r.Out = op.sent, op.answered; !op.key.caller {
 		r.In, r.Out = r.Out, r.In
 	}
-	r.Request, r.Response = record.Digest(op.asking.Sum(nil)), record.Digest(op.saying.Sum(nil))
+	if op.whole {
+		r.Request = record.Digest(op.asking.Sum(nil))
+	}
+	if over {
+		r.Response = record.Digest(op.saying.Sum(nil))
+	}
 	return r
 }

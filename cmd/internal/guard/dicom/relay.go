@@ -131,7 +131,7 @@ func (s *session) farewell() {
 func (s *session) close() {
 	err := s.ending.err
 	for _, op := range s.ops.unsettled() {
-		r := s.ops.result(op)
+		r := s.ops.result(op, false)
 		switch r.End = s.link.Route.Now(); {
 		case r.Outcome == record.Refused: // as it would have been answered
 		case err == nil:

@@ -182,6 +182,24 @@ func TestRefused(t *testing.T) {
 	require.Empty(t, files)
 }
 
+// What the guard before the archive refuses pairs with what the guard beside the
+// modality saw: the whole request, and the refusal.
+func TestRefusedPairs(t *testing.T) {
+	archive, dir := storescp(t)
+	p := newPair(t, archive, rule("retrieves", allow.DICOMRule{SOPClasses: []string{ctStorage}, Commands: []string{"C-GET"}}))
+	out, _ := scu(t, "storescu", p.client.address, "-aet", "CT1", "--", image(t))
+	require.Contains(t, out, "0x124")
+	here, there := p.client.journal.find(t, "C-STORE"), p.server.journal.find(t, "C-STORE")
+	require.Equal(t, []any{record.Allowed, statusNotAuthorized}, []any{here.Outcome, here.Status})
+	require.Equal(t, []any{record.Refused, statusNotAuthorized}, []any{there.Outcome, there.Status})
+	require.NotZero(t, here.Request)
+	require.Equal(t, []any{here.Link, here.Number, here.Request, here.Response}, []any{there.Link, there.Number, there.Request, there.Response})
+	require.Zero(t, there.In, "nothing of it went to the archive")
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Empty(t, files)
+}
+
 // What is taken out of an association is answered as rejected by the user; what is left
 // of it works.
 func TestRefusedContext(t *testing.T) {
