@@ -114,6 +114,11 @@ type Route struct {
 	// caller's certificate (RFC 9440, Section 2.3). Default false.
 	ClientCertChain bool `toml:"client_cert_chain"`
 
+	// Signed has requests of http signed (RFC 9421) beside a client, by the key of the
+	// machine's certificate, and refuses unsigned ones before an application. A body may
+	// then be of 1 MiB at most, and of no stream. Default false.
+	Signed bool `toml:"signed"`
+
 	// MaxMessage bounds a message of HL7, and its answer, in bytes. Outstanding is how
 	// many messages of one connection may be without an answer; 1 is for receivers that
 	// read one after the other. Defaults 16777216 and 1.
@@ -270,6 +275,9 @@ func (r Route) normal(i int) (Route, error) {
 	}
 	if r.FHIR != "" && (to.kind.word != record.HTTP || !strings.HasPrefix(r.FHIR, "/")) {
 		return r, invalid(at("fhir"), "fhir of route %q is a path from / on, and goes with http", r.Name)
+	}
+	if r.Signed && to.kind.word != record.HTTP {
+		return r, invalid(at("signed"), "signed of route %q goes with http", r.Name)
 	}
 	if r.ClientCertChain && (to.kind.word != record.HTTP || r.Backend == "") {
 		return r, invalid(at("client_cert_chain"), "client_cert_chain of route %q goes with a backend of http", r.Name)

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"crypto/tls"
 	"fmt"
 
 	"github.com/betonica/betonica/cmd/internal/guard/dicom"
@@ -10,15 +11,20 @@ import (
 )
 
 // gateFor returns what speaks the protocol of a route. One that is an io.Closer is
-// closed once the last link of the route has ended.
-func gateFor(conf Route, to target) (gate.Gate, error) {
+// closed once the last link of the route has ended. own returns this machine's
+// certificate.
+func gateFor(conf Route, to target, own func() *tls.Certificate) (gate.Gate, error) {
 	switch to.scheme {
 	case "tcp", "tls":
 		return gate.TCP{}, nil
 	case "http", "h2c":
-		return web.New(web.Conf{FHIR: conf.FHIR, HTTP2: to.scheme == "h2c", Chain: conf.ClientCertChain}), nil
+		return web.New(web.Conf{FHIR: conf.FHIR, HTTP2: to.scheme == "h2c", Chain: conf.ClientCertChain, Signed: conf.Signed}), nil
 	case "https":
-		return web.New(web.Conf{FHIR: conf.FHIR, Host: to.address}), nil
+		c := web.Conf{FHIR: conf.FHIR, Host: to.address}
+		if conf.Signed {
+			c.Sign = own
+		}
+		return web.New(c), nil
 	case "mllp", "mllps":
 		return mllp.Gate{MaxMessage: conf.MaxMessage, Outstanding: conf.Outstanding}, nil
 	case "dicom", "dicoms":

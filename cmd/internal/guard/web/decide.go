@@ -27,7 +27,7 @@ func (a *access) decide(r *http.Request, path string) error {
 			if done, err := a.decideFHIR(r, below); done || err != nil {
 				return err
 			}
-			if rule, outcome := a.peer.link.Decide(&asked); outcome == record.Allowed {
+			if rule, outcome := a.peer.link.Decide(&asked); outcome == record.Allowed || a.rec.Outcome == "" {
 				a.rec.Rule, a.rec.Outcome = rule, outcome
 			}
 			return nil
@@ -38,12 +38,8 @@ func (a *access) decide(r *http.Request, path string) error {
 }
 
 // decideFHIR reports whether a rule of FHIR settles it. What is no interaction of FHIR
-// is refused by these rules.
+// is not asked about.
 func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err error) {
-	a.rec.Outcome = record.Refused
-	if a.peer.link.Route.Observe {
-		a.rec.Outcome = record.Observed
-	}
 	form := ""
 	if fhir.IsSearch(r.Method, below) {
 		if form, err = readForm(r); err != nil {

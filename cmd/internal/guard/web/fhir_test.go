@@ -1,0 +1,67 @@
+package web_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/cmd/internal/guard/web"
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+// Before a FHIR server a machine does what its rules say of interactions, types and
+// compartments; the form of a search by POST counts, and arrives whole. No record has
+// whose record it was.
+func TestFHIR(t *testing.T) {
+	w := newWorld(t)
+	g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }), web.Conf{FHIR: "/fhir"})
+	set := rules(
+		allow.Rule{Name: "vitals", FHIR: &allow.FHIRRule{Interactions: []string{"create", "search-type"}, Types: []string{"Observation"}}},
+		allow.Rule{Name: "chart", FHIR: &allow.FHIRRule{Interactions: []string{"search-type"}, Compartments: []string{"Patient"}}},
+		allow.Rule{Name: "page", HTTP: &allow.HTTPRule{Methods: []string{"GET"}, Routes: []string{"/fhir/swagger/", "/about"}}},
+	)
+	g.route.Rules = func() allow.Set { return set }
+	p, _ := w.caller()
+	client := w.http(p, false)
+	const form = "application/x-www-form-urlencoded"
+	for i, tt := range []struct {
+		method, target, body      string
+		status                    int
+		protocol                  record.Protocol
+		operation, resource, rule string
+	}{
+		{"POST", "/fhir/Observation", "{}", 200, record.FHIR, "create", "Observation", "vitals"},
+		{"PUT", "/fhir/Observation/smith-1", "{}", 403, record.FHIR, "update", "Observation", ""},
+		{"GET", "/fhir/Patient/smith-1", "", 403, record.FHIR, "read", "Patient", ""},
+		{"GET", "/fhir/Observation?code=1", "", 200, record.FHIR, "search-type", "Observation", "vitals"},
+		{"GET", "/fhir/Observation?_include=Observation:subject:Patient", "", 403, record.FHIR, "search-type", "Observation", ""},
+		{"POST", "/fhir/Observation/_search", "code=1", 200, record.FHIR, "search-type", "Observation", "vitals"},
+		{"POST", "/fhir/Observation/_search", "_revinclude=Provenance:target", 403, record.FHIR, "search-type", "Observation", ""},
+		{"POST", "/fhir/Observation/_search", strings.Repeat("x", 65<<10), 413, record.HTTP, "POST", "/fhir/*/_search", ""},
+		{"GET", "/fhir/Patient/smith-1/Condition", "", 200, record.FHIR, "search-type", "Condition", "chart"},
+		{"POST", "/fhir", "{}", 403, record.FHIR, "batch", "", ""},
+		{"GET", "/fhir/swagger/index", "", 200, record.HTTP, "GET", "/fhir/swagger/index", "page"},
+		{"GET", "/fhir/unknown", "", 403, record.HTTP, "GET", "/fhir/unknown", ""},
+		{"GET", "/about", "", 200, record.HTTP, "GET", "/about", "page"},
+		{"GET", "/fhirs/Observation", "", 403, record.HTTP, "GET", "/fhirs/*", ""},
+	} {
+		r, err := http.NewRequest(tt.method, "https://"+g.addr+tt.target, strings.NewReader(tt.body))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", form)
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		require.Equal(t, tt.status, response.StatusCode, tt.target)
+		if body := readAll(t, response.Body); tt.status == 200 {
+			require.Equal(t, tt.body, body)
+		}
+		kept := g.wait(t, i+1)[i]
+		require.Equal(t, []any{tt.protocol, tt.operation, tt.resource, tt.rule, tt.status}, []any{kept.Protocol, kept.Operation, kept.Resource, kept.Rule, kept.Status}, "%s %s", tt.method, tt.target)
+		for _, text := range []string{kept.Resource, kept.Operation, kept.Reason, kept.Also, kept.Compartment} {
+			require.NotContains(t, text, "smith")
+		}
+	}
+}
