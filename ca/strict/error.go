@@ -27,12 +27,17 @@ func At(file string, text []byte, err error, path ...any) *Error {
 
 // Join returns the errors as one, in the order of their places; nil if there are none.
 func Join(errs []*Error) error {
-	slices.SortStableFunc(errs, func(a, b *Error) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Text, b.Text))
-	})
+	Sort(errs)
 	all := make([]error, len(errs))
 	for i, e := range errs {
 		all[i] = e
 	}
 	return errors.Join(all...)
+}
+
+// Sort puts errors in the order of their places.
+func Sort(errs []*Error) {
+	slices.SortStableFunc(errs, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Text, b.Text))
+	})
 }

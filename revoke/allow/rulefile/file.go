@@ -50,6 +50,36 @@ func Parse(name string, text []byte, trustDomain string) (*File, error) {
 	return &File{Rules: set, Observe: s.Observe}, nil
 }
 
+// policyShape is a policy of the CA's, so far as rules go.
+type policyShape struct {
+	Role  map[string]any `toml:"role"`
+	Allow []struct {
+		Table
+		Guards []string `toml:"guards"`
+	} `toml:"allow"`
+}
+
+// ParsePolicy reads the rules of all guards from the CA's policy, which it takes to be
+// one: package ca judges the rest. A policy without rules is no error.
+func ParsePolicy(name string, text []byte, trustDomain string) (*File, error) {
+	if len(text) > MaxSize {
+		return nil, fmt.Errorf("%s: longer than %d bytes", name, MaxSize)
+	}
+	var s policyShape
+	if err := strict.Decode(name, text, &s); err != nil {
+		return nil, err
+	}
+	tables := make([]Table, len(s.Allow))
+	for i, t := range s.Allow {
+		tables[i] = t.Table
+	}
+	set, err := Rules(name, text, tables, trustDomain)
+	if err != nil {
+		return nil, err
+	}
+	return &File{Rules: set}, nil
+}
+
 // Read parses the file at a path.
 func Read(path, trustDomain string) (*File, error) {
 	text, err := readText(path)

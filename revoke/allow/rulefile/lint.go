@@ -1,6 +1,7 @@
 package rulefile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,15 +15,11 @@ const manyTypes = 12
 
 // Lint warns of rules that let in more than somebody is likely to need: the whole of a
 // CA, every route, every type of data. Such a rule works; it is no least privilege. The
-// text is one that [Parse] takes; otherwise its error comes back.
-func Lint(name string, text []byte, trustDomain string) ([]*strict.Error, error) {
-	file, err := Parse(name, text, trustDomain)
-	if err != nil {
-		return nil, err
-	}
+// file is what was parsed of text; the warnings are in the order of their places.
+func Lint(name string, text []byte, file *File) []*strict.Error {
 	var warnings []*strict.Error
 	if file.Observe {
-		warnings = append(warnings, strict.At(name, text, fmt.Errorf("observe lets through what no rule allows"), "observe"))
+		warnings = append(warnings, strict.At(name, text, errors.New("observe lets through what no rule allows"), "observe"))
 	}
 	for i, r := range file.Rules.Rules() {
 		l := linter{rule: r}
@@ -31,7 +28,8 @@ func Lint(name string, text []byte, trustDomain string) ([]*strict.Error, error)
 			warnings = append(warnings, strict.At(name, text, fmt.Errorf("rule %q: %s", r.Name, w.text), append([]any{Key, i}, w.path...)...))
 		}
 	}
-	return warnings, nil
+	strict.Sort(warnings)
+	return warnings
 }
 
 type linter struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/ca/strict"
 	"github.com/betonica/betonica/revoke/allow"
 	"github.com/betonica/betonica/revoke/allow/rulefile"
 )
@@ -136,12 +137,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("observe = true\nallow = [{name = 'a', peers = ['*'], http = {routes = ['/\\u00e9\\t']}}]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := rulefile.Parse("r", []byte(text), td)
-		_, lintErr := rulefile.Lint("r", []byte(text), td)
-		require.Equal(t, err == nil, lintErr == nil)
 		if err != nil {
 			require.True(t, strings.HasPrefix(err.Error(), "r:"))
 			return
 		}
+		rulefile.Lint("r", []byte(text), file)
 		out := []byte("observe = true\n")
 		for _, r := range file.Rules.Rules() {
 			out = rulefile.Append(out, r, td)
@@ -154,7 +154,12 @@ func FuzzParse(f *testing.F) {
 
 // The linter warns of what is wide, at its place, and of nothing else.
 func TestLint(t *testing.T) {
-	warnings, err := rulefile.Lint("r", []byte(`observe = true
+	lint := func(text string) []*strict.Error {
+		file, err := rulefile.Parse("r", []byte(text), td)
+		require.NoError(t, err)
+		return rulefile.Lint("r", []byte(text), file)
+	}
+	warnings := lint(`observe = true
 [[allow]]
 name = "a"
 peers = ["*", "device", "*/x"]
@@ -175,20 +180,29 @@ dicom = { called = ["X"], sop_classes = ["*"] }
 name = "fine"
 peers = ["device"]
 fhir = { interactions = ["read"], types = ["Patient"] }
-`), td)
-	require.NoError(t, err)
+`)
 	var got []string
 	for _, w := range warnings {
 		got = append(got, w.Error())
 	}
 	for i, want := range []string{
 		"r:1:1: observe", `r:4:10: rule "a": whomever`, `r:4:25: rule "a": whomever`, `r:5:1: rule "a": every method`, `r:5:26: rule "a": every route`,
-		`r:9:34: rule "b": every interaction`, `r:9:40: rule "b": 13 kinds`, `r:13:1: rule "c": every message`, `r:17:42: rule "d": every SOP class`, `r:17:1: rule "d": every command`,
+		`r:9:34: rule "b": every interaction`, `r:9:40: rule "b": 13 kinds`, `r:13:1: rule "c": every message`, `r:17:1: rule "d": every command`, `r:17:42: rule "d": every SOP class`,
 	} {
 		require.True(t, len(got) > i && strings.HasPrefix(got[i], want), "%s: %q", want, got)
 	}
 	require.Len(t, got, 10)
-	warnings, err = rulefile.Lint("r", []byte(good), td)
+	require.Len(t, lint(good), 2, "the chart of any type, by any interaction")
+}
+
+// The rules of a policy are read without the rest of it.
+func TestParsePolicy(t *testing.T) {
+	f, err := rulefile.ParsePolicy("p", []byte("[role.device]\nlifetime = '7d'\n[[allow]]\nname = 'a'\nguards = ['gateway']\npeers = ['device']\ntcp = true\n"), td)
 	require.NoError(t, err)
-	require.Len(t, warnings, 2, "the chart of any type, by any interaction")
+	require.Equal(t, []allow.Rule{{Name: "a", Peers: []string{"spiffe://hospital.example/device"}, TCP: true}}, f.Rules.Rules())
+	f, err = rulefile.ParsePolicy("p", []byte("[role.device]\n"), td)
+	require.NoError(t, err)
+	require.Empty(t, f.Rules.Rules())
+	_, err = rulefile.ParsePolicy("p", []byte("[[allow]]\nname = 'a'\npeers = ['device']\ntpc = true\n"), td)
+	require.ErrorContains(t, err, `p:4:1: unknown key "allow.tpc"; is it "tcp"?`)
 }
