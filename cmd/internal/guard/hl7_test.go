@@ -152,13 +152,15 @@ func TestHL7RevokedWaiting(t *testing.T) {
 	pump := w.ca.Identity("device/pump-2")
 	c := server.dial("hl7", pump)
 	target := app.accept()
-	_, err := io.WriteString(c, framed(hl7("ADT^A01", "C1")))
+	_, err := io.WriteString(c, framed(hl7("ADT^A01", "C1"))+framed(hl7("ADT^A01", "C2")))
 	require.NoError(t, err)
 	_, err = bufio.NewReader(target).ReadString('\x1c')
 	require.NoError(t, err)
 	w.ca.Revoke(pump)
 	ended(t, c)
 	ended(t, target)
-	r := server.records.wait(func(r record.Record) bool { return r.Kind == record.Message })
-	require.Equal(t, []any{record.Cut, gate.Revoked, ""}, []any{r.Outcome, r.Reason, r.Answer})
+	for _, number := range []string{"1", "2"} { // the second of them was with the guard
+		r := server.records.wait(func(r record.Record) bool { return r.Kind == record.Message && r.Number == number })
+		require.Equal(t, []any{record.Cut, gate.Revoked, ""}, []any{r.Outcome, r.Reason, r.Answer})
+	}
 }

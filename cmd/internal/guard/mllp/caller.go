@@ -40,9 +40,13 @@ func (s *session) next() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.between = false
-	if timedOut(err) && s.ending || errors.Is(err, io.ErrUnexpectedEOF) { // between blocks nothing can be missing
+	if timedOut(err) && s.ending {
 		return io.EOF
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) { // between blocks nothing can be missing
+		err = io.EOF
+	}
+	s.left = err == io.EOF
 	return err
 }
 
@@ -85,13 +89,35 @@ func (s *session) place(ctx context.Context, e *exchange) bool {
 	}
 	select {
 	case s.slots <- struct{}{}:
-		e.slot = true
-		s.readBy(ctx, time.Now().Add(s.MessageTime))
-		return true
-	case <-s.over:
-	case <-ctx.Done():
+	default:
+		if !s.queue(ctx) {
+			return false
+		}
 	}
-	return false
+	e.slot = true
+	s.readBy(ctx, time.Now().Add(s.MessageTime))
+	return true
+}
+
+// queue waits for a place. Nothing is read from the caller meanwhile, so that a cut is
+// looked for.
+func (s *session) queue(ctx context.Context) bool {
+	look := time.NewTicker(time.Second / 4)
+	defer look.Stop()
+	for {
+		select {
+		case s.slots <- struct{}{}:
+			return true
+		case <-s.over:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-look.C:
+			if _, cut := s.link.Why(); cut {
+				return false
+			}
+		}
+	}
 }
 
 // readBy bounds the reading of a message from the caller, unless the link has been

@@ -108,6 +108,7 @@ func (c *caller) gone(t testing.TB) {
 		_, reset := errors.AsType[*net.OpError](err)
 		require.True(t, reset, err)
 	}
+	c.Close()
 	<-c.served
 }
 

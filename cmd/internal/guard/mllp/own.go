@@ -81,6 +81,9 @@ func (s *session) dropped(ctx context.Context) bool {
 func (s *session) finish(ctx context.Context, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil { // the target ended while nothing waited for it, and then something did
+		err = side("target", errEnded)
+	}
 	for _, e := range s.waiting {
 		if e.verdict == 0 {
 			e.verdict = unanswered

@@ -120,7 +120,9 @@ func (s *session) undelivered(e *exchange, m *message, err error) error {
 	err = side("target", err)
 	s.closeTargetAs(err)
 	m.discard()
-	e.record.In = m.size
+	if e.sent.IsZero() { // otherwise it may have been answered meanwhile
+		e.record.In = m.size
+	}
 	return err
 }
 

@@ -33,6 +33,7 @@ type session struct {
 	late    []*exchange // that may have a further answer
 	commits commits
 
+	left    bool  // the caller has ended its direction
 	between bool  // the caller's side is between two blocks, and its reader may be woken
 	ending  bool  // no further message is begun
 	closing bool  // the target was closed here
@@ -81,7 +82,7 @@ func (s *session) run(ctx context.Context) error {
 		err = s.broken
 	}
 	s.finish(ctx, err)
-	if err != nil {
+	if !s.left {
 		s.linger()
 	}
 	return err
