@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/admin"
+	"github.com/betonica/betonica/cmd/internal/archive"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/acme"
@@ -20,6 +21,7 @@ import (
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
+	"github.com/betonica/betonica/store/audit/journal"
 )
 
 // A daemon is all that runs.
@@ -128,8 +130,11 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
 			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
-			Evidence:    server.NewEvidence(func(der []byte) (bool, error) { return witness(context.WithoutCancel(ctx), db, issuance.known(), der) }),
-			Stopped:     db.Stopped,
+			Evidence: server.NewEvidence(func(der []byte) (bool, error) { return witness(context.WithoutCancel(ctx), db, issuance.known(), der) }),
+			Stopped:  db.Stopped,
+			Records: server.NewRecords(func(ctx context.Context, from archive.Sender, b *journal.Batch) (journal.Ends, error) {
+				return archive.Receive(ctx, db, from, b)
+			}),
 			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
 		},
 	}

@@ -8,6 +8,7 @@ const (
 	PathRenew      = "/v1/renew"
 	PathConfirm    = "/v1/confirm"
 	PathCheckpoint = "/v1/checkpoint" // ?since=SIZE
+	PathRecords    = "/v1/records"    // what a guard wrote down
 	PathGuardRules = "/v1/guard/rules"
 	PathRoots      = "/roots/" // + hex of the SHA-256 of the root's DER; answers its PEM
 )

@@ -16,6 +16,7 @@ func (s *Server) https() http.Handler {
 	s.route(mux, "POST "+api.PathConfirm, s.Renew.Confirm)
 	s.route(mux, "POST "+pathEnforcement, s.enforcement)
 	s.route(mux, "GET "+api.PathGuardRules, s.guardRules)
+	s.route(mux, "POST "+api.PathRecords, s.records)
 	s.route(mux, "GET "+api.PathCheckpoint, s.checkpoint)
 	s.route(mux, "GET "+api.PathRoots+"{sha256}", s.root)
 	s.routeAll(mux, s.Admin)

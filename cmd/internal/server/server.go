@@ -14,7 +14,7 @@ import (
 	"github.com/betonica/betonica/revoke/enforcement"
 )
 
-// A Server answers on the daemon's listeners. Every field but ACME is required,
+// A Server answers on the daemon's listeners. Every field but ACME and Records is required,
 // and none may change once Run has begun.
 type Server struct {
 	Join      *join.Handler
@@ -36,6 +36,9 @@ type Server struct {
 
 	// Enforcement hears what relying parties enforce.
 	Enforcement *enforcement.Registry
+
+	// Records takes what guards ship of their journals; nil: nobody does.
+	Records *Records
 
 	// Evidence takes lists that show that the store was set back, and Stopped says that
 	// it was: then no list is served.

@@ -125,17 +125,16 @@ func (s *Source) fetch(ctx context.Context) error {
 	return s.take(text, resp.Header.Get("ETag"))
 }
 
-// newClient returns what asks the CA, and nobody else: its certificate must be of the
-// role ca, whatever its host is called.
-func (s *Source) newClient() *http.Client {
-	id := s.conf.Identity
+// NewClient returns what asks the CA of a trust domain, and nobody else: its certificate
+// must be of the role ca, whatever its host is called.
+func NewClient(id Identity, trustDomain string, now func() time.Time) *http.Client {
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		TLSClientConfig: &tls.Config{
 			MinVersion:         tls.VersionTLS13,
 			InsecureSkipVerify: true, // the standard check is about DNS names
 			VerifyConnection: func(cs tls.ConnectionState) error {
-				return signed.VerifyServer(cs.PeerCertificates, s.guard.TrustDomain(), id.Roots(), s.conf.Now())
+				return signed.VerifyServer(cs.PeerCertificates, trustDomain, id.Roots(), now())
 			},
 			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return id.Certificate(), nil },
 		},

@@ -77,7 +77,7 @@ func Open(conf Config) (*Source, error) {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
 	s := &Source{conf: conf, guard: guard, err: errors.New("the CA was not asked yet")}
-	s.client = s.newClient()
+	s.client = NewClient(conf.Identity, s.guard.TrustDomain(), conf.Now)
 	s.current.Store(new(held))
 	if err := os.MkdirAll(filepath.Dir(conf.File), 0o700); err != nil {
 		return nil, fmt.Errorf("rules: %w", err)

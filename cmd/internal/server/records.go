@@ -1,0 +1,123 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/betonica/betonica/cmd/internal/archive"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/store/audit/journal"
+)
+
+const (
+	recordsTurns    = 16               // batches that are read at a time: 20 MiB
+	recordsPatience = 30 * time.Second // with one that is sent slowly
+	mediaBatch      = "application/vnd.betonica.journal-batch"
+)
+
+// Records takes what guards ship of their journals.
+type Records struct {
+	receive func(context.Context, archive.Sender, *journal.Batch) (journal.Ends, error)
+	turns   chan struct{}
+}
+
+// NewRecords returns one that hands batches to receive, whose sender's certificate was
+// judged and whose statement is signed by a certificate of his.
+func NewRecords(receive func(context.Context, archive.Sender, *journal.Batch) (journal.Ends, error)) *Records {
+	return &Records{receive, make(chan struct{}, recordsTurns)}
+}
+
+// records answers POST /v1/records: a guard brings a stretch of its journal, and hears
+// which entry is wanted next and to which key the journal's data keys are to be sealed.
+// Bringing what is there already is no error. A sender who is slow, or too many at once,
+// cost a bounded memory.
+func (s *Server) records(w http.ResponseWriter, r *http.Request) error {
+	if s.Records == nil {
+		return errNoRoute
+	}
+	from := api.Source(r)
+	presented := r.TLS.PeerCertificates
+	if len(presented) == 0 {
+		presented = append(presented, nil)
+	}
+	holder, err := s.Registrar.Holder(r.Context(), presented[0], from)
+	if err != nil {
+		return err
+	}
+	if r.Header.Get("Content-Type") != mediaBatch {
+		return &api.BadRequestError{Status: http.StatusUnsupportedMediaType, Detail: "the body has to be " + mediaBatch}
+	}
+	b, err := s.Records.read(w, r)
+	if err != nil {
+		return err
+	}
+	cert, err := b.Statement.Certificate()
+	if err != nil {
+		return &api.BadRequestError{Status: http.StatusBadRequest, Detail: err.Error()}
+	}
+	if !bytes.Equal(cert.Raw, holder.Certificate.DER) { // a certificate before or after this one
+		other, err := s.Registrar.Holder(r.Context(), cert, from)
+		if err != nil {
+			return err
+		}
+		if other.Identity.Path != holder.Identity.Path {
+			return &api.BadRequestError{Status: http.StatusBadRequest, Detail: "the journal's statement is another machine's"}
+		}
+	}
+	ends, err := s.Records.receive(r.Context(), archive.Sender{Identity: holder.Identity.Path, Address: from.String(), RequestID: enroll.RequestID(r.Context())}, b)
+	if err != nil {
+		return recordsProblem(err)
+	}
+	body, err := json.Marshal(ends)
+	if err != nil {
+		return fmt.Errorf("encoding what is wanted of a journal: %w", err)
+	}
+	w.Header().Set("Content-Type", api.MediaJSON)
+	w.Write(append(body, '\n')) // if the caller is gone, so be it
+	return nil
+}
+
+// read reads a batch when it is its turn.
+func (rec *Records) read(w http.ResponseWriter, r *http.Request) (*journal.Batch, error) {
+	select {
+	case rec.turns <- struct{}{}:
+		defer func() { <-rec.turns }()
+	default:
+		return nil, errNoTurn
+	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(recordsPatience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, journal.MaxBatch))
+	if tooLong, is := errors.AsType[*http.MaxBytesError](err); is {
+		return nil, &api.BadRequestError{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("a batch has at most %d bytes", tooLong.Limit)}
+	}
+	if err != nil {
+		return nil, &api.BadRequestError{Status: http.StatusBadRequest, Detail: "the batch did not arrive whole"}
+	}
+	control.SetReadDeadline(time.Time{})
+	b, err := journal.ReadBatch(bytes.NewReader(text))
+	if err != nil {
+		return nil, &api.BadRequestError{Status: http.StatusBadRequest, Detail: err.Error()}
+	}
+	return b, nil
+}
+
+// recordsProblem says what a guard may know.
+func recordsProblem(err error) error {
+	if e, ok := errors.AsType[*archive.BatchError](err); ok {
+		return &api.BadRequestError{Status: http.StatusBadRequest, Detail: e.Error()}
+	}
+	if e, ok := errors.AsType[*journal.ForkError](err); ok {
+		return &enroll.ConflictError{Detail: e.Error()}
+	}
+	return err
+}
