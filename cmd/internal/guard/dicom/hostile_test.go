@@ -100,12 +100,10 @@ func TestHostileMessage(t *testing.T) {
 		"7 bytes of an element":          pdata(1, true, true, echo[:19]),
 		"element of 4 GiB":               pdata(1, true, true, patched(echo, 16, 0xff, 0xff, 0xff, 0xff)),
 		"odd element":                    set(func(b []byte) []byte { return element(append(b, echo[12:]...), 0x5000, 1) }),
-		"element twice": set(func(b []byte) []byte {
-			return append(element(b, elementField, 0x30, 0), element(nil, elementField, 1, 0)...)
-		}),
-		"elements out of order": set(func(b []byte) []byte { return element(element(b, elementField, 0x30, 0), elementAffectedClass, '1', 0) }),
-		"no command field":      set(func(b []byte) []byte { return appendShort(b, elementDataSetType, noDataSet) }),
-		"unknown command":       patched(good, 12+bytes.Index(echo, []byte{0x30, 0, 0, 0, 0x10, 1}), 0x31),
+		"element twice":                  set(func(b []byte) []byte { return element(append(b, echo[12:]...), elementAffectedInstance, '1', 0) }),
+		"elements out of order":          set(func(b []byte) []byte { return element(append(b, echo[12:]...), elementRequestedInstance-2, '1', 0) }),
+		"no command field":               set(func(b []byte) []byte { return appendShort(b, elementDataSetType, noDataSet) }),
+		"unknown command":                patched(good, 12+bytes.Index(echo, []byte{0x30, 0, 0, 0, 0x10, 1}), 0x31),
 		"no message ID": set(func(b []byte) []byte {
 			return appendShort(appendShort(element(b, elementAffectedClass, '1', 0), elementField, uint16(cEcho)), elementDataSetType, noDataSet)
 		}),
