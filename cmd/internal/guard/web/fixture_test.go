@@ -31,6 +31,7 @@ type records struct {
 	failKeep error
 	unready  error
 	hold     chan struct{} // Keep waits for it; nil: for nothing
+	asked    chan struct{} // Keep says that it waits
 	news     chan struct{}
 }
 
@@ -45,6 +46,7 @@ func (k *records) Keep(_ context.Context, r record.Record) error {
 	hold := k.hold
 	k.mu.Unlock()
 	if hold != nil {
+		k.asked <- struct{}{}
 		<-hold
 	}
 	k.mu.Lock()
@@ -140,7 +142,7 @@ func rules(all ...allow.Rule) allow.Set {
 }
 
 func (w *world) guard(side record.Side, conf web.Conf, id string) *guard {
-	g := &guard{records: &records{news: make(chan struct{}, 1)}, id: w.ca.Identity(id), drain: make(chan struct{})}
+	g := &guard{records: &records{news: make(chan struct{}, 1), asked: make(chan struct{}, 1)}, id: w.ca.Identity(id), drain: make(chan struct{})}
 	if conf.Sign != nil {
 		conf.Sign = g.id.Certificate
 	}

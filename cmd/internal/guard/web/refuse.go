@@ -12,7 +12,7 @@ type refusal struct {
 	status int
 	grpc   int    // status of gRPC that says the same
 	detail string // for the caller; never about rules
-	close  bool   // the connection, too
+	close  bool   // the connection, too; of HTTP/2 only where nothing goes on
 }
 
 var (
@@ -41,7 +41,7 @@ func malformed(err error) refusal {
 // over HTTP2, "Responses").
 func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	if f.close {
+	if f.close && (r.ProtoMajor < 2 || f == unkept) {
 		h.Set("Connection", "close")
 	}
 	h.Set("Cache-Control", "no-store")

@@ -1,8 +1,6 @@
 package web
 
-import (
-	"net/http"
-)
+import "net/http"
 
 // clean judges what is left to judge of a request that net/http could read, whichever
 // protocol it came by, and strips from it what only the guard may say. It returns the
@@ -20,6 +18,11 @@ func clean(r *http.Request) (path string, err error) {
 	}
 	if r.ProtoMajor == 2 && (r.RequestURI == "" || r.RequestURI[0] != '/') {
 		return "", badTarget
+	}
+	if lengths := r.Header["Content-Length"]; len(lengths) > 0 { // of HTTP/2; the wire has seen to others
+		if n, err := parseLength(lengths[0]); err != nil || len(lengths) > 1 || n != r.ContentLength {
+			return "", badLength
+		}
 	}
 	path, query, err := cleanTarget(r.RequestURI)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,7 +48,7 @@ func TestHeldBack(t *testing.T) {
 	for _, tt := range []struct{ method, path, before string }{
 		{"GET", "/length", "abc"}, {"GET", "/chunks", "3\r\nabc\r\n"}, {"GET", "/none", ""}, {"HEAD", "/length", ""},
 	} {
-		hold := make(chan struct{})
+		hold, released := make(chan struct{}), atomic.Bool{}
 		g.set(func(k *records) { k.hold = hold })
 		c := w.raw(p, g, "http/1.1")
 		fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", tt.method, tt.path)
@@ -68,15 +67,17 @@ func TestHeldBack(t *testing.T) {
 				begun <- struct{}{}
 			}
 		}
-		more := make(chan string, 1)
-		go func() { b, _ := io.ReadAll(read); more <- string(b) }()
-		select {
-		case b := <-more:
-			require.Fail(t, "it came before its record", b)
-		case <-time.After(50 * time.Millisecond):
-		}
+		more, early := make(chan string, 1), atomic.Bool{}
+		go func() {
+			b, _ := io.ReadAll(read)
+			early.Store(!released.Load())
+			more <- string(b)
+		}()
+		<-g.asked // the record is about to be kept
+		released.Store(true)
 		close(hold)
 		require.NotEmpty(t, <-more)
+		require.False(t, early.Load(), "the end came before the record was kept")
 	}
 	g.set(func(k *records) { k.hold = nil })
 }
