@@ -23,6 +23,7 @@ type Collector struct {
 	records     int64
 	left        int64 // that no rule can allow
 	first, last time.Time
+	trustDomain string
 }
 
 // use1 is somebody's access.
@@ -48,6 +49,9 @@ func (c *Collector) Add(r record.Record) error {
 		return nil
 	}
 	c.records++
+	if guard, err := allow.ParseID(r.Guard); err == nil {
+		c.trustDomain = guard.TrustDomain()
+	}
 	if c.first.IsZero() || at.Before(c.first) {
 		c.first = at
 	}
@@ -100,6 +104,9 @@ func possible(u use1) bool {
 func (c *Collector) Records() (counted, left int64, first, last time.Time) {
 	return c.records, c.left, c.first, c.last
 }
+
+// TrustDomain returns that of the guards; "" if there were no records.
+func (c *Collector) TrustDomain() string { return c.trustDomain }
 
 // roleMembers returns how many of each role did anything at all; a role is a SPIFFE ID
 // without the name.
