@@ -19,6 +19,6 @@ func TestBuildsForDevices(t *testing.T) {
 	require.NoError(t, err, string(out))
 	info, err := os.Stat(bin)
 	require.NoError(t, err)
-	require.Less(t, info.Size(), int64(10<<20))
+	require.Less(t, info.Size(), int64(12<<20))
 	t.Logf("%.1f MB", float64(info.Size())/1e6)
 }
