@@ -49,6 +49,7 @@ func (f *guardFlags) register(cmd *cobra.Command, name string) {
 	flags.StringVar(&f.conf.Journal.KeyFile, "journal-key", "", "the `file` with the journal's secret (default: in the journal)")
 	flags.BoolVar(&f.conf.Journal.Lazy, "lazy-records", false, "have records on disk within a second, not before an access ends")
 	flags.BoolVar(&f.conf.Journal.BestEffort, "best-effort-records", false, "allow accesses that cannot be recorded: a full disk does not stop the service")
+	flags.BoolVar(&f.conf.Journal.Local, "local-records", false, "leave the records on this machine, and do not ship them to the CA's archive")
 	flags.StringVar(&f.conf.State, "state", "", "the `directory` for revocation lists (default: DIR/guard)")
 	flags.StringVar(&f.conf.Ops, "ops", "", "serve /livez, /readyz and /metrics at this loopback `address`, such as 127.0.0.1:9091")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long connections have to end when the guard stops")

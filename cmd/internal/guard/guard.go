@@ -115,7 +115,7 @@ func (g *Guard) open(ctx context.Context, c Config) error {
 	if err := g.openRules(life, c, url); err != nil {
 		return err
 	}
-	if err := g.openRecords(c); err != nil {
+	if err := g.openRecords(life, c, url); err != nil {
 		return err
 	}
 	if g.peer, err = g.openPeer(life, c, url); err != nil {

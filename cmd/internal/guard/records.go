@@ -1,10 +1,13 @@
 package guard
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"strings"
 
+	carules "github.com/betonica/betonica/cmd/internal/guard/rules"
+	"github.com/betonica/betonica/cmd/internal/guard/ship"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/store/audit/journal"
 )
@@ -26,12 +29,17 @@ type Journal struct {
 	// journal. Default false: no record, no access.
 	BestEffort bool `toml:"best_effort"`
 
+	// Local leaves the records on this machine. Default false: the CA's archive has them,
+	// too, as soon as it can be reached.
+	Local bool `toml:"local"`
+
 	// MaxBytes bounds it; at that it is as if the disk were full. Default 8 GiB.
 	MaxBytes int64 `toml:"max_bytes"`
 }
 
-// openRecords opens the journal, unless records go elsewhere.
-func (g *Guard) openRecords(c Config) error {
+// openRecords opens the journal, unless records go elsewhere, and brings it to the CA's
+// archive at url.
+func (g *Guard) openRecords(ctx context.Context, c Config, url string) error {
 	if g.records != nil {
 		return nil
 	}
@@ -50,5 +58,14 @@ func (g *Guard) openRecords(c Config) error {
 			g.log.Error("closing the journal", "error", err)
 		}
 	})
+	if url == "" || c.Journal.Local {
+		return nil
+	}
+	client := carules.NewClient(g.source, g.id.TrustDomain(), g.now)
+	shipper := ship.New(ship.Config{Journal: j, URL: strings.TrimSuffix(url, "/"), Client: client, Log: g.log})
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); shipper.Run(ctx) }()
+	g.closers = append(g.closers, func() { stop(); <-done; client.CloseIdleConnections() })
 	return nil
 }
