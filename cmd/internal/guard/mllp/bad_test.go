@@ -126,7 +126,6 @@ func TestTardyTarget(t *testing.T) {
 	c.send(t, message("ADT^A01", "1"))
 	target.receive(t)
 	require.Equal(t, "AE 1", c.code(t))
-	require.NoError(t, c.CloseWrite())
 	c.gone(t)
 	r := w.records.messages()[0]
 	require.Equal(t, []string{"failed", "target: no answer in time"}, []string{string(r.Outcome), r.Reason})
@@ -175,7 +174,6 @@ func TestUnasked(t *testing.T) {
 				require.Equal(t, "\x06", c.receive(t), "the first of them is good")
 			}
 			require.Equal(t, "AE 1", c.code(t))
-			require.NoError(t, c.CloseWrite())
 			c.gone(t)
 		})
 	}

@@ -228,7 +228,6 @@ func TestNoRecord(t *testing.T) {
 	w.records.mu.Unlock()
 	c.send(t, message("ADT^A01", "2"))
 	require.Equal(t, "AR 2", c.code(t))
-	require.NoError(t, c.CloseWrite())
 	c.gone(t)
 	_, err := target.in.ReadByte()
 	require.ErrorIs(t, err, io.EOF, "nothing of it reached the target")
@@ -249,7 +248,6 @@ func TestNoRecord(t *testing.T) {
 		target.send(t, ack("AA", target.receive(t))+strings.Repeat("x", size))
 		if size == 0 {
 			require.Equal(t, "AR 3", c.code(t))
-			require.NoError(t, c.CloseWrite())
 			c.gone(t)
 		} else {
 			rest, err := receive(c.in)
@@ -372,7 +370,6 @@ func TestTargetDiesWithin(t *testing.T) {
 	_, err = io.WriteString(c, strings.Repeat("x", 1<<20)+"\x1c\r")
 	require.NoError(t, err)
 	require.Equal(t, "AE 1", c.code(t))
-	require.NoError(t, c.CloseWrite())
 	c.gone(t)
 	require.Equal(t, record.Failed, w.records.messages()[0].Outcome)
 }

@@ -65,7 +65,6 @@ func TestUnanswered(t *testing.T) {
 	}
 	w.records.mu.Unlock()
 	c.send(t, message("ADT^A01", "4", "|||NE|NE"))
-	require.NoError(t, c.CloseWrite())
 	c.gone(t)
 	_, err := target.in.ReadByte()
 	require.Error(t, err, "it is not on record, and so has not gone")
