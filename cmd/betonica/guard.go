@@ -100,6 +100,9 @@ func (f *guardFlags) config(env environment) (guard.Config, error) {
 // each SIGHUP; reads are folders that it reads.
 func runGuard(ctx context.Context, env environment, c guard.Config, ready string, again func() (guard.Config, error), reads ...string) error {
 	log := logger(env, false)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before anybody is told that it is ready
+	defer signal.Stop(hup)
 	g, err := guard.Open(ctx, c, guard.Options{Log: log, Now: env.now})
 	if err != nil {
 		return adviseRenewal(fmt.Errorf("starting: %w", interrupted(ctx, err)), c.Dir)
@@ -112,9 +115,6 @@ func runGuard(ctx context.Context, env environment, c guard.Config, ready string
 	if err := guard.Confine(ctx, c, log, reads...); err != nil {
 		log.ErrorContext(ctx, "landlock: the guard keeps all files that its user may open", "error", err)
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	watching, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -15,3 +16,12 @@ func (g *Guard) Hurry(d time.Duration) { g.handshakeWithin = d }
 
 // Parse reads a configuration.
 func Parse(file string, text []byte) (Config, error) { return parse(file, text) }
+
+// OpenDirectory opens the identity in a directory, and returns what looks there again.
+func OpenDirectory(path string, log *slog.Logger) (identity, func(context.Context), error) {
+	d, err := openDirectory(path, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, d.refresh, nil
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,8 +31,8 @@ type Guard struct {
 	rules   *rules
 
 	handshakeWithin time.Duration
-	handshakes      chan struct{} // a token for each that is under way
-	crowd           crowd
+	handshakes      *crowd // those that are under way
+	crowd           *crowd // all connections
 	links           links
 	flood           flood
 	refusals        atomic.Int64 // handshakes and connections
@@ -81,8 +80,8 @@ func openAs(ctx context.Context, c Config, o Options, who identity) (*Guard, err
 		o.Now = time.Now
 	}
 	g := &Guard{
-		log: o.Log, now: o.Now, records: o.Records, source: who, handshakeWithin: handshakeWithin, handshakes: make(chan struct{}, maxHandshakes),
-		crowd: crowd{by: map[netip.Addr]int{}}, links: links{all: map[*gate.Link]*use{}}, sockets: map[string]*socket{}, meters: map[string]*gate.Meter{},
+		log: o.Log, now: o.Now, records: o.Records, source: who, handshakeWithin: handshakeWithin, handshakes: newCrowd(maxHandshakes, maxFromOne),
+		crowd: newCrowd(0, 0), links: links{all: map[*gate.Link]*use{}}, sockets: map[string]*socket{}, meters: map[string]*gate.Meter{},
 	}
 	if err := g.open(ctx, c); err != nil {
 		g.close()
@@ -128,6 +127,7 @@ func (g *Guard) open(ctx context.Context, c Config) error {
 	if err := g.openRelay(c.Lists.Serve); err != nil {
 		return err
 	}
+	checkFiles(ctx, c.MaxConnections, g.log)
 	return g.apply(ctx, c)
 }
 

@@ -14,10 +14,12 @@ import (
 	"github.com/betonica/betonica/revoke/peer"
 )
 
-// Handshakes are bounded: who dawdles, or begins many, keeps nobody else out for long.
+// Handshakes are bounded, and so are those from one address: who dawdles, or begins
+// many, keeps nobody else out.
 const (
 	handshakeWithin = 10 * time.Second
 	maxHandshakes   = 512
+	maxFromOne      = 64
 )
 
 var (
@@ -29,13 +31,12 @@ var (
 // record.
 func (s *served) handshake(c net.Conn, who *gate.Caller) (*tls.Conn, *tls.ConnectionState, error) {
 	g := s.guard
-	select {
-	case g.handshakes <- struct{}{}:
-		defer func() { <-g.handshakes }()
-	default:
+	from, ok := g.handshakes.enter(c)
+	if !ok {
 		s.refused(*who, errBusy)
 		return nil, nil, errBusy
 	}
+	defer g.handshakes.leave(from)
 	ctx, cancel := context.WithTimeoutCause(s.ctx, g.handshakeWithin, errSlow)
 	defer cancel()
 	secure := tls.Server(g.peer.Follow(c), s.tls)

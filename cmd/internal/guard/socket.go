@@ -117,6 +117,8 @@ type crowd struct {
 	by       map[netip.Addr]int
 }
 
+func newCrowd(all, per int) *crowd { return &crowd{max: all, per: per, by: map[netip.Addr]int{}} }
+
 // enter counts a connection, unless there are too many.
 func (w *crowd) enter(c net.Conn) (from netip.Addr, ok bool) {
 	from = addressOf(c.RemoteAddr()).Addr() // the zero Addr for all Unix sockets

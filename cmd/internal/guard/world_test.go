@@ -86,15 +86,10 @@ func (r *running) start() {
 // hasten lets the clock jump ahead, again and again until something was cut: what moved
 // before a jump is noticed after it.
 func (r *running) hasten(by time.Duration) {
-	over := make(chan struct{})
-	r.w.Cleanup(func() { <-over })
-	go func() {
-		defer close(over)
-		for r.records.none(record.Cut) && r.w.Context().Err() == nil {
-			r.ahead.Add(int64(by))
-			time.Sleep(10 * time.Millisecond) // of a second that the sweeper takes
-		}
-	}()
+	require.Eventually(r.w, func() bool {
+		r.ahead.Add(int64(by))
+		return !r.records.none(record.Cut)
+	}, ten, tick)
 }
 
 // dial connects to a route as a machine, by TLS and with no guard of its own.
