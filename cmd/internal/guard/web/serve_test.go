@@ -60,3 +60,45 @@ func TestServer(t *testing.T) {
 		})
 	}
 }
+
+// Trailers of a request arrive, but for what only the guard may say, or what would come
+// too late.
+func TestRequestTrailers(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		w := newWorld(t)
+		seen := make(chan http.Header, 1)
+		g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			seen <- r.Trailer
+		}), web.Conf{HTTP2: two})
+		p, _ := w.caller()
+		r, err := http.NewRequest("POST", "https://"+g.addr+"/", io.MultiReader(strings.NewReader("abc")))
+		require.NoError(t, err)
+		r.Trailer = http.Header{"X-Sum": {"7"}, "Betonica-Identity": {"forged"}, "Client_cert": {"forged"}, "X-Forwarded-For": {"forged"}}
+		if !two { // of HTTP/2 it is an error already
+			r.Trailer.Set("Authorization", "late")
+		}
+		response, err := w.http(p, two).Do(r)
+		require.NoError(t, err)
+		readAll(t, response.Body)
+		require.Equal(t, http.Header{"X-Sum": {"7"}}, <-seen)
+	}
+}
+
+// A request with what HTTP calls a body of unknown length, and nothing in it, has the
+// digest of nothing.
+func TestEmptyBody(t *testing.T) {
+	w := newWorld(t)
+	g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }), web.Conf{})
+	p, _ := w.caller()
+	for i, body := range []io.Reader{nil, io.MultiReader()} {
+		r, err := http.NewRequest("POST", "https://"+g.addr+"/", body)
+		require.NoError(t, err)
+		response, err := w.http(p, false).Do(r)
+		require.NoError(t, err)
+		require.Empty(t, readAll(t, response.Body))
+		kept := g.wait(t, i+1)[i]
+		require.Equal(t, record.Digest(kept.Key.Digest(record.ToTarget).Sum(nil)), kept.Request)
+		require.Equal(t, record.Digest(kept.Key.Digest(record.FromTarget).Sum(nil)), kept.Response)
+	}
+}

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"net"
-	"sync"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
 )
@@ -14,15 +13,14 @@ type single struct {
 	ctx   context.Context // of its requests
 	route *gate.Route
 	drain func()
-	given sync.Once
+	given bool // only Accept's caller looks
 }
 
 // Accept implements [net.Listener].
 func (s *single) Accept() (net.Conn, error) {
-	var c net.Conn
-	s.given.Do(func() { c = s.wire })
-	if c != nil {
-		return c, nil
+	if !s.given {
+		s.given = true
+		return s.wire, nil
 	}
 	select {
 	case <-s.route.Drain:
@@ -38,6 +36,9 @@ func (s *single) wait(ctx context.Context) {
 	case <-s.route.Drain:
 		s.drain()
 	default:
+	}
+	if !s.given { // the server is closed already
+		s.wire.Close()
 	}
 	select {
 	case <-s.wire.closed:
