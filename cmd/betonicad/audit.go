@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/betonica/betonica/cmd/internal/archive"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit"
@@ -29,7 +30,10 @@ func auditVerifyCommand(env environment) *cobra.Command {
 		Short: "Check every entry of the audit log, and every checkpoint that was ever signed",
 		Long: `verify reads the whole log, whether the daemon runs or not, and says what is proved,
 by what, and which tail no checkpoint covers yet. It names what was edited, deleted,
-reordered, cut off or forked, by entry, or by the range between two checkpoints.`,
+reordered, cut off or forked, by entry, or by the range between two checkpoints.
+
+It reads what guards shipped of their journals, too, and says for each whether it is
+what was received, and what the guard signed for.`,
 		Example: `  betonicad audit verify --dir ca`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,7 +80,26 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 		return err
 	}
 	fmt.Fprint(env.stdout, report)
-	return err
+	return errors.Join(err, verifyJournals(ctx, env, log))
+}
+
+// verifyJournals writes a line for each journal that guards shipped, and one for what is
+// wrong with it.
+func verifyJournals(ctx context.Context, env environment, log *store.Log) error {
+	var broken error
+	err := archive.Verify(ctx, log, func(c archive.Check) error {
+		if c.Err != nil {
+			broken = errors.Join(broken, fmt.Errorf("journal %s: %w", c.Origin, c.Err))
+			fmt.Fprintf(env.stdout, "read %d entries of the journal %s: %v\n", c.Entries, c.Origin, c.Err)
+			return nil
+		}
+		fmt.Fprintf(env.stdout, "verified %d entries of the journal %s\n", c.Entries, c.Origin)
+		if c.Forked != nil {
+			fmt.Fprintf(env.stdout, "the journal %s showed another history at %s; nothing is taken of it since\n", c.Origin, c.Forked.Format("2006-01-02T15:04:05Z"))
+		}
+		return nil
+	})
+	return errors.Join(err, broken)
 }
 
 func verifyLog(ctx context.Context, log *store.Log, e *evidenceFile) (audit.Report, error) {

@@ -72,7 +72,7 @@ var layers = map[string]string{
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
 	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive store/audit/journal",
-	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi",
+	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi cmd/internal/archive",
 
 	// The doctor is given keys and configuration, and opens the store by itself.
 	"cmd/internal/doctor": "store store/audit revoke/crl cmd/internal/server",

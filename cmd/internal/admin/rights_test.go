@@ -36,6 +36,7 @@ var may = map[string]string{
 	"GET certificates/{serial}":             "uofa",
 	"GET audit":                             "ufa",
 	"GET audit/export":                      "ufa",
+	"GET records":                           "ufa",
 	"GET policy":                            "uofa",
 	"PUT policy":                            "a",
 	"GET status":                            "uofa",

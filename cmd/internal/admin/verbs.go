@@ -36,6 +36,7 @@ var verbs = []verb{
 
 	{"GET", "audit", log, "read the audit log", (*Admin).listAudit},
 	{"GET", "audit/export", log, "export the audit log", (*Admin).exportAudit},
+	{"GET", "records", log, "read what guards wrote down", (*Admin).listRecords},
 
 	{"GET", "policy", inventory, "read the policy", (*Admin).showPolicy},
 	{"PUT", "policy", policy, "change the policy", (*Admin).setPolicy},

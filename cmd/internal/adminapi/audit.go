@@ -28,3 +28,17 @@ type AuditFilter struct {
 type ExportRange struct {
 	From, To int64
 }
+
+// A JournalEntry is one entry of a journal that a guard shipped, decrypted. If the key of
+// it did not come, it has only number, time and action.
+type JournalEntry struct {
+	Journal  string `json:"journal"`  // its name
+	Identity string `json:"identity"` // path of the machine that keeps it
+	Entry
+}
+
+// RecordFilter narrows a list of journals' entries; a zero field does not.
+type RecordFilter struct {
+	Identity, Action string
+	Since, Until     time.Time // Since included, Until not
+}

@@ -111,6 +111,18 @@ func (c *Client) Audit(ctx context.Context, f AuditFilter, at PageRequest) (Page
 	return call[Page[Entry]](ctx, c, http.MethodGet, "audit", q, nil)
 }
 
+// Records lists the entries of the journals that guards shipped: journal after journal,
+// each from its beginning. A page may be empty and not the last.
+func (c *Client) Records(ctx context.Context, f RecordFilter, at PageRequest) (Page[JournalEntry], error) {
+	q := url.Values{}
+	at.addTo(q)
+	set(q, "identity", f.Identity)
+	set(q, "action", f.Action)
+	setTime(q, "since", f.Since)
+	setTime(q, "until", f.Until)
+	return call[Page[JournalEntry]](ctx, c, http.MethodGet, "records", q, nil)
+}
+
 // ExportAudit copies an export of the audit log to w. An error may come after
 // part of it has been written; the last line tells a whole export.
 func (c *Client) ExportAudit(ctx context.Context, r ExportRange, w io.Writer) error {
