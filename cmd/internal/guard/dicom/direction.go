@@ -230,9 +230,8 @@ func (d *direction) refuse(op *operation) error {
 	s.ops.passed(op, true, answer, true)
 	r := s.ops.result(op, true)
 	r.Status, r.End = statusNotAuthorized, s.link.Route.Now()
-	s.ops.settle(op)
-	if s.link.Keep(s.kept, r) != nil {
-		return errUnkept
+	if err := s.keep(op, r); err != nil {
+		return err
 	}
 	d.from.message.Lock()
 	defer d.from.message.Unlock()

@@ -68,14 +68,14 @@ func TestRefusedCommand(t *testing.T) {
 		pdata(1, false, false, image), pdata(1, false, true, image),
 		// A SOP class that is not that of the context needs a rule of its own.
 		pdata(3, true, true, asks(cStore, 8, mrStorage, true)), pdata(3, false, true, image),
+		pdata(1, true, true, asks(cStore, 6, ctStorage, true)), pdata(1, false, true, image),
 		pdata(3, true, true, asks(cStore, 9, ctStorage, true)), pdata(3, false, true, image),
 	)
-	for _, id := range []uint16{7, 8} {
+	for _, id := range []uint16{7, 8, 6} {
 		c, _ := p.caller.message()
 		require.Equal(t, cStore|responseBit, c.Field)
 		require.Equal(t, id, c.ID)
 		require.EqualValues(t, 0x0124, c.Status)
-		require.Equal(t, mrStorage, c.Class)
 	}
 	c, data := p.target.message()
 	require.EqualValues(t, 9, c.ID, "the first thing that the target hears")
@@ -85,15 +85,15 @@ func TestRefusedCommand(t *testing.T) {
 	require.EqualValues(t, 0xb000, c.Status)
 	p.release()
 
-	for n := 1; n <= 2; n++ {
+	for n := 1; n <= 3; n++ {
 		refused := p.journal.nth(t, "C-STORE", n)
 		require.Equal(t, record.Refused, refused.Outcome)
 		require.EqualValues(t, 0x0124, refused.Status)
 		require.Zero(t, refused.In)
 		require.NotZero(t, refused.Response)
 	}
-	done := p.journal.nth(t, "C-STORE", 3)
-	require.Equal(t, []any{record.Allowed, "some", 0xb000, "3"}, []any{done.Outcome, done.Rule, done.Status, done.Number})
+	done := p.journal.nth(t, "C-STORE", 4)
+	require.Equal(t, []any{record.Allowed, "some", 0xb000, "4"}, []any{done.Outcome, done.Rule, done.Status, done.Number})
 	digest := done.Key.Digest(record.ToTarget)
 	digest.Write(asks(cStore, 9, ctStorage, true))
 	digest.Write(image)
@@ -104,7 +104,7 @@ func TestRefusedCommand(t *testing.T) {
 // A guard that observes lets through what it would refuse, and says so.
 func TestObserve(t *testing.T) {
 	p := play(t, anything([]string{mrStorage}, "C-STORE"))
-	p.route.Observe = true
+	p.set(func() { p.route.Observe = true })
 	p.open(t, echoAndStore())
 	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
 	p.target.message()
@@ -228,26 +228,94 @@ func TestMove(t *testing.T) {
 // it cannot be, that piece does not, and both ends are told.
 func TestNoRecordOfOperation(t *testing.T) {
 	p := play(t, anything([]string{verification}, "C-ECHO"))
-	p.journal.fullAt = 1 // the association's
+	p.journal.fill(nil, 1) // after the association's
 	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
 	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
 	p.target.message()
 	p.target.say(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)))
 	p.caller.hear(typeAbort)
 	p.target.hear(typeAbort)
-	require.Len(t, p.journal.all(), 1)
+	failed := p.journal.find(t, "C-ECHO") // when there is room again
+	require.Equal(t, []any{record.Failed, errUnkept.Error()}, []any{failed.Outcome, failed.Reason})
+	p.journal.find(t, "close")
+	require.Len(t, p.journal.all(), 3)
+}
+
+// An operation has one record: that its response could not be delivered is none.
+func TestSettled(t *testing.T) {
+	var o operations
+	op := &operation{key: opKey{true, 1}}
+	require.NoError(t, o.add(op))
+	require.Len(t, o.unsettled(), 1)
+	o.settle(op)
+	require.Empty(t, o.unsettled())
+	require.False(t, o.idle(), "its response is not delivered yet")
+}
+
+// What was refused and could not be answered any more was refused all the same.
+func TestRefusedUnanswered(t *testing.T) {
+	p := play(t, anything([]string{verification, ctStorage}, "C-ECHO"))
+	p.open(t, echoAndStore())
+	p.caller.say(pdata(3, true, true, asks(cStore, 5, ctStorage, true)), pdata(3, false, false, []byte("half")))
+	p.caller.Close()
+	p.target.hear(typeAbort)
+	refused := p.journal.find(t, "C-STORE")
+	require.Equal(t, []any{record.Refused, 0, record.Digest{}}, []any{refused.Outcome, refused.Status, refused.Request})
+}
+
+// Where no record can be kept, a request does not reach the target.
+func TestNoRecordOfRequest(t *testing.T) {
+	p := play(t, anything([]string{verification}, "C-ECHO"))
+	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
+	p.journal.fill(errors.New("disk full"), 0)
+	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
+	p.caller.hear(typeAbort)
+	p.target.hear(typeAbort)
+}
+
+// A response that answers no request as it was asked does not reach who asked.
+func TestWrongResponse(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"other command": pdata(1, true, true, answers(cFind, 1, verification, 0, false)),
+		"other context": pdata(3, true, true, answers(cEcho, 1, verification, 0, false)),
+		"other ID":      pdata(1, true, true, answers(cEcho, 2, verification, 0, false)),
+		"to a refused one": append(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)),
+			pdata(3, true, true, answers(cStore, 5, ctStorage, 0, false))...),
+		"twice": append(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)),
+			pdata(1, true, true, answers(cEcho, 1, verification, 0, false))...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := play(t, anything([]string{verification, ctStorage}, "C-ECHO"))
+			p.open(t, echoAndStore())
+			// Of the refused one only the command set has come, so that it is under way.
+			p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)), pdata(3, true, true, asks(cStore, 5, ctStorage, true)))
+			p.target.message()
+			p.target.say(b)
+			in := fragments{r: p.caller}
+			for {
+				part, h, err := in.next()
+				require.NoError(t, err)
+				if h.Type == typeAbort {
+					break
+				}
+				c, err := parseCommand(part.Data)
+				require.NoError(t, err)
+				require.Equal(t, []any{cEcho | responseBit, uint16(1)}, []any{c.Field, c.ID})
+			}
+			p.target.hear(typeAbort)
+			require.Equal(t, record.Failed, p.journal.find(t, "close").Outcome)
+		})
+	}
 }
 
 // Without a record there is no association, and the caller may come again.
 func TestNoRecord(t *testing.T) {
 	for _, fail := range []func(j *journal){
-		func(j *journal) { j.full = errors.New("disk full") },
-		func(j *journal) { j.fullAt = -1 },
+		func(j *journal) { j.fill(errors.New("disk full"), 0) },
+		func(j *journal) { j.Keep(t.Context(), record.Record{}); j.fill(nil, 1) },
 	} {
 		p := play(t, anything([]string{verification}, "C-ECHO"))
-		if fail(p.journal); p.journal.fullAt < 0 {
-			p.journal.records, p.journal.fullAt = make([]record.Record, 1), 1
-		}
+		fail(p.journal)
 		p.caller = dial(t, p.address)
 		p.caller.say(request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}).pdu(typeAssociateRQ))
 		require.Equal(t, []byte{0, 2, 3, 1}, p.caller.hear(typeAssociateRJ))
@@ -402,7 +470,7 @@ func TestNoTarget(t *testing.T) {
 func TestARTIM(t *testing.T) {
 	for _, begin := range [][]byte{nil, {1}, echoAndStore().pdu(typeAssociateRQ)[:40]} {
 		g := plain(t, "127.0.0.1:1")
-		g.artim = 50 * time.Millisecond
+		g.set(func() { g.artim = 50 * time.Millisecond })
 		caller := dial(t, g.address)
 		caller.say(begin)
 		_, err := io.ReadAll(caller)

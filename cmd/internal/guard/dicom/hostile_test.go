@@ -134,7 +134,7 @@ func TestHostileMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, fromCaller := range []bool{true, false} {
 				p := play(t, everything)
-				p.route.Observe = true // the target's requests pass, too
+				p.set(func() { p.route.Observe = true }) // the target's requests pass, too
 				p.open(t, echoAndStore())
 				speaker, listener := p.caller, p.target
 				if !fromCaller {

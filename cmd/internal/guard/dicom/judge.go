@@ -100,10 +100,16 @@ func (s *session) count(m *message, b []byte, last bool) {
 func (s *session) settle(m *message) error {
 	r := s.ops.result(m.op, true)
 	r.Status, r.End = int(m.command.Status), s.link.Route.Now()
-	s.ops.settle(m.op)
+	return s.keep(m.op, r)
+}
+
+// keep keeps the record that says how an operation ended. Where it cannot, the end of
+// the association tries again.
+func (s *session) keep(op *operation, r record.Record) error {
 	if s.link.Keep(s.kept, r) != nil {
 		return errUnkept
 	}
+	s.ops.settle(op)
 	return nil
 }
 

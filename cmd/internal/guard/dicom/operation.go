@@ -95,7 +95,7 @@ func (o *operations) idle() bool {
 	return len(o.open) == 0
 }
 
-// settle notes that an operation's record is kept, or cannot be.
+// settle notes that an operation's record is kept.
 func (o *operations) settle(op *operation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

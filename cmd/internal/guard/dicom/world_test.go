@@ -28,7 +28,7 @@ type journal struct {
 	records []record.Record
 	grown   chan struct{} // closed when there is another record
 	full    error
-	fullAt  int // records before Keep fails; 0: it does not
+	fullAt  int // records before Keep fails, once; 0: it does not
 }
 
 func newJournal() *journal { return &journal{grown: make(chan struct{})} }
@@ -43,12 +43,20 @@ func (j *journal) Keep(_ context.Context, r record.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.fullAt > 0 && len(j.records) >= j.fullAt {
+		j.fullAt = 0
 		return errors.New("disk full")
 	}
 	j.records = append(j.records, r.Clean())
 	close(j.grown)
 	j.grown = make(chan struct{})
 	return nil
+}
+
+// fill has the disk be full now, or for one moment when there are so many records.
+func (j *journal) fill(now error, at int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.full, j.fullAt = now, at
 }
 
 // all returns the records so far.
@@ -106,6 +114,13 @@ func (g *guarded) link() *gate.Link {
 	return g.links[len(g.links)-1]
 }
 
+// set changes what the next connection finds.
+func (g *guarded) set(change func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	change()
+}
+
 // serve has a gate serve a listener until the test ends; who makes the link of a
 // connection.
 func (g *guarded) serve(t *testing.T, l net.Listener, who func(c net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error)) {
@@ -129,12 +144,13 @@ func (g *guarded) serve(t *testing.T, l net.Listener, who func(c net.Conn) (gate
 				if err != nil {
 					return
 				}
-				ctx, link := gate.NewLink(ctx, g.route, c, caller, state, why)
-				defer link.End("")
 				g.mu.Lock()
+				ctx, link := gate.NewLink(ctx, g.route, c, caller, state, why)
 				g.links = append(g.links, link)
+				gate := Gate{ARTIM: g.artim}
 				g.mu.Unlock()
-				Gate{ARTIM: g.artim}.Serve(ctx, link)
+				defer link.End("")
+				gate.Serve(ctx, link)
 			})
 		}
 	})
