@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -153,6 +154,8 @@ func TestHL7Soak(t *testing.T) {
 	client.stop()
 	app.Close()
 	app.group.Wait()
+	stacks := make([]byte, 1<<20)
+	require.NotContains(t, string(stacks[:runtime.Stack(stacks, true)]), "/guard/mllp.", "nothing of a link is left")
 	select {
 	case err := <-failures:
 		require.NoError(t, err)

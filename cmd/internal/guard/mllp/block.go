@@ -36,7 +36,7 @@ var (
 	errTruncated = &FrameError{"the connection ended within a block"}
 )
 
-// A Reader takes blocks out of a byte stream: <VT> content <FS> <CR>. It holds 4 KiB and
+// A Reader takes blocks out of a byte stream: <VT> content <FS> <CR>. It holds 1 KiB and
 // nothing of a content that went through. It is not for concurrent use.
 //
 // What real senders do and no receiver can misread is tolerated: CR and LF between
@@ -52,7 +52,7 @@ type Reader struct {
 
 // NewReader reads blocks of at most max bytes of content.
 func NewReader(r io.Reader, max int64) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 4<<10), max: max}
+	return &Reader{r: bufio.NewReaderSize(r, 1<<10), max: max}
 }
 
 // Next waits for the start of the next block. It returns [io.EOF] where the stream ends

@@ -13,7 +13,8 @@
 //
 // # Deciding
 //
-// Rules name MSH-9.1 and 9.2, such as "ADT^A01" or "ORU^*". A message that begins with
+// Rules name MSH-9.1 and 9.2, such as "ADT^A01" or "ORU^*"; the structure, MSH-9.3, says
+// how a message is built, not what it asks, and is not judged. A message that begins with
 // BHS or FHS, or holds a second header, is of the type "BATCH": what is in it is not
 // judged any further, so few rules should allow that. Acknowledgements that a caller
 // sends, in enhanced mode, are of the type "ACK^A01" or "ACK", and need a rule like any
@@ -24,14 +25,21 @@
 // A refusal is an ACK with MSA-1 = AR, an unreadable message's AE (HL7 v2.5.1, Section
 // 2.9.2.1), with an ERR segment from version 2.5 on. In enhanced mode (Section 2.9.3.1)
 // they are CR and CE where MSH-15 asks for an accept acknowledgement, AR and AE where only
-// MSH-16 asks for one, and none where neither does. A message whose separators cannot be read has no answer;
-// the link is closed. Acknowledgements are never answered.
+// MSH-16 asks for one, and none where neither does. A message whose separators cannot be
+// read has no answer; the link is closed. Acknowledgements are never answered.
 //
 // The caller gets answers in the order of its messages, the guard's among the
 // target's. From the target only answers pass: what has an MSA segment that names a
 // message that was sent and not answered yet. In enhanced mode an application's answer
 // may come after the accept acknowledgement, at any time while the link is open. Any
 // other message from the target is refused with AR.
+//
+// # Records
+//
+// A message has one record, which is kept before the last byte of its answer goes out,
+// and of one that wants no answer before its own last byte does. A further answer, which
+// enhanced mode allows, has a record of its own: that of message 3 is 3.2. If a record
+// cannot be kept, the message gets AR or CE, and the link is closed.
 //
 // # Links
 //

@@ -62,18 +62,20 @@ func (s *session) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.abort)
 	defer stop()
 	ended := make(chan struct{})
+	var others sync.WaitGroup
+	defer others.Wait()
 	defer close(ended)
-	go func() {
+	others.Go(func() {
 		select {
 		case <-s.link.Route.Drain:
 			s.end()
 		case <-ended:
 		}
-	}()
-	go func() {
+	})
+	others.Go(func() {
 		defer close(s.over)
 		s.targetGone(s.serveTarget(ctx))
-	}()
+	})
 	err := s.serveCaller(ctx)
 	s.settle(ctx)
 	s.closeTarget()

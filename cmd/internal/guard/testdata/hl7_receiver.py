@@ -8,7 +8,8 @@ async def serve(reader, writer):
     try:
         while not writer.is_closing():
             message = await reader.readmessage()
-            print(message["MSH.F9"], message["MSH.F10"], flush=True)
+            header = message.segment("MSH")
+            print(header[9], header[10], flush=True)
             writer.writemessage(message.create_ack())
             await writer.drain()
     except asyncio.IncompleteReadError:
