@@ -371,6 +371,30 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// A target that does not read holds up nothing but its own association, and not beyond
+// its end.
+func TestStuckTarget(t *testing.T) {
+	p := play(t, anything([]string{ctStorage}, "C-STORE"))
+	p.open(t, request(presentation{ID: 1, Abstract: ctStorage, Transfers: []string{implicitLE}}))
+	p.caller.say(pdata(1, true, true, asks(cStore, 1, ctStorage, true)))
+	p.target.commandOnly()
+	stuck := make(chan struct{})
+	go func() {
+		defer close(stuck)
+		for pdu := pdata(1, false, false, make([]byte, 16000)); ; {
+			p.caller.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+			if _, err := p.caller.Write(pdu); err != nil {
+				return
+			}
+		}
+	}()
+	<-stuck
+	p.link().End(gate.TooOld)
+	for _, operation := range []string{"C-STORE", "close"} {
+		require.Equal(t, gate.TooOld, p.journal.find(t, operation).Reason)
+	}
+}
+
 // A route that ends lets what is under way finish, and then says goodbye.
 func TestDrain(t *testing.T) {
 	p := play(t, anything([]string{verification}, "C-ECHO"))
