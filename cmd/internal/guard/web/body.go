@@ -65,11 +65,15 @@ type responseBody struct {
 	ctx    context.Context
 	access *access
 	answer *http.Response
-	left   int64 // to come; negative: nobody knows
-	ended  bool  // though that was not said yet
+	flush  func() error // what was written so far
+	left   int64        // to come; negative: nobody knows
+	ended  bool         // though that was not said yet
 }
 
 func (b *responseBody) Read(p []byte) (n int, err error) {
+	if b.left > 0 && b.left < b.answer.ContentLength { // a part of it must not wait for the next
+		b.flush()
+	}
 	if b.ended {
 		err = io.EOF
 	} else {

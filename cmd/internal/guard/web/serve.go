@@ -122,7 +122,7 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 	proxy := httputil.ReverseProxy{
 		Rewrite:        func(p *httputil.ProxyRequest) { a.rewrite(p, what) },
 		Transport:      g.roundTripper(a.peer, what.by, g.two(r)),
-		FlushInterval:  -1,
+		FlushInterval:  0, // at once where the length is unknown; otherwise see responseBody
 		BufferPool:     buffers{},
 		ErrorLog:       discard,
 		ModifyResponse: func(answer *http.Response) error { return a.answered(w, r, answer, what) },
@@ -211,7 +211,7 @@ func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.R
 		}
 		return nil
 	}
-	answer.Body = &responseBody{ReadCloser: answer.Body, ctx: r.Context(), access: a, answer: answer, left: answer.ContentLength}
+	answer.Body = &responseBody{ReadCloser: answer.Body, ctx: r.Context(), access: a, answer: answer, flush: http.NewResponseController(w).Flush, left: answer.ContentLength}
 	return nil
 }
 

@@ -69,9 +69,10 @@ func TestHeldBack(t *testing.T) {
 		}
 		more, early := make(chan string, 1), atomic.Bool{}
 		go func() {
-			b, _ := io.ReadAll(read)
+			first, _ := read.ReadByte()
 			early.Store(!released.Load())
-			more <- string(b)
+			b, _ := io.ReadAll(read)
+			more <- string(first) + string(b)
 		}()
 		<-g.asked // the record is about to be kept
 		released.Store(true)
