@@ -61,7 +61,7 @@ func TestParseUnknown(t *testing.T) {
 		"GET Patient/1/_unknown", "GET _metadata", "GET metadata/1", "GET $", "GET Patient/1/$a/b", "GET Patient/1/$a$b", "GET *", "GET Patient/*",
 		"GET Patient/1/Observation/2", "GET Patient/1/Observation/_history", "GET Patient/1/Observation/$lastn", "GET Patient/1/*/x",
 		"POST Patient/1", "POST Patient/1/Observation", "POST Patient/1/*", "POST metadata", "POST Patient/1/_history", "POST Patient/_history",
-		"PUT Patient", "PUT Patient?_format=json", "PUT ", "PUT ?a=b", "PUT Patient/1/Observation?a=b", "PUT Patient/1/_history/2", "PUT metadata",
+		"PUT Patient", "PUT Patient?_format=json", "DELETE Patient?_FORMAT=json", "PUT ", "PUT ?a=b", "PUT Patient/1/Observation?a=b", "PUT Patient/1/_history/2", "PUT metadata",
 		"PATCH Patient", "PATCH ?a=b", "DELETE Patient", "DELETE ", "DELETE Patient/1/_history", "DELETE Patient/1/_history/2", "DELETE Patient/1/$x",
 		"OPTIONS metadata", "get Patient/1", "TRACE Patient/1", " Patient/1", "SEARCH Patient",
 		"GET Patient?a;b", "GET Patient?a=%zz", "GET Patient?_include=a:b:c", "GET Patient?_revinclude=", "GET Patient?_has=x", "GET Patient?_has:x:y=1",
@@ -96,15 +96,17 @@ func TestParseAlso(t *testing.T) {
 		require.NoError(t, err, tt.query)
 		require.Equal(t, tt.also, a.Also, tt.query)
 	}
-	a, err := fhir.Parse(fhir.Request{Method: "GET", Path: "Patient/7/Observation", Query: "_include=Observation:subject:Patient"})
-	require.NoError(t, err)
-	require.Empty(t, a.Compartment, "what is included may be anybody's")
+	for _, query := range []string{"_include=Observation:subject:Patient", "_revinclude=Provenance:target", "_contained=both"} {
+		a, err := fhir.Parse(fhir.Request{Method: "GET", Path: "Patient/7/Observation", Query: query})
+		require.NoError(t, err)
+		require.Empty(t, a.Compartment, "what is included may be anybody's")
+	}
 
 	var many strings.Builder
 	for i := range fhir.MaxAlso + 1 {
 		many.WriteString("&_revinclude=T" + strings.Repeat("x", i))
 	}
-	_, err = fhir.Parse(fhir.Request{Method: "GET", Path: "Observation", Query: many.String()[1:]})
+	_, err := fhir.Parse(fhir.Request{Method: "GET", Path: "Observation", Query: many.String()[1:]})
 	require.ErrorIs(t, err, fhir.ErrUnknown)
 }
 

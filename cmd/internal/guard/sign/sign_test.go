@@ -83,6 +83,33 @@ func replace(m *Message, header, old, with string) {
 	m.Header.Set(header, strings.ReplaceAll(m.Header.Get(header), old, with))
 }
 
+// An algorithm that is not the key's is none, whoever has signed that it is; and without
+// times a signature is of no time.
+func TestVerifyForged(t *testing.T) {
+	key := keys(t)[0]
+	for _, in := range []Input{
+		{Created: now, Expires: now.Add(Window), Algorithm: "ed25519"},
+		{Created: now},
+		{Expires: now.Add(Window)},
+		{Created: now, Expires: now.Add(Window + time.Second)},
+		{Created: now.Add(-Window), Expires: now.Add(Window)},
+	} {
+		m := message()
+		in.Components, in.Nonce = covered, "n"
+		in.format()
+		base, err := m.base(in)
+		require.NoError(t, err)
+		a, err := algorithmOf(key.Public())
+		require.NoError(t, err)
+		signature, err := a.sign(key, base)
+		require.NoError(t, err)
+		m.Header.Set("Signature-Input", "betonica="+in.text)
+		m.Header.Set("Signature", "betonica=:"+base64.StdEncoding.EncodeToString(signature)+":")
+		_, err = Verify(m, key.Public(), covered, now)
+		require.ErrorIs(t, err, ErrInvalid, in.text)
+	}
+}
+
 // A signature is good for five minutes, covers what it must, and has a nonce.
 func TestVerifyTimes(t *testing.T) {
 	key := keys(t)[0]
