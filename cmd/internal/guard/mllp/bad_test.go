@@ -39,6 +39,7 @@ func TestMalformed(t *testing.T) {
 		{"too long", "\x0b" + good + strings.Repeat("x", 1<<20), "AE 1", false, "malformed: a block of more than 1048576 bytes"},
 		{"start within a long one", "\x0b" + long + "\x0b\x1c\r", "AE 1", false, "malformed: a start byte within a block"},
 		{"a long one cut off", "\x0b" + long, "AE 1", false, "malformed: the connection ended within a block"},
+		{"start within a long one that may not pass", "\x0b" + message("ORM^O01", "1") + strings.Repeat("x", 100<<10) + "\x0b\x1c\r", "AE 1", false, "malformed: a start byte within a block"},
 		{"second message", "\x0b" + good + message("ORM^O01", "2") + "\x1c\r", "AR 1", true, "no rule allows it"},
 		{"second message after LF", "\x0b" + good + "\n" + message("ORM^O01", "2") + "\x1c\r", "AR 1", true, "no rule allows it"},
 		{"second message far away", "\x0b" + long + "\r" + message("ORM^O01", "2") + "\x1c\r", "AR 1", false, "malformed: several messages in one block"},
