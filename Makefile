@@ -50,6 +50,7 @@ bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DI
 	go test -run '^$$' -bench 'Publish' -benchtime 1x ./revoke/crl
 	go test -run '^$$' -bench 'Batch' -benchtime 1x ./revoke
 	go test -run '^$$' -bench 'Update|Replicas' ./store
+	BETONICA_BENCH_DIR='$(or $(BENCH_DIR),/var/tmp)' go test -run '^$$' -bench 'Append' -benchtime 1x ./store/audit/journal
 
 crash: ## kill daemon and database N times (1000) under load, and look for what was lost
 	go test ./cmd/betonicad -run '^TestKill' -kills $(N) -timeout 24h -v

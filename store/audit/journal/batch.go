@@ -78,11 +78,12 @@ func (j *Journal) Batch(ctx context.Context, e Ends) (*Batch, error) {
 	if b.First > s.Size+1 {
 		return nil, damaged("the CA has %d entries, and %d were signed for: an older copy of the journal was put back", b.First-1, s.Size)
 	}
-	r, err := OpenReader(j.cfg.Dir)
+	j.shipping.Lock()
+	defer j.shipping.Unlock()
+	r, err := j.upTo(s.Size)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	if err := b.fill(ctx, r, s.Size); err != nil {
 		return nil, err
 	}
@@ -94,27 +95,36 @@ func (j *Journal) Batch(ctx context.Context, e Ends) (*Batch, error) {
 	return b, j.sealKeys(b, e.Reader)
 }
 
+// upTo returns the reader of the entries up to a checkpoint, which is kept for the batches
+// to come: it knows where the last one ended.
+func (j *Journal) upTo(size int64) (*Reader, error) {
+	if r := j.sending; r != nil && r.size == size {
+		return r, nil
+	}
+	if j.sending != nil {
+		j.sending.Close()
+	}
+	list, err := segments(j.cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	j.sending = &Reader{dir: j.cfg.Dir, origin: j.origin, list: list, size: size}
+	return j.sending, nil
+}
+
 // fill puts entries into a batch, up to the last that is signed for.
 func (b *Batch) fill(ctx context.Context, r *Reader, last int64) error {
 	for b.Last < last && len(b.Frames) < maxBatchBytes {
-		page, err := r.Records(ctx, b.Last, 64)
+		page, err := r.Records(ctx, b.Last, 1)
 		if err != nil {
 			return err
 		}
-		if len(page) == 0 {
-			return damaged("entry %d is not there", b.Last+1)
+		if len(page) == 0 || page[0].Seq != b.Last+1 || tlog.RecordHash(page[0].Leaf) != page[0].Hash {
+			return damaged("entry %d is not there, or not as it was written", b.Last+1)
 		}
-		for _, row := range page {
-			if row.Seq > last || len(b.Frames) >= maxBatchBytes {
-				break
-			}
-			if row.Seq != b.Last+1 || tlog.RecordHash(row.Leaf) != row.Hash {
-				return damaged("entry %d", b.Last+1)
-			}
-			b.Frames = audit.AppendFrame(b.Frames, row.Hash, row.Leaf)
-			b.Rows = append(b.Rows, row)
-			b.Last = row.Seq
-		}
+		b.Frames = audit.AppendFrame(b.Frames, page[0].Hash, page[0].Leaf)
+		b.Rows = append(b.Rows, page[0])
+		b.Last++
 	}
 	return nil
 }

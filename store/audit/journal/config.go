@@ -35,7 +35,8 @@ type Config struct {
 	// Zero: 8 GiB.
 	MaxBytes int64
 
-	// Keep is how long entries stay after the CA has them. Zero: 30 days.
+	// Keep is how long entries stay after the CA has them, unless the journal is three
+	// quarters as long as it may be. Zero: 30 days.
 	Keep time.Duration
 
 	Log *slog.Logger     // nil: nothing is logged

@@ -216,17 +216,19 @@ func TestSyncFailed(t *testing.T) {
 func TestPace(t *testing.T) {
 	p := pace{every: 5 * time.Millisecond}
 	now := time.Now()
-	require.LessOrEqual(t, p.wait(1, now), time.Duration(0), "the first does not wait")
+	ms := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
+	require.LessOrEqual(t, p.wait(1, now, now), time.Duration(0), "the first does not wait")
 	p.began(1, now)
-	require.LessOrEqual(t, p.wait(1, now), time.Duration(0), "nor does a lone caller who comes again")
+	require.LessOrEqual(t, p.wait(1, now, now), time.Duration(0), "nor does a lone caller who comes again")
 	p.began(16, now)
-	require.Positive(t, p.wait(10, now), "where sixteen were, more are to be expected")
-	require.LessOrEqual(t, p.wait(16, now), time.Duration(0), "but not when all are back")
-	require.LessOrEqual(t, p.wait(1, now.Add(5*time.Millisecond)), time.Duration(0))
+	require.Positive(t, p.wait(10, ms(1), ms(1)), "where sixteen were, more are to be expected")
+	require.LessOrEqual(t, p.wait(16, ms(1), ms(1)), time.Duration(0), "but not when all are back")
+	require.LessOrEqual(t, p.wait(10, ms(1), ms(2)), time.Duration(0), "nor when no more come")
+	require.LessOrEqual(t, p.wait(1, ms(5), ms(5)), time.Duration(0))
 	for range 100 {
 		p.began(1, now)
 	}
-	require.LessOrEqual(t, p.wait(1, now), time.Duration(0), "the crowd is forgotten")
+	require.LessOrEqual(t, p.wait(1, now, now), time.Duration(0), "the crowd is forgotten")
 }
 
 // What is accepted was synced: strace sees a sync that ended well before the answer, and
@@ -313,7 +315,7 @@ func TestPrune(t *testing.T) {
 // entries and they may go.
 func TestTooLong(t *testing.T) {
 	cfg := config(t)
-	cfg.segment, cfg.MaxBytes, cfg.Keep = 20<<10, 100<<10, time.Nanosecond
+	cfg.segment, cfg.MaxBytes = 20<<10, 100<<10 // young entries, too
 	j := opened(t, cfg)
 	var err error
 	for n := 0; err == nil; n++ {

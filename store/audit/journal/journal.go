@@ -35,6 +35,9 @@ type Journal struct {
 	syncs   atomic.Int64
 	missing atomic.Int64 // entries that best effort let go
 
+	shipping sync.Mutex
+	sending  *Reader // what Batch goes on with
+
 	// Of the writer's goroutine.
 	sealer  *audit.Sealer
 	tree    *audit.Tree // of what is in file

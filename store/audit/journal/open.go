@@ -80,6 +80,11 @@ func open(cfg Config) (_ *Journal, err error) {
 // release closes the files.
 func (j *Journal) release() error {
 	err := j.tiles.close()
+	j.shipping.Lock()
+	defer j.shipping.Unlock()
+	if j.sending != nil {
+		err = errors.Join(err, j.sending.Close())
+	}
 	if j.file != nil {
 		err = errors.Join(err, j.file.Close())
 	}

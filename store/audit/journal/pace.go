@@ -6,20 +6,30 @@ import "time"
 // callers fast, and costs a busy disk thousands of syncs a second for a few entries each.
 // Waiting a fixed time does the opposite: callers who all wait already wait for nothing.
 // So it waits only while more can be expected than are there: as many as were there
-// together lately, at most the time named since the last sync began. A lone caller, and
-// a fixed number of them who each wait for an answer before they ask again, do not wait.
+// together lately, as long as they keep coming, at most the time named since the last sync
+// began. A lone caller, and a fixed number of them who each wait for an answer before they
+// ask again, hardly wait.
 type pace struct {
 	every time.Duration
 	last  time.Time // when the last sync began
 	crowd float64   // callers that a batch had lately, at most; fades
 }
 
-// wait returns how long to wait for more than the n that are there.
-func (p *pace) wait(n int, now time.Time) time.Duration {
+// silence is how many times as long as from one caller to the next it has to be quiet
+// before nobody is expected any more; at least hush.
+const (
+	silence = 8
+	hush    = 300 * time.Microsecond
+)
+
+// wait returns how long to wait for more than the n that are there, of whom the last came
+// at the time arrived.
+func (p *pace) wait(n int, arrived, now time.Time) time.Duration {
 	if float64(n) >= p.crowd {
 		return 0
 	}
-	return p.every - now.Sub(p.last)
+	quiet := max(hush, silence*arrived.Sub(p.last)/time.Duration(n))
+	return min(p.every-now.Sub(p.last), quiet-now.Sub(arrived))
 }
 
 // began notes a sync of n callers. The crowd fades slowly beneath a large batch, so that

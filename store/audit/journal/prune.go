@@ -38,8 +38,8 @@ func readShipped(name string) int64 {
 	return n
 }
 
-// prune removes the oldest files of leaves that the CA has whole and that are older than
-// Config.Keep; of the last two never. What goes is written down first: the entry is what
+// prune removes the oldest files of leaves that the CA has whole, and that are older than
+// Config.Keep or in the way of Config.MaxBytes; of the last two never. What goes is written down first: the entry is what
 // tells removing from deleting.
 func (j *Journal) prune(now time.Time) error {
 	list, err := segments(j.cfg.Dir)
@@ -52,7 +52,7 @@ func (j *Journal) prune(now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if now.Sub(info.ModTime()) < j.cfg.Keep {
+		if now.Sub(info.ModTime()) < j.cfg.Keep && j.total+j.end < j.cfg.MaxBytes/4*3 {
 			return nil
 		}
 		if err := j.own(pruneAction, map[string]any{"first": list[0].first, "last": list[1].first - 1}); err != nil {

@@ -25,6 +25,9 @@ type Reader struct {
 	rows   *rows // where Records went on to
 	after  int64
 
+	edge   []tlog.Hash // what Hashes returned last
+	edgeAt int64       // behind that entry
+
 	flaws []*audit.TamperError // of the last file
 
 	heads   int64 // bytes of the checkpoints
@@ -118,8 +121,23 @@ func (r *Reader) Records(ctx context.Context, after int64, limit int) ([]audit.R
 	return page, nil
 }
 
-// Hashes implements [audit.TileReader].
+// Hashes implements [audit.TileReader]. Proofs ask several times for parts of the same
+// tile: it reads all of it that there is.
 func (r *Reader) Hashes(_ context.Context, after, to int64) ([]tlog.Hash, error) {
+	if from := after - r.edgeAt; from < 0 || to > r.edgeAt+int64(len(r.edge)) {
+		r.edgeAt = after / audit.TileWidth * audit.TileWidth
+		var err error
+		if r.edge, err = r.hashes(r.edgeAt, max(to, min(r.edgeAt+audit.TileWidth, r.size))); err != nil {
+			r.edge = nil
+			return nil, err
+		}
+	}
+	from := min(after-r.edgeAt, int64(len(r.edge)))
+	return r.edge[from:min(to-r.edgeAt, int64(len(r.edge)))], nil
+}
+
+// hashes reads those of the entries after+1 to to, as far as they are there.
+func (r *Reader) hashes(after, to int64) ([]tlog.Hash, error) {
 	rows, err := rowsFrom(r.dir, r.list, after+1, min(to, r.size))
 	if err != nil {
 		return nil, err

@@ -60,15 +60,16 @@ func (j *Journal) gather(batch []*call) []*call {
 	if j.cfg.Lazy || j.trouble.Load() != nil {
 		return batch
 	}
+	arrived := time.Now()
 	for len(batch) < maxBatch {
-		wait := j.pace.wait(len(batch), time.Now())
+		wait := j.pace.wait(len(batch), arrived, time.Now())
 		if wait <= 0 {
 			break
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case c := <-j.calls:
-			batch = j.take(append(batch, c))
+			batch, arrived = j.take(append(batch, c)), time.Now()
 		case <-timer.C:
 		case <-j.closing:
 			timer.Stop()
@@ -88,7 +89,7 @@ func (j *Journal) commit(batch []*call) {
 	if j.rotates(j.cfg.Now()) {
 		if err := j.rotate(); err != nil {
 			j.fail(err)
-			j.refuse(batch, failure(err))
+			j.refuse(batch, *j.trouble.Load())
 			return
 		}
 	}
