@@ -94,24 +94,27 @@ func (s *served) admits(id allow.ID) bool {
 	return s.route.Rules == nil || s.route.Observes() || s.guard.rules.set().Admits(id, s.route.Name)
 }
 
-// serve serves one connection from its accept to its end.
-func (s *served) serve(c net.Conn) {
-	defer s.conns.Done()
+// serve serves one connection from its accept to its end, and then calls done. It may
+// return before: what comes after the handshake has a goroutine of its own, because the
+// stack of a handshake is several times as large as whoever waits for bytes needs.
+func (s *served) serve(c net.Conn, done func()) {
 	who := gate.Caller{ID: s.guard.id, Serial: serialText(s.guard.source.Certificate()), Address: addressText(c)}
 	if s.tls == nil {
-		s.link(c, who, nil, nil)
+		s.link(c, who, nil, nil, done)
 		return
 	}
 	secure, state, err := s.handshake(c, &who)
 	if err != nil {
 		c.Close()
+		done()
 		return
 	}
-	s.link(secure, who, state, whyCut(secure))
+	go s.link(secure, who, state, whyCut(secure), done)
 }
 
 // link gives a connection to the gate.
-func (s *served) link(c net.Conn, who gate.Caller, state *tls.ConnectionState, why func() (string, bool)) {
+func (s *served) link(c net.Conn, who gate.Caller, state *tls.ConnectionState, why func() (string, bool), done func()) {
+	defer done()
 	ctx, l := gate.NewLink(s.ctx, s.route, c, who, state, why)
 	defer l.End("")
 	if !s.guard.links.add(l, s) {

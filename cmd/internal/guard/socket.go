@@ -100,10 +100,7 @@ func (g *Guard) accept(k *socket) {
 			s.conns.Done()
 			continue
 		}
-		go func() {
-			defer g.crowd.leave(from)
-			s.serve(c)
-		}()
+		go s.serve(c, func() { g.crowd.leave(from); s.conns.Done() })
 	}
 }
 
