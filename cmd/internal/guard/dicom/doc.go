@@ -27,7 +27,7 @@
 // the caller and the application, under TLS; none of them is on record.
 //
 // Command sets, at most 16 KiB, are read whole, and go on as they came. Data sets go on
-// as they come: at most 64 KiB of a direction are held while it moves, and 4 KiB while
+// as they come: at most 64 KiB of a direction are held while it moves, and 1 KiB while
 // it does not. A presentation data value that is longer goes on in several, and each in
 // a P-DATA-TF of its own, which is never longer than the one that it came in.
 //

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	readBuffer = 4 << 10 // bytes
+	readBuffer = 1 << 10 // bytes; what is longer goes past it
 
 	// farewell is how long the last PDU may take to be written, and how long the other
 	// end has to close its side after that, before we do (PS3.8, Section 9.2.3, state 13).
