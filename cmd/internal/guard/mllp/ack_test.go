@@ -51,6 +51,7 @@ func TestModes(t *testing.T) {
 		refused, unreadable  string
 	}{
 		{"ADT^A01", "", "", true, false, "AR", "AE"},
+		{"ADT^A01", `""`, `""`, true, false, "AR", "AE"},
 		{"ADT^A01", "AL", "", true, false, "CR", "CE"},
 		{"ADT^A01", "AL", "NE", true, false, "CR", "CE"},
 		{"ADT^A01", "AL", "AL", true, true, "CR", "CE"},

@@ -23,7 +23,7 @@ type Gate struct {
 	Outstanding int
 
 	// MessageTime is how long a message or an answer may take from its first byte to
-	// its last; 0: 2 minutes. It is no idle timeout: between messages nothing runs.
+	// its last; 0: 5 minutes. It is no idle timeout: between messages nothing runs.
 	MessageTime time.Duration
 
 	// AnswerTime is how long the target may take to answer a message, from its last
@@ -34,7 +34,7 @@ type Gate struct {
 // Defaults of a [Gate].
 const (
 	defaultMaxMessage  = 16 << 20
-	defaultMessageTime = 2 * time.Minute
+	defaultMessageTime = 5 * time.Minute
 	defaultAnswerTime  = 2 * time.Minute
 )
 

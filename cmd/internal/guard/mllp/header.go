@@ -86,7 +86,7 @@ func ParseHeader(text []byte, whole bool) (Header, error) {
 		return h, fields.check()
 	}
 	h.Processing, h.Version = fields.name(11), h.first(fields.name(12))
-	h.Accept, h.Answer, h.Charset = fields.name(15), fields.name(16), fields.name(18)
+	h.Accept, h.Answer, h.Charset = null(fields.name(15)), null(fields.name(16)), fields.name(18)
 	typed := h.parseType(fields.at(9))
 	switch {
 	case long:
@@ -110,6 +110,15 @@ func (h *Header) Type() string {
 		return h.Code + "^" + h.Event
 	}
 	return h.Code
+}
+
+// null returns a field, which may say of itself that it is empty (HL7 v2.5.1, Section
+// 2.5.3).
+func null(field string) string {
+	if field == `""` {
+		return ""
+	}
+	return field
 }
 
 // names says who sends to whom, for a record: the names of applications and facilities,
