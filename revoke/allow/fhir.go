@@ -125,7 +125,7 @@ func doesInteraction(named, did string) bool {
 	if level, name, ok := strings.Cut(did, "/"); ok && level != "" {
 		return named == operations || named == name
 	}
-	return (named == "search" || named == "history") && len(did) > len(named) && did[:len(named)] == named && did[len(named)] == '-'
+	return (named == "search" || named == "history") && strings.HasPrefix(did, named)
 }
 
 // interaction reports whether s is one of [Interactions], or an operation on a level.

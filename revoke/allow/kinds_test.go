@@ -55,6 +55,8 @@ func TestFHIR(t *testing.T) {
 		{"confined", "read", "Device", "", nil, false},
 		{"confined", "search-type", "Observation", "Device", nil, false},
 		{"confined", "update", "Patient", "", nil, false},
+		{"confined", "search-type", "Patient", "Encounter", nil, true},
+		{"anyones", "read", "Observation", "", nil, false},
 		{"anyones", "delete", "Device", "", nil, true},
 		{"anyones", "conditional-delete", "Device", "", nil, false},
 		{"anyones", "search-type", "Observation", "", nil, false},
@@ -148,5 +150,10 @@ func TestDICOM(t *testing.T) {
 		rule, _ := set.Decide(id(t, "gateway/a"), &allow.Request{Kind: allow.DICOM, Step: tt.step,
 			Called: tt.called, Calling: tt.calling, SOPClass: tt.class, Command: tt.do})
 		require.Equal(t, tt.want, rule, "%+v", tt)
+	}
+	all := newSet(t, allow.Rule{Name: "all", Peers: []string{gateways}, DICOM: new(allow.DICOMRule)})
+	for class, want := range map[string]bool{ct: true, "1": true, "": false, "1..2": false, ".1": false, "1.": false, "1.2*": false, "CT": false} {
+		_, allowed := all.Decide(id(t, "gateway/a"), &allow.Request{Kind: allow.DICOM, Step: allow.Propose, Called: "A", Calling: "B", SOPClass: class})
+		require.Equal(t, want, allowed, "%q is a UID", class)
 	}
 }
