@@ -55,8 +55,8 @@ func Verify(m Message, public crypto.PublicKey, components []string, now time.Ti
 		}
 	}
 	switch {
-	case in.Created.IsZero() || in.Created.After(now.Add(ahead)),
-		!now.Before(in.Expires) || in.Expires.Sub(in.Created) > Window,
+	case in.Created.After(now.Add(ahead)),
+		!now.Before(in.Expires) || in.Expires.Sub(in.Created) > Window, // without Created, too
 		in.Nonce == "":
 		return Input{}, ErrInvalid
 	}

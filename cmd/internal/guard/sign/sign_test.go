@@ -50,6 +50,9 @@ func TestSign(t *testing.T) {
 		in, err := Verify(m, key.Public(), covered, now.Add(time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, []string{"n-1", "ab01"}, []string{in.Nonce, in.KeyID})
+		m.Authority = "records.example" // the same
+		_, err = Verify(m, key.Public(), covered, now)
+		require.NoError(t, err)
 
 		_, err = Verify(m, all[(i+1)%len(all)].Public(), covered, now)
 		require.ErrorIs(t, err, ErrInvalid, "another's key")
@@ -68,7 +71,10 @@ func TestSign(t *testing.T) {
 			"none":      func(m *Message) { m.Header.Del("Signature") },
 			"no input":  func(m *Message) { m.Header.Del("Signature-Input") },
 			"signature": func(m *Message) { m.Header.Set("Signature", "betonica=:"+strings.Repeat("AAAA", 20)+":") },
-			"twice":     func(m *Message) { m.Header.Add("Signature", m.Header.Get("Signature")) },
+			"two inputs": func(m *Message) {
+				m.Header["Signature-Input"] = []string{Label + "=()", m.Header.Get("Signature-Input")}
+			},
+			"twice": func(m *Message) { m.Header.Add("Signature", m.Header.Get("Signature")) },
 		} {
 			changed := m
 			changed.Header = m.Header.Clone()
