@@ -180,6 +180,26 @@ func TestUnasked(t *testing.T) {
 	}
 }
 
+// What the guard answers the target cannot: it has not seen the message.
+func TestAnswerToRefused(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	w.gate.Outstanding = 2
+	c := w.call(t)
+	target := w.accept(t)
+	c.send(t, message("ADT^A01", "1"))
+	c.send(t, message("ORM^O01", "2"))
+	w.records.mu.Lock()
+	for w.records.asked < 3 { // for the link, and for each message
+		w.records.grown.Wait()
+	}
+	w.records.mu.Unlock()
+	target.receive(t)
+	target.send(t, ack("AA", message("ADT^A01", "2")))
+	require.Equal(t, "AE 1", c.code(t))
+	require.Equal(t, "AR 2", c.code(t))
+	c.gone(t)
+}
+
 // An answer that comes twice, when nothing waits for it, is dropped.
 func TestAnsweredTwice(t *testing.T) {
 	w := newWorld(t, "ADT^A01")

@@ -221,6 +221,7 @@ type keeper struct {
 	mu    sync.Mutex
 	grown *sync.Cond
 	all   []record.Record
+	asked int // how often it was asked whether it is ready
 	ready error
 	fail  func(record.Record) error
 }
@@ -234,6 +235,8 @@ func newKeeper() *keeper {
 func (k *keeper) Ready() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.asked++
+	k.grown.Broadcast()
 	return k.ready
 }
 
