@@ -93,6 +93,9 @@ func (f *guardFlags) config(env environment) (guard.Config, error) {
 	if c.Agent.Keep {
 		c.Agent.TokenFile = tokenPath(env, c.Agent.TokenFile)
 	}
+	if err := c.Check(); err != nil {
+		return c, usagef("%v", err)
+	}
 	return c, nil
 }
 

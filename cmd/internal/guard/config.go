@@ -139,6 +139,12 @@ func (c Config) normal() (Config, error) {
 	return c, nil
 }
 
+// Check returns what of the configuration cannot be used; nil: all of it can.
+func (c Config) Check() error {
+	_, err := c.normal()
+	return err
+}
+
 // serves reports whether there are routes that rules are for.
 func (c Config) serves() bool {
 	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.side() == record.Server })

@@ -72,6 +72,7 @@ func TestRefused(t *testing.T) {
 	require.Equal(t, record.Refused, r.Outcome)
 	require.Equal(t, other.ID(), r.Caller)
 	require.Contains(t, r.Reason, "no rule")
+	require.Equal(t, "handshake", r.Operation, "no gate has seen him")
 
 	stranger := newWorld(t).ca.Identity("device/pump-1")
 	r = refuse(&tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{*stranger.Certificate()}})

@@ -30,6 +30,9 @@ func (g *Guard) Reload(ctx context.Context, c Config) error {
 	if before := g.conf.fixed(); !reflect.DeepEqual(before, c.fixed()) {
 		return errors.New("dir, state, journal, ops, lists, agent, no_landlock, and whether rules are the CA's, cannot change while the guard runs: start it anew")
 	}
+	if g.rules.ca == nil && c.Rules == "" && c.serves() {
+		return errors.New("rules of the CA are followed from the start of a guard with a backend: start it anew, or name a file")
+	}
 	next, err := g.rules.draft(c.Rules)
 	if err != nil {
 		return err

@@ -83,3 +83,21 @@ func TestReloadBad(t *testing.T) {
 	}, ten, tick)
 	echo(t, c, target)
 }
+
+// A guard that began beside a client alone has no rules for an application: a backend
+// that is added without a file would let nobody in, and is not taken.
+func TestReloadNoRules(t *testing.T) {
+	w := newWorld(t)
+	app := w.backend()
+	client := w.conf("device/pump-1", anybody, guard.Route{
+		Name: "out", Listen: "127.0.0.1:0", Connect: "tls://127.0.0.1:1", Expect: []string{"spiffe://test.example/service/db"},
+	})
+	rules := client.conf.Rules
+	client.conf.Rules = ""
+	client.start()
+	next := client.conf
+	next.Routes = append(next.Routes[:1:1], guard.Route{Name: "db", Listen: "127.0.0.1:0", Backend: app.url()})
+	require.ErrorContains(t, client.Reload(t.Context(), next), "rules")
+	next.Rules = rules
+	require.ErrorContains(t, client.Reload(t.Context(), next), "start it anew")
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -80,6 +81,37 @@ func TestProxyProtocol(t *testing.T) {
 	_, err = io.ReadFull(target, rest)
 	require.NoError(t, err)
 	require.Equal(t, "first", string(rest))
+}
+
+// A program of this machine may come by a Unix socket, which is its user's alone; one
+// that a crash left behind is not in the way, and one that is in use is.
+func TestUnixSocket(t *testing.T) {
+	w := newWorld(t)
+	app := w.backend()
+	server := w.guard("service/db", anybody, guard.Route{Name: "db", Listen: "127.0.0.1:0", Backend: app.url()})
+	path := filepath.Join(t.TempDir(), "s")
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	dead.SetUnlinkOnClose(false)
+	dead.Close()
+	route := guard.Route{
+		Name: "out", Listen: "unix:" + path, Connect: "tls://" + server.Address("db").String(), Expect: []string{"spiffe://test.example/service"},
+	}
+	client := w.guard("device/pump-1", anybody, route)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	c, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	defer c.Close()
+	echo(t, c, app.accept())
+	next := client.conf
+	next.Routes = append(next.Routes[:1:1], route)
+	next.Routes[1].Name, next.Routes[1].Listen = "again", "unix:"+filepath.Dir(path)+"/./s"
+	require.Error(t, client.Reload(t.Context(), next))
+	again, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	again.Close()
 }
 
 func tlvs(t *testing.T, b []byte) map[byte][]byte {
