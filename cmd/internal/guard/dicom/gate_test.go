@@ -252,6 +252,18 @@ func TestSettled(t *testing.T) {
 	require.False(t, o.idle(), "its response is not delivered yet")
 }
 
+// A C-GET that is refused opens no way back for the C-STOREs of the target.
+func TestRetrieving(t *testing.T) {
+	for outcome, want := range map[record.Outcome]bool{record.Refused: false, record.Observed: true, record.Allowed: true} {
+		var o operations
+		require.NoError(t, o.add(&operation{key: opKey{true, 1}, request: command{Field: cGet}, record: record.Record{Outcome: outcome}}))
+		require.Equal(t, want, o.retrieving())
+	}
+	var o operations
+	require.NoError(t, o.add(&operation{key: opKey{false, 1}, request: command{Field: cGet}, record: record.Record{Outcome: record.Allowed}}))
+	require.False(t, o.retrieving(), "it is the target's")
+}
+
 // What was refused and could not be answered any more was refused all the same.
 func TestRefusedUnanswered(t *testing.T) {
 	p := play(t, anything([]string{verification, ctStorage}, "C-ECHO"))

@@ -69,12 +69,13 @@ func (o *operations) find(k opKey) *operation {
 	return o.open[k]
 }
 
-// retrieving reports whether a C-GET of the caller is under way.
+// retrieving reports whether a C-GET of the caller, one that was let through, is under
+// way.
 func (o *operations) retrieving() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for k, op := range o.open {
-		if k.caller && op.request.Field == cGet {
+		if k.caller && op.request.Field == cGet && op.record.Outcome != record.Refused {
 			return true
 		}
 	}
