@@ -1,15 +1,19 @@
 package web_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/cmd/internal/guard/gate"
 	"github.com/betonica/betonica/cmd/internal/guard/web"
 	"github.com/betonica/betonica/cmd/internal/record"
 )
@@ -100,5 +104,62 @@ func TestEmptyBody(t *testing.T) {
 		kept := g.wait(t, i+1)[i]
 		require.Equal(t, record.Digest(kept.Key.Digest(record.ToTarget).Sum(nil)), kept.Request)
 		require.Equal(t, record.Digest(kept.Key.Digest(record.FromTarget).Sum(nil)), kept.Response)
+	}
+}
+
+// With the setting, the application is told the intermediates, too, in their order.
+func TestChain(t *testing.T) {
+	w := newWorld(t)
+	seen := make(chan http.Header, 1)
+	g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) { seen <- r.Header }), web.Conf{Chain: true})
+	p, _ := w.caller()
+	response, err := w.http(p, false).Get("https://" + g.addr + "/")
+	require.NoError(t, err)
+	readAll(t, response.Body)
+	require.Equal(t, []string{":" + base64.StdEncoding.EncodeToString(w.ca.Intermediate().Raw) + ":"}, (<-seen)["Client-Cert-Chain"])
+}
+
+// Where the target is told of each connection's caller, no caller's request goes over the
+// connection of another; elsewhere they share connections.
+func TestProxied(t *testing.T) {
+	for _, proxied := range []bool{true, false} {
+		w := newWorld(t)
+		g := w.server("", web.Conf{})
+		app := w.application(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) })
+		var mu sync.Mutex
+		dialled := map[string]*gate.Link{}
+		g.route.Proxied = proxied
+		g.route.Dial = func(_ context.Context, l *gate.Link) (*gate.Target, error) {
+			c, err := net.Dial("tcp", app)
+			if err != nil {
+				return nil, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			dialled[c.LocalAddr().String()] = l
+			return &gate.Target{Conn: c}, nil
+		}
+		p, _ := w.caller()
+		over := map[string]bool{}
+		for range 3 {
+			client := w.http(p, false)
+			for range 2 {
+				response, err := client.Get("https://" + g.addr + "/")
+				require.NoError(t, err)
+				from := readAll(t, response.Body)
+				over[from] = true
+				mu.Lock()
+				l := dialled[from]
+				mu.Unlock()
+				if proxied {
+					require.Same(t, g.last(), l)
+				} else {
+					require.Nil(t, l)
+				}
+			}
+		}
+		if !proxied {
+			require.Less(t, len(over), 6, "some are shared")
+		}
 	}
 }
