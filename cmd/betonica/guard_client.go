@@ -41,6 +41,7 @@ unix:PATH, which only the guard's own user may connect to.`,
 	flags.StringVar(&f.route.Connect, "connect", "", "the `URL` of the other machine's guard")
 	flags.StringSliceVar(&f.route.Expect, "expect", nil, "`pattern` of the SPIFFE IDs that may answer")
 	flags.StringVar(&f.route.ServerName, "server-name", "", "the DNS `name` that the certificate must be for (default: HOST)")
+	flags.BoolVar(&f.route.Signed, "signed", false, "sign requests of http; bodies of 1 MiB at most")
 	flags.BoolVar(&f.route.IDOnly, "id-only", false, "go by the SPIFFE ID alone, whatever the certificate's DNS names")
 	flags.BoolVar(&f.route.UnsafeListen, "unsafe-listen", false, "let ADDRESS be reached from elsewhere")
 	return cmd

@@ -52,6 +52,7 @@ SIGTERM ends it well: connections have the time of --drain.`,
 	flags.BoolVar(&f.conf.EndAtExpiry, "end-at-expiry", false, "let nobody in once rules of the CA have expired, 24 h after it was last there")
 	flags.BoolVar(&f.route.Observe, "observe", false, "let through what the rules refuse, and record it")
 	flags.StringVar(&f.route.FHIR, "fhir", "", "the base `path` of the FHIR server behind http")
+	flags.BoolVar(&f.route.Signed, "signed", false, "refuse requests of http that the caller's guard has not signed")
 	flags.BoolVar(&f.route.ProxyProtocol, "proxy-protocol", false, "tell the backend of callers by the PROXY protocol, version 2")
 	return cmd
 }
