@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -52,6 +52,7 @@ type Conf struct {
 type Gate struct {
 	conf   Conf
 	server *http.Server
+	errors errorLog
 	nonces *sign.Nonces  // of the server's side
 	held   chan struct{} // has one for each body that is held to be signed
 
@@ -78,7 +79,7 @@ func New(conf Conf) *Gate {
 		MaxHeaderBytes: maxHead,
 		Protocols:      protocols,
 		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: 250, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10},
-		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // what goes wrong is in the record
+		ErrorLog:       log.New(&g.errors, "", 0),
 	}
 	return g
 }
@@ -88,6 +89,7 @@ const maxNonces = 1 << 20
 
 // Serve implements [gate.Gate].
 func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
+	g.errors.to.Store(l.Route.Log)
 	p := newPeer(l, g.conf.Chain)
 	s := &single{wire: newWire(l.Conn), drain: g.drain, route: l.Route}
 	p.wire = s.wire

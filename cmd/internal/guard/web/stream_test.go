@@ -339,6 +339,30 @@ func TestRevokedInTheMiddle(t *testing.T) {
 	}
 }
 
+// So it is where the other machine is revoked: the client's guard cuts its end, and says
+// so.
+func TestTargetRevoked(t *testing.T) {
+	w := newWorld(t)
+	server := w.server(w.application(endless), web.Conf{})
+	client := w.client(server.addr, web.Conf{})
+	response, err := http.Get("http://" + client.addr + "/scan")
+	require.NoError(t, err)
+	_, err = io.CopyN(io.Discard, response.Body, 1<<20)
+	require.NoError(t, err)
+	w.ca.Revoke(server.id)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.Error(t, err)
+	response.Body.Close()
+	kept := client.wait(t, 1)[0]
+	require.Equal(t, []any{record.Cut, "target: " + gate.Revoked}, []any{kept.Outcome, kept.Reason})
+
+	response, err = http.Get("http://" + client.addr + "/scan")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusBadGateway, response.StatusCode)
+	response.Body.Close()
+	require.Equal(t, record.Failed, client.wait(t, 2)[1].Outcome)
+}
+
 // A caller who goes away, a target that dies in the middle, and one that is not there at
 // all, are told apart.
 func TestFailures(t *testing.T) {
