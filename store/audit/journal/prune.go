@@ -13,10 +13,10 @@ const pruneAction = "journal.prune"
 // shippedFile holds the number of the last entry that the CA has.
 const shippedFile = "shipped"
 
-// Shipped notes that the CA has the entries up to last. They may be removed once they are
-// old enough.
+// Shipped notes that the CA has the entries up to last, and no more: one that was set back
+// has fewer than before. Those may be removed once they are old enough.
 func (j *Journal) Shipped(last int64) error {
-	if last <= j.shipped.Load() {
+	if last == j.shipped.Load() {
 		return nil
 	}
 	if err := replace(j.path(shippedFile), strconv.AppendInt(nil, last, 10)); err != nil {
