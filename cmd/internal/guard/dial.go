@@ -48,7 +48,13 @@ func (g *Guard) reach(r *gate.Route, conf Route, to target) error {
 	}
 	dial := func(alpn ...string) func(context.Context, *gate.Link) (*gate.Target, error) {
 		who := peer.Expectation{Allow: expected, Name: conf.ServerName, IDOnly: conf.IDOnly, NextProtos: alpn}
-		return func(ctx context.Context, _ *gate.Link) (*gate.Target, error) { return g.dialPeer(ctx, to.address, who) }
+		return func(ctx context.Context, l *gate.Link) (*gate.Target, error) {
+			t, err := g.dialPeer(ctx, to.address, who)
+			if err == nil && l != nil {
+				l.Met(t.ID)
+			}
+			return t, err
+		}
 	}
 	if to.scheme != "https" {
 		r.Dial = dial()

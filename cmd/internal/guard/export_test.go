@@ -25,3 +25,10 @@ func OpenDirectory(path string, log *slog.Logger) (identity, func(context.Contex
 	}
 	return d, d.refresh, nil
 }
+
+// Pending returns how many handshakes are under way.
+func (g *Guard) Pending() int {
+	g.handshakes.mu.Lock()
+	defer g.handshakes.mu.Unlock()
+	return g.handshakes.all
+}

@@ -48,6 +48,8 @@ func TestTwoGuards(t *testing.T) {
 	require.Equal(t, []any{at.Link, at.Number, at.Request, at.Response, at.In, at.Out}, []any{from.Link, from.Number, from.Request, from.Response, from.In, from.Out})
 	require.Equal(t, "spiffe://test.example/device/pump-1", at.Caller)
 	require.Equal(t, "pumps", at.Rule)
+	require.Equal(t, app.url(), at.Target)
+	require.Equal(t, "spiffe://test.example/service/db", from.Target, "the other machine, by its name")
 	require.NotEmpty(t, at.Serial)
 }
 
@@ -82,11 +84,18 @@ func TestRefused(t *testing.T) {
 	r = refuse(&tls.Config{InsecureSkipVerify: true})
 	require.Empty(t, r.Caller)
 
+	// Who goes away before he has said who he is, is no refusal.
+	knock, err := net.Dial("tcp", server.Address("db").String())
+	require.NoError(t, err)
+	knock.Close()
+
 	revoked := w.ca.Identity("device/pump-9")
 	w.ca.Revoke(revoked)
 	r = refuse(&tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{*revoked.Certificate()}})
 	require.Equal(t, revoked.ID(), r.Caller)
 	require.Contains(t, r.Reason, "revoked")
+	require.Eventually(t, func() bool { return server.Pending() == 0 }, ten, tick)
+	require.Len(t, server.records.all, 4)
 }
 
 // Each way in which a connection is ended is its own reason on record, and the target

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
@@ -45,7 +46,9 @@ func (s *served) handshake(c net.Conn, who *gate.Caller) (*tls.Conn, *tls.Connec
 			err = context.Cause(ctx)
 		}
 		*who = caller(*who, secure.ConnectionState())
-		s.refused(*who, err)
+		if !knock(err, *who) && s.ctx.Err() == nil {
+			s.refused(*who, err)
+		}
 		return nil, nil, err
 	}
 	state := secure.ConnectionState()
@@ -70,9 +73,11 @@ func authenticated(err error) bool {
 	return errors.Is(err, peer.ErrRevoked) || errors.Is(err, peer.ErrNotAllowed) || errors.Is(err, peer.ErrUnknown) || errors.Is(err, errNotAdmitted)
 }
 
-// knock reports whether a connection ended before it said anything: a port that is
+// knock reports whether a caller went away before he showed who he is: a port that is
 // looked at, not a machine that is refused.
-func knock(err error) bool { return errors.Is(err, io.EOF) }
+func knock(err error, who gate.Caller) bool {
+	return who.Certificate == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET))
+}
 
 func serialText(c *tls.Certificate) string {
 	if c.Leaf == nil {

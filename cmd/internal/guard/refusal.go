@@ -54,9 +54,6 @@ func (f *flood) rest(now time.Time) (skipped int) {
 
 // refused puts a connection on record that was refused before there was a link.
 func (s *served) refused(who gate.Caller, err error) {
-	if knock(err) {
-		return
-	}
 	g := s.guard
 	g.refusals.Add(1)
 	skipped, own := g.flood.take(g.now())

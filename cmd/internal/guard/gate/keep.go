@@ -27,10 +27,14 @@ func (l *Link) Ready(ctx context.Context) error {
 	return err
 }
 
-// Keep keeps a record, and counts it. When it returns nil the record is durable, or
+// Keep keeps a record, and counts it. Whom it is about is the machine that answered, if
+// that is known by now. When it returns nil the record is durable, or
 // will be within a second, as the guard is set. An error means that there must be no
 // access, or no more of it; it has been logged.
 func (l *Link) Keep(ctx context.Context, r record.Record) error {
+	if id := l.met(); id != "" {
+		r.Target = id
+	}
 	err := l.Route.Records.Keep(ctx, r)
 	if err != nil {
 		l.unkept(ctx, err)

@@ -39,7 +39,8 @@ type Link struct {
 	cutter  func() (reason string, cut bool)
 
 	mu      sync.Mutex
-	reason  string // "": the guard did not end it
+	reason  string   // "": the guard did not end it
+	target  allow.ID // who answered, in client mode
 	targets []func() (reason string, cut bool)
 }
 
@@ -120,6 +121,20 @@ func (l *Link) Dial(ctx context.Context) (*Target, error) {
 		l.Route.Meter.dialFailed()
 	}
 	return t, err
+}
+
+// Met says who answered at the target, which records tell instead of its address.
+func (l *Link) Met(id allow.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.target = id
+}
+
+// met returns the SPIFFE ID of who answered; "": nobody has, or an application did.
+func (l *Link) met() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.target.String()
 }
 
 // Touch says that the link is in use. From the first Touch on the idle clock goes by
