@@ -119,6 +119,11 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 		}
 		a.keep(r.Context())
 	}()
+	if r.ProtoMajor < 2 {
+		// An answer may begin before the request has ended; net/http would throw the rest
+		// of that away. It always can: both are its own.
+		http.NewResponseController(w).EnableFullDuplex()
+	}
 	proxy := httputil.ReverseProxy{
 		Rewrite:        func(p *httputil.ProxyRequest) { a.rewrite(p, what) },
 		Transport:      g.roundTripper(a.peer, what.by, g.two(r)),

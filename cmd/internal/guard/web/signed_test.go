@@ -26,7 +26,10 @@ func signing() *tls.Certificate { return nil }
 // version of HTTP, and also after the machine has another key.
 func TestSigned(t *testing.T) {
 	w := newWorld(t)
-	server := w.server(w.application(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }), web.Conf{Signed: true})
+	server := w.server(w.application(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Write(body)
+	}), web.Conf{Signed: true})
 	client := w.client(server.addr, web.Conf{Sign: signing, Host: "records.example"})
 	n := 0
 	for _, renew := range []bool{false, true} {

@@ -255,6 +255,44 @@ func TestBidirectional(t *testing.T) {
 	require.EqualValues(t, 200, a.In)
 }
 
+// In HTTP/1.1, too, an answer may begin before its request has ended, and neither loses
+// anything.
+func TestDuplex(t *testing.T) {
+	w := newWorld(t)
+	g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		buf := make([]byte, 16)
+		for {
+			n, err := r.Body.Read(buf)
+			w.Write(buf[:n])
+			w.(http.Flusher).Flush()
+			if err != nil {
+				return
+			}
+		}
+	}), web.Conf{})
+	p, _ := w.caller()
+	c := w.raw(p, g, "http/1.1")
+	read := bufio.NewReader(c)
+	for i := range 2 { // on one connection
+		_, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+		require.NoError(t, err)
+		answer, err := http.ReadResponse(read, nil)
+		require.NoError(t, err)
+		for _, word := range []string{"hello", "again", "third"} {
+			got := make([]byte, 5)
+			_, err = io.ReadFull(answer.Body, got)
+			require.NoError(t, err)
+			require.Equal(t, word, string(got))
+			next := map[string]string{"hello": "5\r\nagain\r\n", "again": "5\r\nthird\r\n", "third": "0\r\n\r\n"}[word]
+			_, err = io.WriteString(c, next)
+			require.NoError(t, err)
+		}
+		require.Empty(t, readAll(t, answer.Body))
+		require.EqualValues(t, 15, g.wait(t, i+1)[i].In)
+	}
+}
+
 // An upload of 256 MiB goes through two guards without being held in memory.
 func TestLongUpload(t *testing.T) {
 	const size = 256 << 20
