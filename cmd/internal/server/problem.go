@@ -110,6 +110,7 @@ var problems = []struct {
 	{store.ErrSetBack, http.StatusServiceUnavailable, api.ProblemUnavailable, "nothing is signed at present: the CA's database has to be recovered", time.Minute},
 	{errRecovering, http.StatusServiceUnavailable, api.ProblemUnavailable, errRecovering.Error(), 30 * time.Second},
 	{errTooOften, http.StatusTooManyRequests, api.ProblemRateLimited, errTooOften.Error(), time.Minute},
+	{errBatchTurn, http.StatusServiceUnavailable, api.ProblemUnavailable, errBatchTurn.Error(), 5 * time.Second},
 	{errNoTurn, http.StatusServiceUnavailable, api.ProblemUnavailable, errNoTurn.Error(), evidenceWait},
 	{store.ErrUnknown, http.StatusServiceUnavailable, api.ProblemUnavailable, "it is not certain that the request was recorded: repeat it", 5 * time.Second},
 	{store.ErrClosed, http.StatusServiceUnavailable, api.ProblemUnavailable, "stopping", 5 * time.Second},

@@ -55,6 +55,7 @@ func TestProblem(t *testing.T) {
 		{store.ErrClosed, 503, api.ProblemUnavailable, ""},
 		{errTooOften, 429, api.ProblemRateLimited, ""},
 		{errNoTurn, 503, api.ProblemUnavailable, ""},
+		{errBatchTurn, 503, api.ProblemUnavailable, ""},
 		{ca.ErrExpired, 503, api.ProblemUnavailable, ""},
 		{context.Canceled, 503, api.ProblemUnavailable, ""},
 		{context.DeadlineExceeded, 503, api.ProblemUnavailable, ""},

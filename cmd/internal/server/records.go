@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/archive"
@@ -22,22 +23,52 @@ const (
 	mediaBatch      = "application/vnd.betonica.journal-batch"
 )
 
+// errBatchTurn reports that a batch has to wait for others.
+var errBatchTurn = errors.New("this machine, or many others, are shipping records at the moment")
+
 // Records takes what guards ship of their journals.
 type Records struct {
-	receive func(context.Context, archive.Sender, *journal.Batch) (journal.Ends, error)
-	turns   chan struct{}
+	receive  func(context.Context, archive.Sender, *journal.Batch) (journal.Ends, error)
+	turns    chan struct{}
+	patience time.Duration
+
+	mu   sync.Mutex
+	busy map[string]bool // identities whose batch is being read or recorded
 }
 
 // NewRecords returns one that hands batches to receive, whose sender's certificate was
 // judged and whose statement is signed by a certificate of his.
 func NewRecords(receive func(context.Context, archive.Sender, *journal.Batch) (journal.Ends, error)) *Records {
-	return &Records{receive, make(chan struct{}, recordsTurns)}
+	return &Records{receive: receive, turns: make(chan struct{}, recordsTurns), patience: recordsPatience, busy: make(map[string]bool)}
+}
+
+// turn lets an identity bring a batch, if it is not doing so already and there is room;
+// done ends it.
+func (rec *Records) turn(identity string) (done func(), ok bool) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if rec.busy[identity] {
+		return nil, false
+	}
+	select {
+	case rec.turns <- struct{}{}:
+	default:
+		return nil, false
+	}
+	rec.busy[identity] = true
+	return func() {
+		<-rec.turns
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		delete(rec.busy, identity)
+	}, true
 }
 
 // records answers POST /v1/records: a guard brings a stretch of its journal, and hears
 // which entry is wanted next and to which key the journal's data keys are to be sealed.
-// Bringing what is there already is no error. A sender who is slow, or too many at once,
-// cost a bounded memory.
+// Bringing what is there already is no error. A machine brings one batch at a time, 16
+// machines at once do, each has half a minute for it: who is slow costs bounded memory,
+// and only his own turn.
 func (s *Server) records(w http.ResponseWriter, r *http.Request) error {
 	if s.Records == nil {
 		return errNoRoute
@@ -54,6 +85,11 @@ func (s *Server) records(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("Content-Type") != mediaBatch {
 		return &api.BadRequestError{Status: http.StatusUnsupportedMediaType, Detail: "the body has to be " + mediaBatch}
 	}
+	done, ok := s.Records.turn(holder.Identity.Path)
+	if !ok {
+		return errBatchTurn
+	}
+	defer done()
 	b, err := s.Records.read(w, r)
 	if err != nil {
 		return err
@@ -84,16 +120,10 @@ func (s *Server) records(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// read reads a batch when it is its turn.
+// read reads a batch.
 func (rec *Records) read(w http.ResponseWriter, r *http.Request) (*journal.Batch, error) {
-	select {
-	case rec.turns <- struct{}{}:
-		defer func() { <-rec.turns }()
-	default:
-		return nil, errNoTurn
-	}
 	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(recordsPatience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := control.SetReadDeadline(time.Now().Add(rec.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, err
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, journal.MaxBatch))

@@ -287,3 +287,42 @@ func TestRecordsRefuses(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
 	require.Equal(t, upTo(3), archived(t, f.ca.Store, "gateway/icu"))
 }
+
+// A sender who stalls is sent away, and meanwhile holds up nobody but himself.
+func TestRecordsSlow(t *testing.T) {
+	f := newServer(t, nil)
+	f.receives()
+	f.Records.patience = time.Second
+	slow, other := f.keeper(t, "gateway/icu"), f.keeper(t, "device/pump-7")
+	r, w := io.Pipe()
+	defer w.Close()
+	answered := make(chan int)
+	go func() {
+		req, err := http.NewRequest(http.MethodPost, f.urls.https+api.PathRecords, r)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		req.Header.Set("Content-Type", mediaBatch)
+		resp, err := f.client(*slow.own).Do(req)
+		if err != nil { // the connection was cut
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	w.Write([]byte("{"))
+	busy := func() bool {
+		f.Records.mu.Lock()
+		defer f.Records.mu.Unlock()
+		return f.Records.busy["gateway/icu"]
+	}
+	require.Eventually(t, busy, 10*time.Second, time.Millisecond)
+	resp, body := f.do(f.client(*slow.own), http.MethodPost, f.urls.https+api.PathRecords, http.Header{"Content-Type": {mediaBatch}}, []byte("{}"))
+	requireProblem(t, resp, body, http.StatusServiceUnavailable, api.ProblemUnavailable)
+	other.keep(3)
+	other.shipped(f, f.client(*other.own))
+	require.Contains(t, []int{0, http.StatusBadRequest}, <-answered)
+	require.Eventually(t, func() bool { return !busy() }, 10*time.Second, time.Millisecond)
+}
