@@ -18,6 +18,7 @@ import (
 	"crypto"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/betonica/betonica/store/audit"
 )
@@ -129,8 +130,9 @@ func TestBatches(t *testing.T) {
 	cfg.segment = 300 << 10
 	j := shipping(t, cfg)
 	var r received
+	proved := 0
 	for range 3 {
-		appended(t, j, 3000)
+		appended(t, j, 6000)
 		signs(t, &cfg, &j)
 		b, err := j.Batch(t.Context(), Ends{})
 		require.NoError(t, err)
@@ -142,6 +144,13 @@ func TestBatches(t *testing.T) {
 			if len(b.Rows) == 0 {
 				require.Positive(t, n)
 				break
+			}
+			if len(b.Proof) > 0 { // there are more than go into one batch
+				bad := *b
+				bad.Proof = append([]tlog.Hash{{1}}, b.Proof[1:]...)
+				var fork *ForkError
+				require.ErrorAs(t, r.take(t, &bad), &fork)
+				proved++
 			}
 			require.NoError(t, r.take(t, b))
 			var keys []audit.DataKey
@@ -168,7 +177,8 @@ func TestBatches(t *testing.T) {
 		}
 		require.NoError(t, r.take(t, b))
 	}
-	require.GreaterOrEqual(t, r.rows, 9000)
+	require.GreaterOrEqual(t, r.rows, 18000)
+	require.Positive(t, proved)
 	_, err := j.Batch(t.Context(), Ends{r.frontier.Size() + 2, reader.ReaderKey()})
 	require.ErrorIs(t, err, ErrDamaged)
 }
