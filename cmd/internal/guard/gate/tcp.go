@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"hash"
 	"io"
 	"net"
 	"sync"
@@ -14,8 +13,9 @@ import (
 )
 
 // TCP passes bytes both ways, whatever they mean. It keeps two records of a connection:
-// one before the first byte goes to the target, and one at its end. An end of one
-// direction is passed on, and the other goes on.
+// one before the first byte goes to the target, and one at its end, which has digests if
+// both directions came to their own end. An end of one direction is passed on, and the
+// other goes on.
 type TCP struct{}
 
 // connection is the number of the only access on a connection.
@@ -53,8 +53,10 @@ func (TCP) Serve(ctx context.Context, l *Link) {
 	stop()
 	r.Operation = "close"
 	r.In, r.Out = s.up.n, s.down.n
-	r.Request, r.Response = record.Digest(s.up.digest.Sum(nil)), record.Digest(s.down.digest.Sum(nil))
 	l.Ended(&r, err)
+	if r.Outcome == record.Allowed || r.Outcome == record.Observed { // of what ended halfway, the other end has another half
+		r.Request, r.Response = s.up.digest.sum(), s.down.digest.sum()
+	}
 	l.Keep(kept, r)
 }
 
@@ -66,11 +68,11 @@ type stream struct {
 
 type direction struct {
 	n      int64 // bytes that were delivered
-	digest hash.Hash
+	digest digest
 }
 
 func newStream(caller net.Conn, t *Target, key record.Secret) *stream {
-	return &stream{caller: caller, target: t.Conn, up: direction{digest: key.Digest(record.ToTarget)}, down: direction{digest: key.Digest(record.FromTarget)}}
+	return &stream{caller: caller, target: t.Conn, up: direction{digest: digest{hash: key.Digest(record.ToTarget)}}, down: direction{digest: digest{hash: key.Digest(record.FromTarget)}}}
 }
 
 // run copies both ways until both have ended, or one has failed.
@@ -100,32 +102,39 @@ func (s *stream) abort() {
 }
 
 // Buffers. Who waits for bytes holds a small one, so that an idle connection costs
-// little; a large one, from the pool, is for as long as they come in quantity.
+// little; a pair of large ones, from the pool, is for as long as they come in quantity:
+// one is digested while the other is filled.
 const (
 	smallBuffer = 1 << 10
 	largeBuffer = 32 << 10
 )
 
-var large = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
+type pair [2][largeBuffer]byte
+
+var pairs = sync.Pool{New: func() any { return new(pair) }}
 
 // copy copies until from ends, which is no error.
 func (d *direction) copy(to, from net.Conn, toName, fromName string) error {
 	small := make([]byte, smallBuffer)
-	buf := small
-	var borrowed *[largeBuffer]byte
+	var borrowed *pair
 	giveBack := func() {
 		if borrowed != nil {
-			large.Put(borrowed)
-			borrowed, buf = nil, small
+			d.digest.wait()
+			pairs.Put(borrowed)
+			borrowed = nil
 		}
 	}
 	defer giveBack()
-	for {
+	for turn := 0; ; turn ^= 1 {
+		buf := small
+		if borrowed != nil {
+			buf = borrowed[turn][:]
+		}
 		n, err := from.Read(buf)
 		if n > 0 {
+			d.digest.add(buf[:n], borrowed != nil)
 			written, failed := to.Write(buf[:n])
 			d.n += int64(written)
-			d.digest.Write(buf[:written])
 			if failed != nil {
 				return fault(toName, failed)
 			}
@@ -138,8 +147,7 @@ func (d *direction) copy(to, from net.Conn, toName, fromName string) error {
 		}
 		switch {
 		case n == smallBuffer && borrowed == nil:
-			borrowed = large.Get().(*[largeBuffer]byte)
-			buf = borrowed[:]
+			borrowed = pairs.Get().(*pair)
 		case n < smallBuffer:
 			giveBack()
 		}

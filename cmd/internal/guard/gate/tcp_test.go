@@ -106,6 +106,7 @@ func TestTCPCut(t *testing.T) {
 		end := w.kept(t, 2)[1]
 		require.Equal(t, record.Cut, end.Outcome)
 		require.Equal(t, reason, end.Reason)
+		require.Zero(t, end.Request, "the other end has another half")
 		_, err := target.Read(make([]byte, 1))
 		require.Error(t, err)
 		_, err = caller.Read(make([]byte, 1))
