@@ -230,7 +230,8 @@ func (w *world) client(server string, conf web.Conf) *guard {
 				return nil, err
 			}
 			cs := c.ConnectionState()
-			return &gate.Target{Conn: c, TLS: &cs, Why: whyCut(c)}, nil
+			id, err := allow.IDOf(cs.PeerCertificates[0])
+			return &gate.Target{Conn: c, ID: id, TLS: &cs, Why: whyCut(c)}, err
 		}
 	}
 	g.route.Dial, g.route.DialHTTP2 = dial("http/1.1"), dial("h2")

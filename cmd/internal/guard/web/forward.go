@@ -1,0 +1,187 @@
+package web
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/http/httputil"
+	"sync"
+
+	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/revoke/allow"
+)
+
+// A passing is what is known of a request that goes through.
+type passing struct {
+	path    string
+	number  int64 // on its connection, of HTTP/1
+	upgrade bool
+	by      *tls.Certificate // who signs it; nil: nobody
+}
+
+// forward passes a request to the target and its answer back, and keeps the record
+// before the answer's end.
+func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what passing) {
+	defer func() {
+		if a.rec.Status != http.StatusSwitchingProtocols {
+			a.fail("caller", errGone) // unless it is kept, writing to the caller is what failed
+		}
+		a.keep(r.Context())
+	}()
+	if r.ProtoMajor < 2 {
+		// An answer may begin before the request has ended; net/http would throw the rest
+		// of that away. It always can: both are its own.
+		http.NewResponseController(w).EnableFullDuplex()
+	}
+	proxy := httputil.ReverseProxy{
+		Rewrite:        func(p *httputil.ProxyRequest) { a.rewrite(p, what) },
+		Transport:      g.roundTripper(a.peer, what.by, g.two(r)),
+		FlushInterval:  0, // at once where the length is unknown; otherwise see responseBody
+		BufferPool:     buffers{},
+		ErrorLog:       discard,
+		ModifyResponse: func(answer *http.Response) error { return a.answered(w, r, answer, what) },
+		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, err error) { a.failed(w, r, err, what) },
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+// two reports whether a request goes on in HTTP/2.
+func (g *Gate) two(r *http.Request) bool {
+	p := r.Context().Value(peerKey{}).(*peer)
+	if p.link.Route.Side == record.Server {
+		return g.conf.HTTP2
+	}
+	return r.ProtoMajor == 2 && p.link.Route.DialHTTP2 != nil
+}
+
+// rewrite makes the request that the target gets.
+func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
+	out := p.Out
+	out.URL.Scheme, out.URL.Host = "http", "target" // whoever dials knows where it is
+	out.URL.Path, out.URL.RawPath, out.URL.RawQuery = what.path, "", p.In.URL.RawQuery
+	if a.gate.conf.Host != "" {
+		out.Host = a.gate.conf.Host
+	}
+	out.Trailer = p.In.Trailer.Clone()
+	stripTrailer(out.Trailer)
+	if out.Body != nil {
+		out.Body = &requestBody{out.Body, a, p.In, out, p.In.ContentLength}
+	}
+	if a.rec.Side == record.Server {
+		out.Header.Set(headerIdentity, a.rec.Caller)
+		out.Header.Set(headerCert, a.peer.cert)
+		if a.peer.chain != "" {
+			out.Header.Set(headerChain, a.peer.chain)
+		}
+		return
+	}
+	out.Header.Set(headerRecord, a.rec.Number)
+	if what.by != nil {
+		if err := a.sign(out, what.by); err != nil {
+			a.fail("signing", err) // it goes out without: the other guard refuses it
+		}
+	}
+	p.Out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			if t, ok := info.Conn.(*target); ok {
+				a.over(t)
+			}
+		},
+	}))
+}
+
+// over says which connection a request goes over; again, if that had ended meanwhile.
+func (a *access) over(t *target) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.target = t
+	if t.ID != (allow.ID{}) {
+		a.rec.Target = t.ID.String()
+	}
+	a.bind(t.bond)
+}
+
+// answered takes the target's answer. Without a body its header is all, and waits for the
+// record.
+func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.Response, what passing) error {
+	a.mu.Lock()
+	a.rec.Status = answer.StatusCode
+	a.mu.Unlock()
+	stripAnswer(answer.Header)
+	if answer.StatusCode == http.StatusSwitchingProtocols {
+		rwc, ok := answer.Body.(io.ReadWriteCloser)
+		if !ok || !what.upgrade {
+			return errUpgrade
+		}
+		w.Header().Del("Connection")
+		a.peer.wire.granted.Store(true)
+		answer.Body = &upgraded{rwc, a}
+		a.whole(record.ToTarget)
+		a.whole(record.FromTarget)
+		return nil
+	}
+	stripTrailer(answer.Trailer)
+	if r.Method == http.MethodHead || answer.Body == nil || answer.Body == http.NoBody || answer.ContentLength == 0 {
+		a.whole(record.FromTarget)
+		if err := a.keep(r.Context()); err != nil {
+			return errUnkept
+		}
+		return nil
+	}
+	answer.Body = &responseBody{ReadCloser: answer.Body, ctx: r.Context(), access: a, answer: answer, flush: http.NewResponseController(w).Flush, left: answer.ContentLength}
+	return nil
+}
+
+var (
+	errUnkept  = errors.New("no record could be kept")
+	errUpgrade = errors.New("switched protocols unasked")
+)
+
+// failed answers where the target did not.
+func (a *access) failed(w http.ResponseWriter, r *http.Request, err error, what passing) {
+	if errors.Is(err, errUnkept) {
+		unkept.write(w, r)
+		return
+	}
+	a.mu.Lock()
+	tampered := a.tampered
+	a.mu.Unlock()
+	if tampered {
+		a.refuse(w, r, unsigned, "body is not the one that was signed")
+		return
+	}
+	if what.number > 0 {
+		if bad := a.peer.wire.refused(what.number); bad != nil {
+			a.refuse(w, r, malformed(bad), bad.Error()) // its body was
+			return
+		}
+	}
+	f := unreachable
+	var slow net.Error
+	if errors.As(err, &slow) && slow.Timeout() {
+		f = unresponsive
+	}
+	if r.Context().Err() != nil {
+		a.fail("caller", errGone)
+	}
+	a.fail("target", err)
+	a.mu.Lock()
+	a.rec.Status = f.status
+	a.mu.Unlock()
+	a.answer(w, r, f)
+}
+
+// discard is for what ReverseProxy would say: the record says it.
+var discard = log.New(io.Discard, "", 0)
+
+// buffers lends what bodies are copied through.
+type buffers struct{}
+
+var pool = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+func (buffers) Get() []byte  { return *pool.Get().(*[]byte) }
+func (buffers) Put(b []byte) { pool.Put(&b) }
