@@ -43,6 +43,14 @@ func TestAcknowledge(t *testing.T) {
 	require.Contains(t, string(h.acknowledge(notAllowed, noon)), "|P|2.3||||||8859/1\r", "and by the name of its own character set")
 }
 
+// Text of ours that has a separator of this message in it is left out.
+func TestAcknowledgeOwnText(t *testing.T) {
+	h, err := ParseHeader([]byte("MSH|+.\\&|A|B|C|D|||ADT+A01|C-1|P\r"), true)
+	require.NoError(t, err)
+	msh := strings.Split(strings.Split(string(h.acknowledge(notAllowed, noon)), "\r")[0], "|")
+	require.Equal(t, []string{"MSH", "+.\\&", "C", "D", "A", "B", "", "", "ACK", msh[9], "P", ""}, msh)
+}
+
 // MSH-15 and MSH-16 say which answers there are, and which code a refusal has.
 func TestModes(t *testing.T) {
 	for _, tt := range []struct {

@@ -2,6 +2,7 @@ package mllp_test
 
 import (
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,34 @@ func TestSlow(t *testing.T) {
 	for _, r := range w.records.messages() {
 		require.Contains(t, []string{"", "malformed: a block that takes too long"}, r.Reason)
 	}
+}
+
+// Between messages nothing runs out, on either side.
+func TestSilence(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	w.gate.MessageTime, w.gate.AnswerTime = time.Second, time.Second
+	w.answerAll(t)
+	c := w.call(t)
+	for _, id := range []string{"1", "2"} {
+		c.send(t, message("ADT^A01", id))
+		require.Equal(t, "AA "+id, c.code(t))
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(1100*time.Millisecond)))
+		_, err := c.in.ReadByte()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "it is open")
+		require.NoError(t, c.SetReadDeadline(time.Time{}))
+	}
+}
+
+// Who goes on talking after what he sent was refused can still read why: the connection
+// is not reset under it.
+func TestLastWords(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	c := w.call(t)
+	_, err := io.WriteString(c, "\x0b"+message("ADT^A01", "1")+"\x00"+strings.Repeat("x", 100<<10))
+	require.NoError(t, err)
+	require.NoError(t, c.CloseWrite())
+	<-c.served
+	require.Equal(t, "AE 1", c.code(t))
 }
 
 // A target that does not answer in time has died, as far as its caller is concerned.

@@ -217,9 +217,16 @@ func TestNoRecord(t *testing.T) {
 	c := w.call(t)
 	c.gone(t)
 
-	w.records.ready = nil
+	w.records.ready, w.records.fail = nil, func(record.Record) error { return errFull }
 	c = w.call(t)
 	target := w.accept(t)
+	c.gone(t)
+	_, err := target.in.ReadByte()
+	require.ErrorIs(t, err, io.EOF)
+
+	w.records.fail = func(record.Record) error { return nil }
+	c = w.call(t)
+	target = w.accept(t)
 	c.send(t, message("ADT^A01", "1"))
 	target.send(t, ack("AA", target.receive(t)))
 	require.Equal(t, "AA 1", c.code(t))
@@ -229,7 +236,7 @@ func TestNoRecord(t *testing.T) {
 	c.send(t, message("ADT^A01", "2"))
 	require.Equal(t, "AR 2", c.code(t))
 	c.gone(t)
-	_, err := target.in.ReadByte()
+	_, err = target.in.ReadByte()
 	require.ErrorIs(t, err, io.EOF, "nothing of it reached the target")
 
 	w.records.ready = nil
