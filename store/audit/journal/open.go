@@ -64,7 +64,7 @@ func open(cfg Config) (_ *Journal, err error) {
 	if j.room.reserve() != nil {
 		cfg.Log.Warn("the journal's disk has no room for its reserve", "dir", cfg.Dir)
 	}
-	if err := j.own("journal.open", map[string]any{"bytes_cut_off": torn}); err != nil && !cfg.BestEffort {
+	if err := j.own("journal.open", nil); err != nil && !cfg.BestEffort {
 		return nil, err
 	}
 	if torn > 0 {
