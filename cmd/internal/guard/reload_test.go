@@ -58,7 +58,13 @@ func TestReloadBad(t *testing.T) {
 	echo(t, c, target)
 	bad := filepath.Join(t.TempDir(), "rules.toml")
 	require.NoError(t, os.WriteFile(bad, []byte("[[allow]]\nnobody = 1\n"), 0o600))
+	others := filepath.Join(t.TempDir(), "rules.toml")
+	require.NoError(t, os.WriteFile(others, []byte("[[allow]]\nname = \"x\"\npeers = [\"device/other\"]\ntcp = true\n"), 0o600))
 	for _, change := range []func(*guard.Config){
+		func(c *guard.Config) {
+			c.Rules = others // good, but not with the rest
+			c.Routes = append(c.Routes[:1:1], guard.Route{Name: "taken", Listen: app.Addr().String(), Backend: app.url()})
+		},
 		func(c *guard.Config) { c.Rules = bad },
 		func(c *guard.Config) { c.Dir = "/elsewhere" },
 		func(c *guard.Config) { c.Ops = "127.0.0.1:1" },

@@ -17,7 +17,6 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/guard"
 	"github.com/betonica/betonica/cmd/internal/record"
-	"github.com/betonica/betonica/revoke/peer"
 	"github.com/betonica/betonica/revoke/peer/peertest"
 )
 
@@ -108,14 +107,6 @@ func (r *running) tryDial(route string, who *peertest.Identity) (*tls.Conn, erro
 		r.w.Cleanup(func() { c.Close() })
 	}
 	return c, err
-}
-
-// peer opens the relying party of a machine.
-func (w *world) peer(who *peertest.Identity) *peer.Peer {
-	p, err := peer.Open(w.Context(), peer.Config{Source: who, State: w.TempDir(), Allow: []string{peertest.Everyone}})
-	require.NoError(w, err)
-	w.Cleanup(func() { p.Close() })
-	return p
 }
 
 // A backend is an application that keeps what connects to it for the test.

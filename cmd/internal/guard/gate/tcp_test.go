@@ -77,13 +77,13 @@ func TestTCPRefused(t *testing.T) {
 func TestTCPNoRecord(t *testing.T) {
 	w := newWorld(t)
 	w.records.fail(errors.New("disk full"))
-	caller := w.serve(t)
+	w.serve(t)
 	<-w.served
 	require.Zero(t, w.dialled)
 
 	w.records.fail(nil)
 	w.records.failKeep = errors.New("disk full")
-	caller = w.serve(t)
+	caller := w.serve(t)
 	caller.Write([]byte("question"))
 	target := w.accept(t)
 	<-w.served
