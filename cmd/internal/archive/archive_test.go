@@ -54,7 +54,7 @@ func received(t *testing.T, n int, machines ...string) *store.DB {
 	return db
 }
 
-func certificate(t *testing.T) func() (*tls.Certificate, error) {
+func certificate(t testing.TB) func() (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
