@@ -145,6 +145,8 @@ func TestLastWords(t *testing.T) {
 	require.NoError(t, c.CloseWrite())
 	<-c.served
 	require.Equal(t, "AE 1", c.code(t))
+	_, err = c.in.ReadByte()
+	require.ErrorIs(t, err, io.EOF)
 }
 
 // A target that does not answer in time has died, as far as its caller is concerned.
