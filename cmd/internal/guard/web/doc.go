@@ -24,6 +24,15 @@
 // If the record cannot be kept, the response is cut short, so that the caller knows
 // that it is not whole; before the header it is a 503.
 //
+// # What a record does not know
+//
+// A caller may go away between its record and the last byte: the record says that the
+// response went out. A digest is of a whole payload only; where it was refused, cut, or
+// answered before its end, there is none. What net/http itself refuses of HTTP/2, such as
+// a capital in a header's name, ends the stream without a record: it was no request.
+// What a slow caller costs is bounded by the route's idle clock, but for headers, which
+// have ten seconds. The ping of a WebSocket counts as use, one of HTTP/2 does not.
+//
 // # Pairs
 //
 // The client's guard sends Betonica-Record, a random number, and the server's guard takes

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
+	"strings"
 	"sync"
 
 	"github.com/betonica/betonica/cmd/internal/record"
@@ -114,7 +115,7 @@ func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.R
 	stripAnswer(answer.Header)
 	if answer.StatusCode == http.StatusSwitchingProtocols {
 		rwc, ok := answer.Body.(io.ReadWriteCloser)
-		if !ok || !what.upgrade {
+		if !ok || !what.upgrade || !strings.EqualFold(answer.Header.Get("Upgrade"), "websocket") {
 			return errUpgrade
 		}
 		w.Header().Del("Connection")
@@ -138,11 +139,14 @@ func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.R
 
 var (
 	errUnkept  = errors.New("no record could be kept")
-	errUpgrade = errors.New("switched protocols unasked")
+	errUpgrade = errors.New("switched to a protocol that was not asked for")
 )
 
 // failed answers where the target did not.
 func (a *access) failed(w http.ResponseWriter, r *http.Request, err error, what passing) {
+	if what.upgrade {
+		w.Header().Set("Connection", "close") // as before it was granted
+	}
 	if errors.Is(err, errUnkept) {
 		unkept.write(w, r)
 		return

@@ -120,6 +120,32 @@ func TestUpgradeRefused(t *testing.T) {
 	require.EqualValues(t, 1, upgrades.Load(), "h2c goes no further")
 }
 
+// An application that switches to what nobody asked for is a bad gateway, and the end.
+func TestUpgradeOther(t *testing.T) {
+	w := newWorld(t)
+	g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			defer c.Close()
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+		}
+	}), web.Conf{})
+	p, _ := w.caller()
+	for _, ask := range []string{handshake, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"} {
+		c := w.raw(p, g, "http/1.1")
+		_, err := io.WriteString(c, ask)
+		require.NoError(t, err)
+		read := bufio.NewReader(c)
+		answer, err := http.ReadResponse(read, nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusBadGateway, answer.StatusCode)
+		require.True(t, answer.Close)
+		readAll(t, answer.Body)
+		_, err = read.ReadByte()
+		require.Error(t, err)
+	}
+}
+
 // When the route ends, what is under way is finished, and the connection ends after it.
 func TestDrain(t *testing.T) {
 	w := newWorld(t)
