@@ -36,7 +36,8 @@ func TestDirectory(t *testing.T) {
 	another := agent.Config{Dir: filepath.Join(t.TempDir(), "n"), URL: ca.URL}
 	_, err = agent.Enroll(t.Context(), another, ca.Token("device", "SN-2"))
 	require.NoError(t, err)
-	for _, target := range []string{filepath.Join(another.Dir, "gen-000001"), "gen-000099"} {
+	require.NoError(t, os.Rename(filepath.Join(another.Dir, "gen-000001"), filepath.Join(conf.Dir, "gen-000050")))
+	for _, target := range []string{"gen-000050", "gen-000099"} {
 		require.NoError(t, os.Remove(filepath.Join(conf.Dir, "current")))
 		require.NoError(t, os.Symlink(target, filepath.Join(conf.Dir, "current")))
 		refresh(t.Context())
