@@ -91,6 +91,19 @@ hl7 = { messages = ["ADT^A01"] }
 	require.Equal(t, result{0, "", "there is no record of an access that was let through\n"}, r)
 }
 
+// The CA's archive says the same as the journals that were shipped to it.
+func TestPolicySuggestArchive(t *testing.T) {
+	x, d := talk(t)
+	e := message("device/analyser-1", "ORU^R01", "", noon).Event()
+	e.Detail["in"] = 1.5e3 // as JSON has numbers
+	entry := adminapi.JournalEntry{Identity: "gateway/gw-1", Entry: adminapi.Entry{Seq: 2, At: noon, Action: e.Action, Actor: e.Actor, Subject: e.Subject, Outcome: e.Outcome, Detail: e.Detail}}
+	other := adminapi.JournalEntry{Identity: "gateway/gw-1", Entry: adminapi.Entry{Seq: 1, At: noon, Action: "journal.start"}}
+	d.says(http.StatusOK, adminapi.Page[adminapi.JournalEntry]{Items: []adminapi.JournalEntry{other, entry}})
+	text := x.ok("policy", "suggest", "--archive", "--guard", "gateway/gw-1")
+	require.Contains(t, text, "name = \"hl7-device-analyser-1\"")
+	require.Contains(t, d.asked()[0].query, "identity=gateway%2Fgw-1")
+}
+
 // What nobody has used is listed, by a guard's rules or by the policy in force.
 func TestPolicyUnused(t *testing.T) {
 	x, d := talk(t)

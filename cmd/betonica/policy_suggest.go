@@ -15,7 +15,7 @@ func policySuggestCommand(env environment) *cobra.Command {
 	var fromRole int
 	var policy bool
 	cmd := &cobra.Command{
-		Use:   "suggest --journal DIR",
+		Use:   "suggest --journal DIR | --archive",
 		Short: "Write the least rules that a guard's records need",
 		Long: `Write the least rules that the records of guards need, as a rule file: each with
 how often it was needed, and when last. Run a guard with --observe first, for as
@@ -28,7 +28,8 @@ there are at least --from-role of them; anything else to those alone who did it.
 With --policy it is written for the CA's policy, which says at which guard a rule
 holds.`,
 		Example: `  betonica policy suggest --journal /etc/gw/journal > rules.toml
-  betonica policy suggest --records gw-1.jsonl --records gw-2.jsonl --since 30d --policy >> policy.toml`,
+  betonica policy suggest --records gw-1.jsonl --records gw-2.jsonl --since 30d --policy >> policy.toml
+  betonica policy suggest --archive --guard gateway/icu --since 30d --policy`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if fromRole < 1 {
@@ -39,7 +40,7 @@ holds.`,
 			if c.Since, err = moment(since, env.now()); err != nil {
 				return err
 			}
-			if err := from.collect(cmd.Context(), &c); err != nil {
+			if err := from.collect(cmd, &c); err != nil {
 				return err
 			}
 			reach(env, &c, c.Since)
@@ -59,5 +60,6 @@ holds.`,
 	cmd.Flags().StringVar(&since, "since", "", "not before this `time`: RFC 3339, or how long ago, such as 30d")
 	cmd.Flags().IntVar(&fromRole, "from-role", 3, "from how many machines on that all do the same it is the role's")
 	cmd.Flags().BoolVar(&policy, "policy", false, "write it for the CA's policy")
+	daemonFlags(cmd)
 	return cmd
 }

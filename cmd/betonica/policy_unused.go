@@ -17,7 +17,7 @@ func policyUnusedCommand(env environment) *cobra.Command {
 	var machines bool
 	var form *output
 	cmd := &cobra.Command{
-		Use:   "unused --journal DIR [--rules FILE]",
+		Use:   "unused --journal DIR | --archive",
 		Short: "List what guards allow and nobody has used",
 		Long: `List the grants that nobody has used for a while, by the records of guards: a
 rule for each of the peers that it names. They can be taken back without loss.
@@ -25,7 +25,8 @@ The rules are those of the policy in force, or of a file of a guard's.
 
 With --machines, list the machines instead that used a rule once and no more.`,
 		Example: `  betonica policy unused --journal /etc/gw/journal --rules /etc/gw/rules.toml
-  betonica policy unused --records gw-1.jsonl --records gw-2.jsonl --for 180d -o json`,
+  betonica policy unused --records gw-1.jsonl --records gw-2.jsonl --for 180d -o json
+  betonica policy unused --archive --machines`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			before, err := moment(since, env.now())
@@ -33,7 +34,7 @@ With --machines, list the machines instead that used a rule once and no more.`,
 				return err
 			}
 			var c grants.Collector
-			if err := from.collect(cmd.Context(), &c); err != nil {
+			if err := from.collect(cmd, &c); err != nil {
 				return err
 			}
 			reach(env, &c, before)
