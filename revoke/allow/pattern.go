@@ -49,6 +49,14 @@ func (p pattern) match(id ID) bool {
 // back to the last * only, to let it eat one byte more: its cost is bounded by the
 // product of the lengths.
 func match(pattern, text, stops string) bool {
+	literal := strings.IndexByte(pattern, '*')
+	if literal < 0 {
+		return pattern == text
+	}
+	if len(text) < literal || text[:literal] != pattern[:literal] {
+		return false // what most patterns come to, at once
+	}
+	pattern, text = pattern[literal:], text[literal:]
 	star, resume := -1, 0 // where the last * was, and the byte after what it ate
 	p, t := 0, 0
 	for t < len(text) {

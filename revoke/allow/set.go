@@ -120,7 +120,7 @@ func (s Set) Decide(id ID, r *Request) (rule string, allowed bool) {
 		return "", false
 	}
 	for i := range s.byKind[r.Kind] {
-		if one := &s.byKind[r.Kind][i]; listed(one.listeners, r.Listener) && one.grant.covers(r) && one.peers.Match(id) {
+		if one := &s.byKind[r.Kind][i]; listed(one.listeners, r.Listener) && one.peers.Match(id) && one.grant.covers(r) {
 			return one.name, true
 		}
 	}
