@@ -71,6 +71,9 @@ func (s *session) take(ctx context.Context) error {
 	}
 	e.verdict = s.judge(ctx, e, m, bad)
 	if !s.place(ctx, e) {
+		if e.record.Number == "" {
+			e.record.Number = s.numbers.turnedAway()
+		}
 		s.add(e)
 		return nil
 	}

@@ -183,6 +183,26 @@ func TestHalfClosed(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
+// Who is gone when the answer comes has left a message that was answered, and that is
+// on record.
+func TestCallerGone(t *testing.T) {
+	w := newWorld(t, "ADT^A01")
+	c := w.call(t)
+	target := w.accept(t)
+	c.send(t, message("ADT^A01", "1"))
+	asked := target.receive(t)
+	require.NoError(t, c.SetLinger(0))
+	require.NoError(t, c.Close())
+	target.send(t, ack("AA", asked))
+	<-c.served
+	all := w.records.messages()
+	require.Len(t, all, 1)
+	require.Equal(t, []any{record.Allowed, "AA"}, []any{all[0].Outcome, all[0].Answer})
+	end := w.records.kept(t, 3)[2]
+	require.Equal(t, record.Failed, end.Outcome)
+	require.Contains(t, end.Reason, "caller: ")
+}
+
 // Every byte may come by itself, and 16 MiB may come at once.
 func TestSizes(t *testing.T) {
 	w := newWorld(t, "ADT^A01")

@@ -92,10 +92,13 @@ func (s *session) matchSent(a *answer) *exchange {
 
 // relay passes the answer to a message on. mu is held.
 func (s *session) relay(ctx context.Context, e *exchange, a *answer, m *message) error {
-	if err := s.write(ctx, e, a, m); err != nil {
+	kept, err := s.write(ctx, e, a, m)
+	if kept {
+		s.remove(e) // it has its answer, even if its sender has not
+	}
+	if err != nil {
 		return err
 	}
-	s.remove(e)
 	if !e.last(a) {
 		s.late = keep(s.late, e)
 	}
@@ -114,27 +117,28 @@ func (s *session) relayLate(ctx context.Context, i int, a *answer, m *message) e
 	if e.last(a) {
 		s.late = slices.Delete(s.late, i, i+1)
 	}
-	return s.write(ctx, e, a, m)
+	_, err := s.write(ctx, e, a, m)
+	return err
 }
 
 // write writes an answer to the caller, of which the last byte goes out when the
 // record is kept. If it cannot be, the caller gets an answer that says so, or, where it
-// has most of the other already, no end of it. mu is held.
-func (s *session) write(ctx context.Context, e *exchange, a *answer, m *message) error {
+// has most of the other already, no end of it. It reports whether it was. mu is held.
+func (s *session) write(ctx context.Context, e *exchange, a *answer, m *message) (kept bool, err error) {
 	m.sum(s.bond.Digest(e.record.Number, record.FromTarget))
 	m.admit = e.batch
 	s.link.Conn.SetWriteDeadline(time.Now().Add(s.MessageTime))
 	if !m.ended {
 		s.torn = true
 		if _, err := s.link.Conn.Write(m.block(false)); err != nil {
-			return side("caller", err)
+			return false, side("caller", err)
 		}
 		source, sink := m.pump(s.link.Conn)
 		if sink != nil {
-			return side("caller", sink)
+			return false, side("caller", sink)
 		}
 		if source != nil {
-			return source
+			return false, source
 		}
 		m.streamed = true
 	}
@@ -142,15 +146,15 @@ func (s *session) write(ctx context.Context, e *exchange, a *answer, m *message)
 	r.Answer, r.Out, r.Response, r.End = a.code, m.size, m.sumUp(), s.link.Route.Now()
 	if s.keep(ctx, e, r) != nil {
 		e.unkept()
-		return errUnrecorded
+		return false, errUnrecorded
 	}
 	s.out += m.size
 	s.commits.answered(e, false)
 	if _, err := s.link.Conn.Write(m.tail()); err != nil {
-		return side("caller", err)
+		return true, side("caller", err)
 	}
 	s.torn = false
-	return nil
+	return true, nil
 }
 
 // unasked refuses a message of the target that answers none of the caller's: it does
