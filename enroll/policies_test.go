@@ -189,3 +189,31 @@ func TestPolicyOverReplicas(t *testing.T) {
 	require.EqualValues(t, 7, c.Policies.Current().Version())
 	require.True(t, says(0, first)())
 }
+
+// Who waits for a change of policy hears of it wherever it was made, and only then.
+func TestPoliciesChanged(t *testing.T) {
+	c := enrolltest.New(t)
+	twin, _ := c.Twin()
+	here, there := c.Registrar.Policies.Changed(), twin.Policies.Changed()
+	closed := func(ch <-chan struct{}) bool {
+		select {
+		case <-ch:
+			return true
+		default:
+			return false
+		}
+	}
+	current := c.Registrar.Policies.Current()
+	_, err := c.Registrar.Policies.Refresh(t.Context())
+	require.NoError(t, err)
+	require.False(t, closed(here), "it is the same")
+	next, err := c.Registrar.Policies.Set(t.Context(), enroll.Daemon(), "p.toml", []byte("[role.device]\n"), current.Version())
+	require.NoError(t, err)
+	require.True(t, closed(here))
+	require.False(t, closed(c.Registrar.Policies.Changed()), "the next one")
+	require.False(t, closed(there), "it has not heard of it")
+	_, err = twin.Policies.Refresh(t.Context())
+	require.NoError(t, err)
+	require.True(t, closed(there))
+	require.Equal(t, next.Version(), twin.Policies.Current().Version())
+}
