@@ -18,7 +18,7 @@ type Collector struct {
 	// Since leaves out records of before; zero: none.
 	Since time.Time
 
-	uses        map[use1]*use
+	uses        map[deed]*use
 	rules       map[ruleUse]*use
 	records     int64
 	left        int64 // that no rule can allow
@@ -26,8 +26,8 @@ type Collector struct {
 	trustDomain string
 }
 
-// use1 is somebody's access.
-type use1 struct {
+// A deed is somebody's access.
+type deed struct {
 	caller string
 	access access
 }
@@ -42,7 +42,7 @@ func (c *Collector) Add(r record.Record) error {
 		return nil
 	}
 	if c.uses == nil {
-		c.uses, c.rules = make(map[use1]*use), make(map[ruleUse]*use)
+		c.uses, c.rules = make(map[deed]*use), make(map[ruleUse]*use)
 	}
 	a, counts := accessOf(r)
 	if !counts {
@@ -64,7 +64,7 @@ func (c *Collector) Add(r record.Record) error {
 	if !c.PerGuard {
 		a.guard = ""
 	}
-	key := use1{r.Caller, a}
+	key := deed{r.Caller, a}
 	if c.uses[key] == nil && !possible(key) {
 		c.left++
 		return nil
@@ -86,7 +86,7 @@ func count[K comparable](all map[K]*use, key K, v use) {
 }
 
 // possible reports whether a rule can allow the access, to its caller.
-func possible(u use1) bool {
+func possible(u deed) bool {
 	id, err := allow.ParseID(u.caller)
 	if err != nil {
 		return false
