@@ -8,6 +8,7 @@ import (
 // fields are the headers that decide about framing, as they come by.
 type fields struct {
 	hosts, lengths, codings int
+	upgrades                int
 	host, length, coding    string
 	upgrading, websocket    bool // Connection: upgrade, Upgrade: websocket
 }
@@ -28,7 +29,8 @@ func (f *fields) add(line []byte) error {
 	case "connection":
 		f.upgrading = f.upgrading || hasToken(value, "upgrade")
 	case "upgrade":
-		f.websocket = strings.EqualFold(value, "websocket")
+		f.upgrades++ // of several, the application may take another one than we
+		f.websocket = f.upgrades == 1 && strings.EqualFold(value, "websocket")
 	}
 	return nil
 }

@@ -146,6 +146,32 @@ func TestUpgradeOther(t *testing.T) {
 	}
 }
 
+// Of several Upgrade headers the application would take the first, and the guard has
+// looked at another: then nothing is upgraded.
+func TestUpgradeTwice(t *testing.T) {
+	w := newWorld(t)
+	g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			return
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
+	}), web.Conf{})
+	p, _ := w.caller()
+	for _, upgrade := range []string{"Upgrade: h2c\r\nUpgrade: websocket", "Upgrade: websocket\r\nUpgrade: h2c", "Upgrade: h2c, websocket"} {
+		c := w.raw(p, g, "http/1.1")
+		_, err := io.WriteString(c, "GET /feed HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"+upgrade+"\r\n\r\n")
+		require.NoError(t, err)
+		answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, answer.StatusCode, upgrade)
+	}
+}
+
 // When the route ends, what is under way is finished, and the connection ends after it.
 func TestDrain(t *testing.T) {
 	w := newWorld(t)
