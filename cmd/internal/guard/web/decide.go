@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,8 +47,11 @@ func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err er
 			return false, err
 		}
 	}
+	if form != "" && !isForm(r.Header) {
+		return false, nil
+	}
 	what, err := fhir.Parse(fhir.Request{
-		Method: r.Method, Path: below, Query: r.URL.RawQuery, Form: form, IfNoneExist: r.Header.Get("If-None-Exist") != "",
+		Method: r.Method, Path: below, Query: r.URL.RawQuery, Form: form, IfNoneExist: len(spelt(r.Header, "if-none-exist")) > 0,
 	})
 	if errors.Is(err, fhir.ErrUnknown) {
 		return false, nil
@@ -85,6 +89,29 @@ func readForm(r *http.Request) (string, error) {
 		io.Closer
 	}{strings.NewReader(string(form)), r.Body}
 	return string(form), nil
+}
+
+// isForm reports whether a body is a form that can be read as it is. One that is packed,
+// or of another character set, says something else to the server than to us.
+func isForm(h http.Header) bool {
+	kinds := spelt(h, "content-type")
+	if len(kinds) != 1 || len(spelt(h, "content-encoding")) > 0 {
+		return false
+	}
+	kind, params, err := mime.ParseMediaType(kinds[0])
+	charset := strings.ToLower(params["charset"])
+	return err == nil && kind == "application/x-www-form-urlencoded" && (charset == "" || charset == "utf-8" || charset == "us-ascii")
+}
+
+// spelt returns the values under a header's name, also of those that some servers read
+// as that one.
+func spelt(h http.Header, name string) (values []string) {
+	for k, v := range h {
+		if spelling(k) == name {
+			values = append(values, v...)
+		}
+	}
+	return values
 }
 
 const badBody = shape("body ended early")

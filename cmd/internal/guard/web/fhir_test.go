@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"strings"
@@ -63,5 +65,48 @@ func TestFHIR(t *testing.T) {
 		for _, text := range []string{kept.Resource, kept.Operation, kept.Reason, kept.Also, kept.Compartment} {
 			require.NotContains(t, text, "smith")
 		}
+	}
+}
+
+// What the guard cannot read of a search as the server will is no search that a rule of
+// FHIR covers: a form that is packed, of another character set or of another type. And a
+// create is conditional however the header that makes it so is written.
+func TestFHIRHidden(t *testing.T) {
+	w := newWorld(t)
+	g := w.server(w.application(func(http.ResponseWriter, *http.Request) {}), web.Conf{FHIR: "/fhir"})
+	set := rules(allow.Rule{Name: "vitals", FHIR: &allow.FHIRRule{Interactions: []string{"create", "search-type"}, Types: []string{"Observation"}}})
+	g.route.Rules = func() allow.Set { return set }
+	p, _ := w.caller()
+	client := w.http(p, false)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	io.WriteString(z, "_include=Observation:subject:Patient")
+	require.NoError(t, z.Close())
+	const form, search, create = "application/x-www-form-urlencoded", "/fhir/Observation/_search", "/fhir/Observation"
+	for i, tt := range []struct {
+		target, body string
+		header       http.Header
+		status       int
+	}{
+		{search, "code=1", http.Header{"Content-Type": {form + "; charset=UTF-8"}}, 200},
+		{search, "", http.Header{}, 200},
+		{search, "code=1", http.Header{}, 403},
+		{search, packed.String(), http.Header{"Content-Type": {form}, "Content-Encoding": {"gzip"}}, 403},
+		{search, packed.String(), http.Header{"Content-Type": {form}, "Content_encoding": {"gzip"}}, 403},
+		{search, "+AF8-include=Observation:subject:Patient", http.Header{"Content-Type": {form + "; charset=utf-7"}}, 403},
+		{search, "code=1", http.Header{"Content-Type": {form, form + "; charset=utf-7"}}, 403},
+		{search, "code=1", http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}, 403},
+		{create, "{}", http.Header{}, 200},
+		{create, "{}", http.Header{"If-None-Exist": {"identifier=1"}}, 403},
+		{create, "{}", http.Header{"If-None-Exist": {"", "identifier=1"}}, 403},
+		{create, "{}", http.Header{"If_none_exist": {"identifier=1"}}, 403},
+	} {
+		r, err := http.NewRequest("POST", "https://"+g.addr+tt.target, strings.NewReader(tt.body))
+		require.NoError(t, err)
+		r.Header = tt.header
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		require.Equal(t, tt.status, response.StatusCode, "%d: %s %v", i, tt.target, tt.header)
+		readAll(t, response.Body)
 	}
 }
