@@ -141,6 +141,9 @@ func (a *access) complete() record.Record {
 		return *r
 	}
 	a.peer.link.Ended(r, a.cause)
+	if r.Outcome == record.Cut {
+		a.peer.told.Store(true)
+	}
 	if a.target != nil && a.target.Why != nil && r.Outcome == record.Failed {
 		if reason, cut := a.target.Why(); cut {
 			r.Outcome, r.Reason = record.Cut, "target: "+reason

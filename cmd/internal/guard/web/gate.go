@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
 	"github.com/betonica/betonica/cmd/internal/guard/sign"
@@ -97,6 +98,7 @@ func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
 	g.server.Serve(s) // returns when the connection ends, or the route does
 	s.wait(ctx)
 	p.wait()
+	p.logoff(context.WithoutCancel(ctx))
 	p.pool.CloseIdleConnections()
 }
 
@@ -126,6 +128,8 @@ type peer struct {
 	chain string      // Client-Cert-Chain; "": none
 
 	pool backend // of this connection alone, where the target is told who comes
+
+	told atomic.Bool // a request's record says that, and why, the guard ended the connection
 
 	mu     sync.Mutex
 	active int
