@@ -292,3 +292,13 @@ func TestTooMany(t *testing.T) {
 	require.ErrorIs(t, err, grants.ErrTooMany)
 	require.True(t, strings.HasPrefix(err.Error(), "the records"))
 }
+
+// A * that somebody wrote in a title is that sign, and to a rule any title: what was done
+// under such a title is not suggested.
+func TestSuggestStar(t *testing.T) {
+	const ct = "1.2.840.10008.5.1.4.1.1.2 CT Image Storage"
+	c := collect(t, rec("device/ct-1", record.DICOM, "C-STORE", ct, dicom("ARCHIVE", "*")), rec("device/ct-1", record.DICOM, "C-STORE", ct, dicom("A*", "CT1")))
+	require.Empty(t, c.Suggest(3))
+	_, left, _, _ := c.Records()
+	require.EqualValues(t, 2, left)
+}
