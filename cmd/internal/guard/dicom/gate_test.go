@@ -111,6 +111,21 @@ func TestObserve(t *testing.T) {
 	require.Equal(t, record.Observed, p.journal.find(t, "close").Outcome)
 }
 
+// The file of rules can have a guard observe, too: then what the target asks unasked
+// passes as it does when the route says so.
+func TestObserveByRules(t *testing.T) {
+	p := play(t, anything([]string{commitment}, "N-ACTION"))
+	p.set(func() { p.route.Observing = func() bool { return true } })
+	p.open(t, request(presentation{ID: 1, Abstract: commitment, Transfers: []string{implicitLE}}))
+	p.target.say(pdata(1, true, true, asks(nSet, 5, commitment, false)))
+	p.caller.message()
+	p.caller.say(pdata(1, true, true, answers(nSet, 5, commitment, 0, false)))
+	c, _ := p.target.message()
+	require.Zero(t, c.Status)
+	p.release()
+	require.Equal(t, record.Observed, p.journal.find(t, "N-SET").Outcome)
+}
+
 // Within a C-GET the target sends what the rules let the caller retrieve; nothing else,
 // not before it and not after it, though a rule lets the caller store.
 func TestRetrieve(t *testing.T) {

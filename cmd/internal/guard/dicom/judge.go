@@ -75,7 +75,7 @@ func (s *session) judge(d *direction, c *command) (rule string, outcome record.O
 		case c.Field == nEventReport:
 		case c.Field == cStore && s.ops.retrieving():
 			name = cGet.String()
-		case s.link.Route.Observe:
+		case s.link.Route.Observes():
 			return "", record.Observed
 		default:
 			return "", record.Refused
