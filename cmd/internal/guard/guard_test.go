@@ -130,6 +130,26 @@ func TestLogoff(t *testing.T) {
 	}
 }
 
+// A connection of TCP is held by the rules of TCP alone: one of another protocol, that
+// names no listener, lets nobody stay, and nobody in.
+func TestOtherRules(t *testing.T) {
+	w := newWorld(t)
+	app := w.backend()
+	server := w.guard("service/db", anybody, guard.Route{Name: "db", Listen: "127.0.0.1:0", Backend: app.url()})
+	pump := w.ca.Identity("device/pump-1")
+	c := server.dial("db", pump)
+	target := app.accept()
+	echo(t, c, target)
+	require.NoError(t, os.WriteFile(server.conf.Rules, []byte("[[allow]]\nname = \"api\"\npeers = [\"device/pump-*\"]\nhttp = {}\n"), 0o600))
+	ended(t, c)
+	ended(t, target)
+	require.Equal(t, gate.NotAllowed, server.records.outcome(record.Cut).Reason)
+	if late, err := server.tryDial("db", pump); err == nil { // TLS 1.3 tells the caller later
+		ended(t, late)
+	}
+	server.records.wait(func(r record.Record) bool { return r.Operation == "handshake" && r.Outcome == record.Refused })
+}
+
 // A revoked caller is cut where he is connected, and so is a revoked server: both ends
 // have it on record.
 func TestRevoked(t *testing.T) {

@@ -91,7 +91,15 @@ func (s *served) tlsConfig() *tls.Config {
 
 // admits reports whether id is worth a connection at this moment.
 func (s *served) admits(id allow.ID) bool {
-	return s.route.Rules == nil || s.route.Observes() || s.guard.rules.set().Admits(id, s.route.Name)
+	if s.route.Rules == nil || s.route.Observes() {
+		return true
+	}
+	set := s.guard.rules.set()
+	if s.to.kind.word == record.TCP { // rules of other protocols say nothing of it
+		_, allowed := set.Decide(id, &allow.Request{Kind: allow.TCP, Listener: s.route.Name})
+		return allowed
+	}
+	return set.Admits(id, s.route.Name)
 }
 
 // serve serves one connection from its accept to its end, and then calls done. It may
