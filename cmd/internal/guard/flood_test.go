@@ -30,7 +30,5 @@ func TestFlood(t *testing.T) {
 		_, text := get(t, server, "/metrics")
 		return strings.Contains(text, "betonica_guard_refused_connections_total 100\n")
 	}, ten, tick)
-	server.records.mu.Lock()
-	defer server.records.mu.Unlock()
-	require.Less(t, len(server.records.all), strangers)
+	require.Less(t, server.records.len(), strangers)
 }

@@ -60,7 +60,7 @@ func TestRefused(t *testing.T) {
 	app := w.backend()
 	server := w.guard("service/db", anybody, guard.Route{Name: "db", Listen: "127.0.0.1:0", Backend: app.url()})
 	refuse := func(who *tls.Config) record.Record {
-		before := len(server.records.all)
+		before := server.records.len()
 		c, err := tls.Dial("tcp", server.Address("db").String(), who)
 		if err == nil {
 			_, err = c.Read(make([]byte, 1))
@@ -95,7 +95,7 @@ func TestRefused(t *testing.T) {
 	require.Equal(t, revoked.ID(), r.Caller)
 	require.Contains(t, r.Reason, "revoked")
 	require.Eventually(t, func() bool { return server.Pending() == 0 }, ten, tick)
-	require.Len(t, server.records.all, 4)
+	require.Equal(t, 4, server.records.len())
 }
 
 // Each way in which a connection is ended is its own reason on record, and the target

@@ -217,3 +217,9 @@ func (k *keeper) none(o record.Outcome) bool {
 	}
 	return true
 }
+
+func (k *keeper) len() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.all)
+}
