@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/betonica/betonica/cmd/internal/archive"
 	"github.com/betonica/betonica/enroll/enrolltest"
@@ -127,6 +129,44 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// Whoever hashes everything anew after a change has no key to sign for it.
+func TestVerifyHashedAnew(t *testing.T) {
+	db := received(t, 1000, "gateway/icu")
+	change := func(b *store.JournalBatch) {
+		var frames []byte
+		r := bytes.NewReader(b.Frames)
+		for seq := b.First; seq <= b.Last; seq++ {
+			row, err := audit.ReadFrame(r, seq)
+			require.NoError(t, err)
+			if seq == 10 {
+				row.Leaf[len(row.Leaf)-1] ^= 1
+			}
+			frames = audit.AppendFrame(frames, tlog.RecordHash(row.Leaf), row.Leaf)
+		}
+		b.Frames = frames
+	}
+	all, err := db.Journals(t.Context(), "", "", 1)
+	require.NoError(t, err)
+	var f audit.Frontier
+	for f.Size() < all[0].Size {
+		b, err := db.NextJournalBatch(t.Context(), all[0].Origin, f.Size(), time.Time{})
+		require.NoError(t, err)
+		change(&b)
+		for r := bytes.NewReader(b.Frames); r.Len() > 0; {
+			row, err := audit.ReadFrame(r, 1)
+			require.NoError(t, err)
+			f.Append(row.Hash)
+		}
+	}
+	anew := edited{db, change, func(j *store.Journal) { j.Frontier = f.Bytes() }}
+	require.NoError(t, archive.Verify(t.Context(), anew, func(c archive.Check) error {
+		var broken *audit.TamperError
+		require.ErrorAs(t, c.Err, &broken)
+		require.Equal(t, audit.Rewritten, broken.Kind)
+		return nil
+	}))
+}
+
 // An auditor's list goes through all journals, page by page, each entry once, whatever the
 // page's size; a filter leaves the others out.
 func TestList(t *testing.T) {
@@ -167,5 +207,9 @@ func TestNames(t *testing.T) {
 		_, err := archive.Receive(t.Context(), db, archive.Sender{Identity: "gateway/icu"}, &journal.Batch{Statement: journal.Statement{Origin: origin}})
 		var bad *archive.BatchError
 		require.ErrorAs(t, err, &bad, origin)
+		require.ErrorContains(t, err, "is no name for a journal")
 	}
+	all, err := db.Journals(t.Context(), "", "", 1)
+	require.NoError(t, err)
+	require.Empty(t, all)
 }
