@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -288,6 +289,12 @@ func TestRecordsRefuses(t *testing.T) {
 	require.NoError(t, err)
 	resp, body = post(thief.own, kind, changed(func(b *journal.Batch) { b.Statement = key }))
 	requireProblem(t, resp, body, http.StatusBadRequest, api.ProblemMalformed)
+	// And one's own name, signed for by another machine.
+	key, err = journal.Certify(strings.Replace(b.Statement.Origin, "gateway/icu", "device/pump-7", 1), b.Statement.Key, k.own)
+	require.NoError(t, err)
+	resp, body = post(thief.own, kind, changed(func(b *journal.Batch) { b.Statement = key }))
+	requireProblem(t, resp, body, http.StatusBadRequest, api.ProblemMalformed)
+	require.Contains(t, string(body), "another machine's")
 	require.Empty(t, archived(t, f.ca.Store, "gateway/icu"))
 	for range 2 { // a batch whose answer was lost comes again, and that is in order
 		resp, body = post(k.own, kind, good)
