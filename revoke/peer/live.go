@@ -146,6 +146,9 @@ func (c *conn) met(chain []*x509.Certificate, staple []byte) {
 	c.table.add(e)
 }
 
+// NetConn returns what is wrapped.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 func (c *conn) Close() error { return c.cut(nil) }
 
 // cut closes the connection; whoever has closed it first says why.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,32 @@ func TestTwoGuards(t *testing.T) {
 	require.Equal(t, app.url(), at.Target)
 	require.Equal(t, "spiffe://test.example/service/db", from.Target, "the other machine, by its name")
 	require.NotEmpty(t, at.Serial)
+}
+
+// An application that breaks off is not taken for one that has said all: its caller, two
+// guards away, sees that too, and both have it on record.
+func TestBreakOff(t *testing.T) {
+	w := newWorld(t)
+	app := w.backend()
+	server := w.guard("service/db", anybody, guard.Route{Name: "db", Listen: "127.0.0.1:0", Backend: app.url()})
+	client := w.guard("device/pump-1", anybody, guard.Route{
+		Name: "out", Listen: "127.0.0.1:0", Connect: "tls://" + server.Address("db").String(), Expect: []string{"spiffe://test.example/service/db"},
+	})
+	c, err := net.Dial("tcp", client.Address("out").String())
+	require.NoError(t, err)
+	defer c.Close()
+	target := app.accept()
+	echo(t, c, target)
+	require.NoError(t, target.SetLinger(0))
+	require.NoError(t, target.Close())
+	_, err = c.Read(make([]byte, 1))
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	for _, g := range []*running{server, client} {
+		r := g.records.wait(func(r record.Record) bool { return r.Operation == "close" })
+		require.Equal(t, record.Failed, r.Outcome)
+		require.Contains(t, r.Reason, "target: ")
+		require.Zero(t, r.Response)
+	}
 }
 
 // Who may do nothing here gets no further than the handshake, and it is on record with

@@ -88,6 +88,23 @@ func (l *Link) drop() {
 	l.moved.Conn.Close()
 }
 
+// breakOff resets the caller's side of what did not come to its end, so that he cannot
+// take it for the end: an end of TCP without a goodbye of TLS is one to many, crypto/tls
+// among them.
+func (l *Link) breakOff() {
+	for c := l.moved.Conn; c != nil; {
+		if plain, ok := c.(*net.TCPConn); ok {
+			plain.SetLinger(0)
+		}
+		wrapped, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		c = wrapped.NetConn()
+	}
+	l.drop()
+}
+
 // Why reports whether the guard ended the connection, and why.
 func (l *Link) Why() (reason string, cut bool) {
 	l.mu.Lock()

@@ -54,6 +54,9 @@ func (TCP) Serve(ctx context.Context, l *Link) {
 	r.Operation = "close"
 	r.In, r.Out = s.up.n, s.down.n
 	l.Ended(&r, err)
+	if r.Outcome == record.Failed {
+		l.breakOff()
+	}
 	if r.Outcome == record.Allowed || r.Outcome == record.Observed { // of what ended halfway, the other end has another half
 		r.Request, r.Response = s.up.digest.sum(), s.down.digest.sum()
 	}
