@@ -88,7 +88,9 @@ func (a *access) refuse(w http.ResponseWriter, r *http.Request, f refusal, reaso
 // answer keeps the record, and then answers what the guard itself has to say.
 func (a *access) answer(w http.ResponseWriter, r *http.Request, f refusal) {
 	a.got(f.body(r))
-	a.whole(record.FromTarget)
+	if a.rec.Side == record.Server { // beside a client nobody else knows of this answer
+		a.whole(record.FromTarget)
+	}
 	if a.keep(r.Context()) != nil {
 		f = unkept
 	}
