@@ -56,8 +56,8 @@ bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DI
 crash: ## kill daemon and database N times (1000) under load, and look for what was lost
 	go test ./cmd/betonicad -run '^TestKill' -kills $(N) -timeout 24h -v
 
-soak: ## ten minutes of revocations while the daemon, its peers and slow readers come and go
-	go test ./cmd/betonicad -run '^TestSoak$$' -soak 10m -timeout 20m -v
+soak: ## ten minutes each of revocations while the daemon, peers, guards and what stands behind them come and go
+	go test ./cmd/betonicad -run '^Test(Guard)?Soak$$' -soak 10m -timeout 40m -v
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@grep -rnoE --include='*_test.go' --exclude-dir=testdata '^func Fuzz[A-Za-z0-9_]+' . | sort | \

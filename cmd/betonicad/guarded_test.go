@@ -3,8 +3,12 @@ package main_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,7 +147,32 @@ func (s *sentry) address() string {
 	return ""
 }
 
-// dial connects to the route as a machine that has no guard.
-func (s *sentry) dial(pair tls.Certificate) (*tls.Conn, error) {
-	return tls.Dial("tcp", s.address(), &tls.Config{RootCAs: s.w.roots, InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}})
+// dial connects to the only route as a machine that has no guard.
+func (s *sentry) dial(pair tls.Certificate) (*tls.Conn, error) { return dialTLS(s.address(), pair) }
+
+func dialTLS(address string, pair tls.Certificate) (*tls.Conn, error) {
+	return tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}})
+}
+
+// A held is what a guard has open.
+type held struct{ connections, files, goroutines int }
+
+func (s *sentry) holds() held {
+	s.w.Helper()
+	h := held{connections: -1}
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid))
+	require.NoError(s.w, err)
+	h.files = len(entries)
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get("http://" + s.at.Ops + "/metrics")
+	require.NoError(s.w, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(s.w, err)
+	for line := range strings.Lines(string(text)) {
+		fmt.Sscanf(line, "betonica_guard_connections %d", &h.connections)
+		fmt.Sscanf(line, "go_goroutines %d", &h.goroutines)
+	}
+	require.Positive(s.w, h.goroutines)
+	return h
 }

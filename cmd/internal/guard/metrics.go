@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -30,6 +31,7 @@ import (
 //	betonica_guard_rules                                            in force
 //	betonica_guard_rules_version                                    of the CA's policy
 //	betonica_guard_ready                                            as /readyz says
+//	go_goroutines                                                   that exist
 //
 // It is written by hand: the client library costs the tool a third of its size.
 func (g *Guard) metrics(w http.ResponseWriter, _ *http.Request) {
@@ -67,6 +69,7 @@ func (g *Guard) metrics(w http.ResponseWriter, _ *http.Request) {
 	p.rules(g)
 	p.head("ready", "gauge", "1 if accesses are served as they should be.")
 	p.line("ready", truth(len(g.troubles()) == 0))
+	fmt.Fprintf(p, "# HELP go_goroutines Goroutines that exist.\n# TYPE go_goroutines gauge\ngo_goroutines %d\n", runtime.NumGoroutine())
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Write(b.Bytes())
 }
