@@ -110,6 +110,21 @@ func TestParseAlso(t *testing.T) {
 	require.ErrorIs(t, err, fhir.ErrUnknown)
 }
 
+// A delete that takes with it what refers to the resource is one of any type, and so is
+// one that leaves nothing of the history.
+func TestParseCascade(t *testing.T) {
+	for _, query := range []string{"_cascade=delete", "_CASCADE=delete", "_expunge=true", "identifier=1&_cascade=delete"} {
+		for _, path := range []string{"Patient/7", "Patient"} {
+			a, err := fhir.Parse(fhir.Request{Method: "DELETE", Path: path, Query: query})
+			if err == nil {
+				require.Equal(t, []string{""}, a.Also, "%s?%s", path, query)
+			} else {
+				require.ErrorIs(t, err, fhir.ErrUnknown)
+			}
+		}
+	}
+}
+
 // A path is below its base at a slash only.
 func TestBelow(t *testing.T) {
 	for _, tt := range []struct {

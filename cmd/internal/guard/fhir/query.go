@@ -68,7 +68,7 @@ func (q *query) include(name, value string) bool {
 			return q.add("")
 		}
 		return source != "" && q.add(source)
-	case "_query", "_contained", "_graph": // what they return, the server knows
+	case "_query", "_contained", "_graph", "_cascade", "_expunge": // what they return or remove, the server knows
 		q.includes = true
 		return q.add("")
 	case "_has":

@@ -28,7 +28,7 @@ func reserved(name string) bool {
 	case "betonica", "proxy", // which CGI makes HTTP_PROXY of
 		"forwarded", "x-forwarded", "x-real-ip", "x-client-ip", "x-client-verify", "x-client-dn",
 		"x-original-url", "x-rewrite-url", "x-original-method", "x-original-host", "x-host",
-		"x-http-method-override", "x-http-method", "x-method-override":
+		"x-cascade", "x-http-method-override", "x-http-method", "x-method-override":
 		return true
 	}
 	return false

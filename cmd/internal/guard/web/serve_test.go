@@ -35,7 +35,7 @@ func TestServer(t *testing.T) {
 			p, id := w.caller()
 			r, err := http.NewRequest("POST", "https://"+g.addr+"/beds/7?x=%2F", strings.NewReader("vitals"))
 			require.NoError(t, err)
-			for _, name := range []string{"Client-Cert", "client_cert", "Client-Cert-Chain", "BETONICA_IDENTITY", "Betonica.Identity", "X-Forwarded-For", "Forwarded", "X-HTTP-Method-Override", "X-Original-URL", "Proxy"} {
+			for _, name := range []string{"Client-Cert", "client_cert", "Client-Cert-Chain", "BETONICA_IDENTITY", "Betonica.Identity", "X-Forwarded-For", "Forwarded", "X-HTTP-Method-Override", "X-Original-URL", "X-Cascade", "Proxy"} {
 				r.Header[name] = []string{"forged"}
 			}
 			if !two {
