@@ -93,7 +93,7 @@ func (u *use) over(l *gate.Link, now time.Time) string {
 		return gate.Idle
 	case limits.Age > 0 && now.Sub(l.Begin) >= limits.Age:
 		return gate.TooOld
-	case !u.by.admits(l.Caller.ID):
+	case !u.by.admits(l.Caller.ID) || !l.Allowed():
 		return gate.NotAllowed
 	}
 	return ""

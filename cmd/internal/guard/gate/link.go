@@ -38,6 +38,8 @@ type Link struct {
 	cancel  context.CancelFunc
 	cutter  func() (reason string, cut bool)
 
+	lasts atomic.Pointer[func() bool]
+
 	mu      sync.Mutex
 	reason  string   // "": the guard did not end it
 	target  allow.ID // who answered, in client mode
@@ -158,6 +160,18 @@ func (l *Link) met() string {
 // that alone, so that what only keeps a connection open (a PING of HTTP/2) does not
 // count as use.
 func (l *Link) Touch() { l.touches.Add(1) }
+
+// Lasts says that the link is one access from now on, about which nothing more will be
+// asked: when allowed says no, the guard ends it as [NotAllowed]. It is called about once
+// a second.
+func (l *Link) Lasts(allowed func() bool) { l.lasts.Store(&allowed) }
+
+// Allowed reports whether what the link lasts for is still allowed; of one that is asked
+// about again and again it is.
+func (l *Link) Allowed() bool {
+	allowed := l.lasts.Load()
+	return allowed == nil || (*allowed)()
+}
 
 // Bond returns what keys the digests of this link: of the caller's TLS, or in client mode
 // of the target's. t may be nil in server mode. Where there is no TLS that both ends

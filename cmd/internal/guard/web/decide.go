@@ -64,6 +64,12 @@ func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err er
 	return a.rec.Outcome == record.Allowed, nil
 }
 
+// still reports whether the rules of this moment let through a request without a body.
+func (a *access) still(r *http.Request, path string) bool {
+	again := access{gate: a.gate, peer: a.peer}
+	return again.decide(r, path) == nil && again.rec.Outcome != record.Refused
+}
+
 // alsoText writes types as records have them: any of them is "*".
 func alsoText(types []string) string {
 	if slices.Contains(types, "") {

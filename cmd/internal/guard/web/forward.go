@@ -120,6 +120,7 @@ func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.R
 		}
 		w.Header().Del("Connection")
 		a.peer.wire.granted.Store(true)
+		a.peer.link.Lasts(func() bool { return a.still(r, what.path) })
 		answer.Body = &upgraded{rwc, a}
 		a.whole(record.ToTarget)
 		a.whole(record.FromTarget)
