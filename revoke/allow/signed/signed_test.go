@@ -99,7 +99,7 @@ func TestJWS(t *testing.T) {
 	server := a.server()
 	text, err := signed.Sign(statement(), server)
 	require.NoError(t, err)
-	jws, err := jose.ParseSigned(string(text), []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(string(text), []jose.SignatureAlgorithm{jose.ES256})
 	require.NoError(t, err)
 	chains, err := jws.Signatures[0].Protected.Certificates(x509.VerifyOptions{Roots: a.pool, CurrentTime: begin, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	require.NoError(t, err)
