@@ -19,7 +19,7 @@ type pace struct {
 // before nobody is expected any more; at least hush.
 const (
 	silence = 8
-	hush    = 300 * time.Microsecond
+	hush    = 2 * time.Millisecond
 )
 
 // wait returns how long to wait for more than the n that are there, of whom the last came
