@@ -64,7 +64,15 @@ func Receive(ctx context.Context, db *store.DB, from Sender, b *journal.Batch) (
 	if err != nil {
 		return journal.Ends{}, err
 	}
-	batch := store.JournalBatch{First: b.First, Last: b.Last, Earliest: b.Rows[0].At, Latest: b.Rows[len(b.Rows)-1].At, Frames: b.Frames}
+	batch := store.JournalBatch{First: b.First, Last: b.Last, Earliest: b.Rows[0].At, Latest: b.Rows[0].At, Frames: b.Frames}
+	for _, row := range b.Rows { // a machine's clock may have been set back
+		if row.At.Before(batch.Earliest) {
+			batch.Earliest = row.At
+		}
+		if row.At.After(batch.Latest) {
+			batch.Latest = row.At
+		}
+	}
 	err = db.Relaxed(ctx, func(tx *store.RelaxedTx) { tx.ExtendJournal(j.Size, after, batch, keys) })
 	if errors.Is(err, store.ErrStale) { // somebody else brought the same meanwhile
 		if j, err = db.JournalOf(ctx, j.Origin); err == nil {
