@@ -55,7 +55,7 @@ func (m *Meter) count(r record.Record) {
 	if m.tallies == nil {
 		m.tallies = map[Tally]int64{}
 	}
-	if _, known := m.tallies[t]; !known && len(m.tallies) >= maxTallies {
+	if _, known := m.tallies[t]; !known && len(m.tallies) >= maxTallies && r.Outcome != record.Cut { // why we cut are few words of ours
 		t.Reason = "other"
 	}
 	m.tallies[t]++
