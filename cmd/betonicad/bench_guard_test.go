@@ -63,6 +63,7 @@ func reportPaths(b *testing.B, paths []path) {
 	for i, f := range figures {
 		b.ReportMetric(f.rate, paths[i].name+"-req/s")
 		b.ReportMetric(f.p50, paths[i].name+"-p50-ms")
+		b.ReportMetric(f.alone, paths[i].name+"-alone-p50-ms")
 		b.ReportMetric(f.cpu, paths[i].name+"-cpu-µs/req")
 		if i > 0 {
 			b.ReportMetric(100*f.rate/figures[0].rate, paths[i].name+"-%")

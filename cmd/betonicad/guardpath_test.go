@@ -35,8 +35,9 @@ type path struct {
 }
 
 // A pathFigure is what a path costs: requests per second, milliseconds of the median
-// request, microseconds of the processor for one, caller and application included.
-type pathFigure struct{ rate, p50, cpu float64 }
+// request, of all callers at once and of one alone, and microseconds of the processor for
+// one request, caller and application included.
+type pathFigure struct{ rate, p50, alone, cpu float64 }
 
 // measurePaths drives requests over each path in turns.
 func measurePaths(b *testing.B, paths []path) []pathFigure {
@@ -49,7 +50,7 @@ func measurePaths(b *testing.B, paths []path) []pathFigure {
 			callers[i] = append(callers[i], c)
 		}
 	}
-	rate, p50, cpu := make([][]float64, len(paths)), make([][]float64, len(paths)), make([][]float64, len(paths))
+	rate, p50, alone, cpu := make([][]float64, len(paths)), make([][]float64, len(paths)), make([][]float64, len(paths)), make([][]float64, len(paths))
 	for range benchRounds {
 		for i, p := range paths {
 			used, began := p.cpuOf(b), time.Now()
@@ -57,13 +58,13 @@ func measurePaths(b *testing.B, paths []path) []pathFigure {
 			n := float64(len(took))
 			rate[i] = append(rate[i], n/time.Since(began).Seconds())
 			cpu[i] = append(cpu[i], float64((p.cpuOf(b)-used)/time.Microsecond)/n)
-			slices.Sort(took)
-			p50[i] = append(p50[i], milliseconds(took[len(took)/2]))
+			p50[i] = append(p50[i], medianOf(took))
+			alone[i] = append(alone[i], medianOf(drivePath(b, callers[i][:1])))
 		}
 	}
 	figures := make([]pathFigure, len(paths))
 	for i := range paths {
-		figures[i] = pathFigure{middle(rate[i]), middle(p50[i]), middle(cpu[i])}
+		figures[i] = pathFigure{middle(rate[i]), middle(p50[i]), middle(alone[i]), middle(cpu[i])}
 	}
 	return figures
 }
@@ -71,6 +72,11 @@ func measurePaths(b *testing.B, paths []path) []pathFigure {
 func middle(all []float64) float64 {
 	slices.Sort(all)
 	return all[len(all)/2]
+}
+
+func medianOf(took []time.Duration) float64 {
+	slices.Sort(took)
+	return milliseconds(took[len(took)/2])
 }
 
 // drivePath has each caller ask again and again for a turn, and returns how long each
