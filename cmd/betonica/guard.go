@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -106,6 +107,7 @@ func runGuard(ctx context.Context, env environment, c guard.Config, ready string
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before anybody is told that it is ready
 	defer signal.Stop(hup)
+	boundMemory(c)
 	g, err := guard.Open(ctx, c, guard.Options{Log: log, Now: env.now})
 	if err != nil {
 		return adviseRenewal(fmt.Errorf("starting: %w", interrupted(ctx, err)), c.Dir)
@@ -136,6 +138,7 @@ func runGuard(ctx context.Context, env environment, c guard.Config, ready string
 				log.ErrorContext(ctx, "the configuration before stays in force", "error", err)
 				continue
 			}
+			boundMemory(c)
 			log.InfoContext(ctx, "reloaded")
 		}
 	}()
@@ -167,4 +170,12 @@ func writeReady(file string, g *guard.Guard, c guard.Config) error {
 		return err
 	}
 	return os.Rename(tmp, file)
+}
+
+// boundMemory has the garbage collector keep to what the guard needs, unless whoever
+// starts it knows better.
+func boundMemory(c guard.Config) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(c.Memory())
+	}
 }
