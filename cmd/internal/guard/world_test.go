@@ -83,12 +83,13 @@ func (r *running) start() {
 }
 
 // hasten lets the clock jump ahead, again and again until something was cut: what moved
-// before a jump is noticed after it.
+// before a jump is noticed after it. It jumps not much oftener than the guard looks, so
+// that the lists do not grow too old meanwhile.
 func (r *running) hasten(by time.Duration) {
 	require.Eventually(r.w, func() bool {
 		r.ahead.Add(int64(by))
 		return !r.records.none(record.Cut)
-	}, ten, tick)
+	}, ten, 300*time.Millisecond)
 }
 
 // dial connects to a route as a machine, by TLS and with no guard of its own.

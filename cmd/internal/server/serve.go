@@ -20,7 +20,8 @@ const grace = 5 * time.Second
 // finish, for at most five seconds, and returns once every connection is closed.
 func (s *Server) Run(ctx context.Context, l *Listeners) error {
 	l.warnOfFiles(s.Log)
-	s.ending = make(chan struct{})
+	ending := make(chan struct{})
+	s.ending = ending
 	fronts := []front{
 		{"https", l.HTTPS, s.serverOf(s.https())},
 		{"http", l.HTTP, s.serverOf(s.http())},
@@ -28,8 +29,8 @@ func (s *Server) Run(ctx context.Context, l *Listeners) error {
 		{"socket", l.Socket, s.serverOf(s.socket())},
 	}
 	fronts[0].server.TLSConfig = s.tlsConfig()
-	fronts[0].server.RegisterOnShutdown(func() { close(s.ending) }) // nobody waits for what does not come any more
-	fronts[1].server.RegisterOnShutdown(s.Publishers.EndStreams)    // they would never end by themselves
+	fronts[0].server.RegisterOnShutdown(func() { close(ending) }) // nobody waits for what does not come any more
+	fronts[1].server.RegisterOnShutdown(s.Publishers.EndStreams)  // they would never end by themselves
 
 	ended := make(chan error, len(fronts))
 	for _, f := range fronts {
