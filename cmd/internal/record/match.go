@@ -35,8 +35,9 @@ type Pair struct {
 }
 
 // Match pairs the records of two journals by their connection and number, and yields
-// them: first those of b, in their order, then what is only in a. Records that begin a
-// connection have no payload yet, and are passed over, and so is what no connection binds.
+// them: first those of b, in their order, then what is only in a. Records of what
+// has not ended, as a long access begins with, have no digests yet and are passed over, and
+// so is what no connection binds.
 // Where one end has several of a number, as only a caller who repeats himself makes, those
 // that digest alike are paired.
 //

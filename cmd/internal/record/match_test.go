@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -38,12 +39,14 @@ func TestMatch(t *testing.T) {
 		return r
 	}
 	open := Record{Kind: Connection, Link: b.Link, Number: "0"}
+	underway := made("1", "", "")
+	underway.End = time.Time{}
 	unbound := made("9", "x", "x")
 	unbound.Link = ""
 
 	found := map[Verdict][]string{}
 	for p, err := range Match(
-		seq(open, made("1", "a", "b"), made("2", "a", "b"), made("3", "a", ""), made("4", "a", "b"), made("5", "a", "b"), unbound, made("7", "x", "y"), made("7", "v", "w")),
+		seq(open, underway, made("1", "a", "b"), made("2", "a", "b"), made("3", "a", ""), made("4", "a", "b"), made("5", "a", "b"), unbound, made("7", "x", "y"), made("7", "v", "w")),
 		seq(made("5", "", ""), made("3", "a", "b"), made("2", "a", "c"), open, made("1", "a", "b"), made("6", "a", "b"), made("7", "v", "w"), made("7", "x", "y")),
 	) {
 		require.NoError(t, err)

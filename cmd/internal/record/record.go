@@ -5,7 +5,8 @@ import "time"
 // A Record is one connection, request, message or association. What does not apply is
 // zero. Texts are cut to the length named, in bytes, and cleaned: see [Record.Clean].
 type Record struct {
-	// To the microsecond. End is zero in the record that a long connection begins with.
+	// To the microsecond. End is zero in the record that a long connection or request
+	// begins with.
 	Begin, End time.Time
 
 	Caller  string // SPIFFE ID of the machine that asked; 512

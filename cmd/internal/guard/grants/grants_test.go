@@ -74,6 +74,7 @@ func TestSuggest(t *testing.T) {
 	all = append(all,
 		rec("device/pump-1", record.FHIR, "read", "Patient"),
 		rec("service/portal", record.FHIR, "search-type", "Observation", func(r *record.Record) { r.Compartment, r.Also = "Patient", "Practitioner,Device" }),
+		rec("service/ehr", record.HTTP, "GET", "/beds/*", func(r *record.Record) { r.End = time.Time{} }), // of one of those that follow
 		rec("service/ehr", record.HTTP, "GET", "/beds/*"), rec("service/ehr", record.HTTP, "POST", "/beds/*"), rec("service/ehr", record.HTTP, "GET", "/{$}"),
 		rec("service/ehr", record.MLLP, "ADT^A01", "LAB -> EHR"), rec("service/ehr", record.MLLP, "ORU^R01", "LAB -> EHR"),
 		rec("device/ct-1", record.DICOM, "C-STORE", "1.2.840.10008.5.1.4.1.1.2 CT Image Storage", dicom("ARCHIVE", "CT1")),
@@ -149,7 +150,7 @@ http = { methods = ["GET"], routes = ["/{$}"] }
 `, string(text))
 	parse(t, text)
 	counted, left, first, last := c.Records()
-	require.Equal(t, []any{int64(len(all) - 1), int64(0), begin, begin.Add(time.Hour)}, []any{counted, left, first, last})
+	require.Equal(t, []any{int64(len(all) - 2), int64(0), begin, begin.Add(time.Hour)}, []any{counted, left, first, last})
 }
 
 // What every machine of a role does is the role's, from as many of them on as is said.

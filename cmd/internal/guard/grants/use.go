@@ -24,11 +24,12 @@ type access struct {
 }
 
 // accessOf returns what a record says was asked for, and whether it counts: refusals
-// are of nobody's need, and the end of a connection says nothing that its beginning did
-// not.
+// are of nobody's need, the end of a connection says nothing that its beginning did not,
+// and the beginning of a request nothing that its end will not.
 func accessOf(r record.Record) (a access, counts bool) {
 	passed := r.Outcome == record.Allowed || r.Outcome == record.Observed || r.Rule != ""
-	if r.Side != record.Server || r.Outcome == record.Refused || !passed || r.Kind == record.Connection && r.Operation == "close" {
+	again := r.Kind == record.Connection && r.Operation == "close" || r.Kind == record.Request && r.End.IsZero()
+	if r.Side != record.Server || r.Outcome == record.Refused || !passed || again {
 		return access{}, false
 	}
 	a = access{guard: r.Guard, listener: r.Route, what: r.Resource, how: r.Operation}

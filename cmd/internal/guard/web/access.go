@@ -30,8 +30,10 @@ type access struct {
 	inAll, outAll     bool  // the payload passed whole
 	cause             error // what went wrong first
 
-	once sync.Once
-	kept error // what Keep said
+	opening sync.Once
+	once    sync.Once
+	opened  error // what Keep said of what was under way
+	kept    error // and at the end
 }
 
 func (g *Gate) newAccess(p *peer, r *http.Request) *access {
@@ -113,10 +115,40 @@ func (a *access) fail(side string, err error) {
 	}
 }
 
+// open keeps a record of the access as it is under way, unless that was done, or it is
+// over. Its error means that no payload may pass.
+func (a *access) open(ctx context.Context) error {
+	a.opening.Do(func() {
+		a.mu.Lock()
+		r := a.rec
+		if a.request == nil {
+			r.Link, r.Number = "", ""
+		}
+		a.mu.Unlock()
+		err := a.peer.link.Keep(context.WithoutCancel(ctx), r)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.opened = err; err != nil {
+			a.opened = errUnkept
+		}
+	})
+	return a.unkept()
+}
+
+// unkept says whether the record of what is under way could not be kept.
+func (a *access) unkept() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.opened
+}
+
 // keep keeps the record, with what is known by now, unless that was done. Its error means
 // that the response must not end.
 func (a *access) keep(ctx context.Context) error {
-	a.once.Do(func() { a.kept = a.peer.link.Keep(context.WithoutCancel(ctx), a.complete()) })
+	a.once.Do(func() {
+		a.opening.Do(func() {}) // what is being kept comes first, and nothing after this
+		a.kept = a.peer.link.Keep(context.WithoutCancel(ctx), a.complete())
+	})
 	return a.kept
 }
 

@@ -22,6 +22,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.access.digest != nil && !b.signed(p[:n], err) {
 		return 0, errUnsigned
 	}
+	if n > 0 && !errors.Is(err, io.EOF) && isLong(b.in.ContentLength) && b.access.open(b.in.Context()) != nil {
+		return 0, errUnkept
+	}
 	b.access.sent(p[:n])
 	if b.left -= int64(n); b.left == 0 && b.in.ContentLength >= 0 {
 		b.access.whole(record.ToTarget) // the target may answer before the end is read
@@ -36,6 +39,10 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// isLong reports whether a payload may be long on its way, so that there has to be a record
+// before it has passed. length is negative where nobody knows.
+func isLong(length int64) bool { return length < 0 || length > 1<<20 }
 
 // signed reports whether a body can still be the one that was signed, of which these are
 // the next bytes.
@@ -67,17 +74,17 @@ type responseBody struct {
 	answer *http.Response
 	flush  func() error // what was written so far
 	left   int64        // to come; negative: nobody knows
-	ended  bool         // though that was not said yet
 }
 
 func (b *responseBody) Read(p []byte) (n int, err error) {
 	if b.left > 0 && b.left < b.answer.ContentLength { // a part of it must not wait for the next
 		b.flush()
 	}
-	if b.ended {
-		err = io.EOF
-	} else {
-		n, err = b.ReadCloser.Read(p)
+	n, err = b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	ends := errors.Is(err, io.EOF) || b.answer.ContentLength >= 0 && b.left == 0
+	if n > 0 && !ends && isLong(b.answer.ContentLength) && b.access.open(b.ctx) != nil {
+		return 0, errUnkept
 	}
 	b.access.got(p[:n])
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -87,12 +94,7 @@ func (b *responseBody) Read(p []byte) (n int, err error) {
 		b.access.fail("target", err)
 		return n, err
 	}
-	b.left -= int64(n)
-	if n > 0 && errors.Is(err, io.EOF) && b.answer.ContentLength < 0 { // what there is need not wait
-		b.ended = true
-		return n, nil
-	}
-	if errors.Is(err, io.EOF) || b.answer.ContentLength >= 0 && b.left == 0 {
+	if ends {
 		stripTrailer(b.answer.Trailer)
 		b.access.whole(record.FromTarget)
 		if failed := b.access.keep(b.ctx); failed != nil {

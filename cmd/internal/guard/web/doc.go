@@ -10,11 +10,20 @@
 //	Decide     no rule allows it: 403, or PERMISSION_DENIED of gRPC
 //	signature  where the route wants one, and it does not verify: 401
 //	forward    the target is not there: 502 or 504
+//	open       where it may take long, there is a record of it from before that
 //	Keep       the record is durable, or as the guard is set, before the response ends
 //
 // Nothing is buffered: bodies stream both ways, and trailers with them. The exceptions
 // are the form of a FHIR search by POST, of at most 64 KiB, and the body of a signed
 // request, which is spooled: see [Conf].
+//
+// # While it is under way
+//
+// What is of more than 1 MiB, or of unknown length, as an export, events or a stream of
+// gRPC are, has a record of its beginning, with no End, before the first byte of a request's
+// body is with the target, or of a response's with the caller; unless the end is there
+// together with it. All else has one once it takes 10 s. So a guard that is killed leaves a
+// trace of what it let pass. If that record cannot be kept, nothing passes any more.
 //
 // # Before the response ends
 //

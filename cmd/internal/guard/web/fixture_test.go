@@ -28,6 +28,7 @@ const patience = 20 * time.Second
 type records struct {
 	mu       sync.Mutex
 	all      []record.Record
+	open     []record.Record // of requests that are under way, which are apart
 	failKeep error
 	unready  error
 	hold     chan struct{} // Keep waits for it; nil: for nothing
@@ -54,7 +55,11 @@ func (k *records) Keep(_ context.Context, r record.Record) error {
 	if k.failKeep != nil {
 		return k.failKeep
 	}
-	k.all = append(k.all, r.Clean())
+	if r.Kind == record.Request && r.End.IsZero() {
+		k.open = append(k.open, r.Clean())
+	} else {
+		k.all = append(k.all, r.Clean())
+	}
 	select {
 	case k.news <- struct{}{}:
 	default:
@@ -68,13 +73,23 @@ func (k *records) set(change func(k *records)) {
 	change(k)
 }
 
+// opened returns as soon as there are n records of requests that are under way.
+func (k *records) opened(t testing.TB, n int) []record.Record {
+	return k.waitFor(t, n, &k.open)
+}
+
 // wait returns the records as soon as there are n.
 func (k *records) wait(t testing.TB, n int) []record.Record {
+	t.Helper()
+	return k.waitFor(t, n, &k.all)
+}
+
+func (k *records) waitFor(t testing.TB, n int, kept *[]record.Record) []record.Record {
 	t.Helper()
 	timeout := time.After(patience)
 	for {
 		k.mu.Lock()
-		all := append([]record.Record(nil), k.all...)
+		all := append([]record.Record(nil), *kept...)
 		k.mu.Unlock()
 		if len(all) >= n {
 			require.Len(t, all, n)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/http/httputil"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
@@ -27,6 +29,16 @@ type passing struct {
 // forward passes a request to the target and its answer back, and keeps the record
 // before the answer's end.
 func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what passing) {
+	ctx, cut := context.WithCancel(r.Context())
+	defer cut()
+	r = r.WithContext(ctx)
+	lasting := time.AfterFunc(g.openAfter, func() {
+		if err := a.open(ctx); err != nil {
+			a.fail("guard", err)
+			cut()
+		}
+	})
+	defer lasting.Stop()
 	defer func() {
 		if a.rec.Status != http.StatusSwitchingProtocols {
 			a.fail("caller", errGone) // unless it is kept, writing to the caller is what failed
@@ -148,7 +160,7 @@ func (a *access) failed(w http.ResponseWriter, r *http.Request, err error, what 
 	if what.upgrade {
 		w.Header().Set("Connection", "close") // as before it was granted
 	}
-	if errors.Is(err, errUnkept) {
+	if errors.Is(err, errUnkept) || a.unkept() != nil {
 		unkept.write(w, r)
 		return
 	}

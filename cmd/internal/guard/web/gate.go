@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
 	"github.com/betonica/betonica/cmd/internal/guard/sign"
@@ -57,6 +58,8 @@ type Gate struct {
 	nonces *sign.Nonces  // of the server's side
 	held   chan struct{} // has one for each body that is held to be signed
 
+	openAfter time.Duration // see the constant
+
 	pools struct {
 		sync.Mutex
 		backend
@@ -70,7 +73,7 @@ var _ gate.Gate = (*Gate)(nil)
 
 // New returns the gate of one route.
 func New(conf Conf) *Gate {
-	g := &Gate{conf: conf, nonces: sign.NewNonces(maxNonces), held: make(chan struct{}, atOnce)}
+	g := &Gate{conf: conf, nonces: sign.NewNonces(maxNonces), held: make(chan struct{}, atOnce), openAfter: openAfter}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // TLS is done already
@@ -87,6 +90,9 @@ func New(conf Conf) *Gate {
 
 // maxNonces bounds the signed requests of six minutes, which is 2,900 a second.
 const maxNonces = 1 << 20
+
+// openAfter is when a request that is still under way has a record, however little passes.
+const openAfter = 10 * time.Second
 
 // Serve implements [gate.Gate].
 func (g *Gate) Serve(ctx context.Context, l *gate.Link) {

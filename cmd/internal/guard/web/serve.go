@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"crypto/tls"
 	"net/http"
 
@@ -53,7 +52,7 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if upgrade {
 		a.rec.Kind, a.rec.Operation = record.Connection, "open"
-		if p.link.Keep(context.WithoutCancel(r.Context()), a.rec) != nil {
+		if a.open(r.Context()) != nil {
 			unkept.write(w, r)
 			return
 		}
