@@ -41,7 +41,7 @@ var layers = map[string]string{
 	"cmd/internal/adminapi":     "",
 	"store/backup":              "", // the form alone
 	"cmd/internal/guard/ship":   "enroll/api store/audit/journal",
-	"cmd/internal/guard":        "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules cmd/internal/guard/ship",
+	"cmd/internal/guard":        "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/sign cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules cmd/internal/guard/ship",
 	"cmd/internal/guard/gate":   "cmd/internal/record revoke/allow",
 	"cmd/internal/guard/web":    "cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/guard/sign cmd/internal/record revoke/allow",
 	"cmd/internal/guard/fhir":   "",

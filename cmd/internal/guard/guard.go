@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/sign"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 	"github.com/betonica/betonica/revoke/peer"
@@ -36,6 +37,7 @@ type Guard struct {
 	links           links
 	flood           flood
 	refusals        atomic.Int64 // handshakes and connections
+	nonces          *sign.Nonces // of signed requests, which no reload forgets
 
 	mu       sync.Mutex // of what follows, and of Reload
 	conf     Config
@@ -62,6 +64,9 @@ type Options struct {
 	Now func() time.Time
 }
 
+// maxNonces bounds the signed requests of six minutes, which is 2,900 a second.
+const maxNonces = 1 << 20
+
 // Open takes up the machine's identity, its lists and the rules, and opens all
 // listeners; connections wait in them until [Guard.Run]. ctx is that of Run: an agent
 // and the following of lists end with it.
@@ -82,6 +87,7 @@ func openAs(ctx context.Context, c Config, o Options, who identity) (*Guard, err
 	g := &Guard{
 		log: o.Log, now: o.Now, records: o.Records, source: who, handshakeWithin: handshakeWithin, handshakes: newCrowd(maxHandshakes, maxFromOne),
 		crowd: newCrowd(0, 0), links: links{all: map[*gate.Link]*use{}}, sockets: map[string]*socket{}, meters: map[string]*gate.Meter{},
+		nonces: sign.NewNonces(maxNonces),
 	}
 	if err := g.open(ctx, c); err != nil {
 		g.close()

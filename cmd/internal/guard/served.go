@@ -53,7 +53,7 @@ func (g *Guard) newServed(conf Route) (*served, error) {
 		s.tls = s.tlsConfig()
 	}
 	if err == nil {
-		s.gate, err = gateFor(conf, to, g.source.Certificate)
+		s.gate, err = gateFor(conf, to, g.source.Certificate, g.nonces)
 	}
 	if err != nil {
 		s.cancel()

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,7 +197,7 @@ func TestDigest(t *testing.T) {
 
 // A nonce is used once within the window, by each key; there are only so many.
 func TestNonces(t *testing.T) {
-	n := NewNonces(3)
+	n := NewNonces(4)
 	require.True(t, n.Use("a", "1", now))
 	require.False(t, n.Use("a", "1", now.Add(Window)))
 	require.True(t, n.Use("b", "1", now))
@@ -205,6 +206,27 @@ func TestNonces(t *testing.T) {
 	require.True(t, n.Use("a", "3", now.Add(Window+2*time.Minute)))
 	require.False(t, n.Use("a", "2", now.Add(2*Window)), "of the generation before")
 	require.True(t, n.Use("a", "1", now.Add(time.Hour)))
+}
+
+// However many nonces some keys use, there is room for another one's; and not without
+// end.
+func TestNoncesFair(t *testing.T) {
+	n := NewNonces(100)
+	use := func(key string) (used int) {
+		for i := 0; n.Use(key, strconv.Itoa(i), now); i++ {
+			used++
+		}
+		return used
+	}
+	require.Equal(t, 50, use("greedy"))
+	require.Equal(t, 25, use("other"))
+	require.Equal(t, 13, use("third"))
+	require.Zero(t, use("greedy"))
+	all := 88
+	for i := range 100 {
+		all += use("late-" + strconv.Itoa(i))
+	}
+	require.Equal(t, 100, all)
 }
 
 // FuzzInput: whatever comes, what is read is bounded and is exactly what is signed again.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/sign"
 	"github.com/betonica/betonica/cmd/internal/guard/web"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
@@ -161,6 +162,7 @@ func (w *world) guard(side record.Side, conf web.Conf, id string) *guard {
 	if conf.Sign != nil {
 		conf.Sign = g.id.Certificate
 	}
+	conf.Nonces = sign.NewNonces(1000)
 	g.gate = web.New(conf)
 	g.peer = w.peer(g.id)
 	g.route = &gate.Route{

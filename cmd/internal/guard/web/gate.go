@@ -48,6 +48,9 @@ type Conf struct {
 	// the certificate that their connection was made with. A body is compared with
 	// its digest as it passes; the target gets the end of it only if it is the one.
 	Signed bool
+
+	// Nonces are those of signed requests. Required with Signed; Gates may share them.
+	Nonces *sign.Nonces
 }
 
 // A Gate is the HTTP of one route. It implements [gate.Gate].
@@ -55,7 +58,6 @@ type Gate struct {
 	conf   Conf
 	server *http.Server
 	errors errorLog
-	nonces *sign.Nonces  // of the server's side
 	held   chan struct{} // has one for each body that is held to be signed
 
 	openAfter time.Duration // see the constant
@@ -73,7 +75,7 @@ var _ gate.Gate = (*Gate)(nil)
 
 // New returns the gate of one route.
 func New(conf Conf) *Gate {
-	g := &Gate{conf: conf, nonces: sign.NewNonces(maxNonces), held: make(chan struct{}, atOnce), openAfter: openAfter}
+	g := &Gate{conf: conf, held: make(chan struct{}, atOnce), openAfter: openAfter}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // TLS is done already
@@ -87,9 +89,6 @@ func New(conf Conf) *Gate {
 	}
 	return g
 }
-
-// maxNonces bounds the signed requests of six minutes, which is 2,900 a second.
-const maxNonces = 1 << 20
 
 // openAfter is when a request that is still under way has a record, however little passes.
 const openAfter = 10 * time.Second

@@ -47,7 +47,7 @@ func (a *access) verify(r *http.Request) error {
 	}
 	now := a.peer.link.Route.Now()
 	in, err := sign.Verify(messageOf(r, r.Host, originForm(r.RequestURI)), c.PublicKey, wanted, now)
-	if err != nil || in.KeyID != keyID(c) || in.Nonce != a.rec.Number || !a.gate.nonces.Use(in.KeyID, in.Nonce, now) {
+	if err != nil || in.KeyID != keyID(c) || in.Nonce != a.rec.Number || !a.gate.conf.Nonces.Use(in.KeyID, in.Nonce, now) {
 		return errUnsigned
 	}
 	if r.ContentLength != 0 {
