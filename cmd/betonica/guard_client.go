@@ -18,7 +18,9 @@ mllps://HOST:PORT or dicoms://HOST:PORT. Whoever answers must be named by
 name, hold a certificate for HOST that nobody revoked, and prove it.
 
 Who reaches ADDRESS acts as this machine: it must be of the loopback, or
-unix:PATH, which only the guard's own user may connect to.`,
+unix:PATH, which only the guard's own user may connect to. What a page of another
+site asks by a browser is refused, and so is a request for a host that is none of
+localhost, ADDRESS, HOST and --host.`,
 		Example: `  betonica guard client --dir /etc/pump --listen 127.0.0.1:8080 --connect https://fhir.hospital.example:8443 \
     --expect spiffe://hospital.example/service/fhir`,
 		Args: noArgs,
@@ -41,6 +43,7 @@ unix:PATH, which only the guard's own user may connect to.`,
 	flags.StringVar(&f.route.Connect, "connect", "", "the `URL` of the other machine's guard")
 	flags.StringSliceVar(&f.route.Expect, "expect", nil, "`pattern` of the SPIFFE IDs that may answer")
 	flags.StringVar(&f.route.ServerName, "server-name", "", "the DNS `name` that the certificate must be for (default: HOST)")
+	flags.StringSliceVar(&f.route.Hosts, "host", nil, "another `name` that programs may call ADDRESS by, of https")
 	flags.BoolVar(&f.route.Signed, "signed", false, "sign requests of http; bodies of 1 MiB at most")
 	flags.BoolVar(&f.route.IDOnly, "id-only", false, "go by the SPIFFE ID alone, whatever the certificate's DNS names")
 	flags.BoolVar(&f.route.UnsafeListen, "unsafe-listen", false, "let ADDRESS be reached from elsewhere")

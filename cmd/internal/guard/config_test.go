@@ -44,6 +44,9 @@ func TestBadConfig(t *testing.T) {
 		{route("listen = \"127.0.0.1:1\"\nconnect = \"https://h:80\"\n"), "expect of route \"a\": no peer is named"},
 		{route("listen = \"127.0.0.1:1\"\nconnect = \"http://h:80\"\nexpect = [\"spiffe://td/r/n\"]\n"), "begins with none of dicoms, https, mllps, tls"},
 		{route("listen = \"127.0.0.1:1\"\nconnect = \"https://h:80\"\nexpect = [\"*\"]\n"), "f:7:1: expect"},
+		{route("listen = \"127.0.0.1:1\"\nconnect = \"https://h:80\"\nexpect = [\"spiffe://td/r/n\"]\nhosts = [\"a:80\"]\n"), "f:8:1: host \"a:80\""},
+		{route("listen = \"127.0.0.1:1\"\nconnect = \"tls://h:80\"\nexpect = [\"spiffe://td/r/n\"]\nhosts = [\"a\"]\n"), "f:8:1: hosts"},
+		{route("listen = \":1\"\nbackend = \"http://127.0.0.1:80\"\nhosts = [\"a\"]\n"), "f:7:1: hosts"},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\nfhir = \"/f\"\n"), "f:7:1: fhir"},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\nidle = \"soon\"\n"), "f:7:8: "},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\nmax_message = 1\n"), "f:7:1: max_message"},
@@ -60,6 +63,7 @@ func TestBadConfig(t *testing.T) {
 		"listen = \":1\"\nbackend = \"mllp://[::1]:80\"\nmax_message = 1000\noutstanding = 10\n",
 		"listen = \":1\"\nbackend = \"tcp://[::1]:80\"\nidle = \"never\"\n",
 		"unsafe_listen = true\nlisten = \":1\"\nconnect = \"https://h:80\"\nexpect = [\"spiffe://td/r\"]\n",
+		"listen = \"127.0.0.1:1\"\nconnect = \"https://h:80\"\nexpect = [\"spiffe://td/r\"]\nhosts = [\"a.b\", \"[fd00::1]\"]\n",
 		"listen = \"unix:s\"\nconnect = \"tls://h:80\"\nexpect = [\"spiffe://td/r/*\"]\n",
 	} {
 		_, err := guard.Parse("f", []byte(route(good)))

@@ -3,6 +3,7 @@ package guard
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 
 	"github.com/betonica/betonica/cmd/internal/guard/dicom"
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
@@ -21,7 +22,7 @@ func gateFor(conf Route, to target, own func() *tls.Certificate, nonces *sign.No
 	case "http", "h2c":
 		return web.New(web.Conf{FHIR: conf.FHIR, HTTP2: to.scheme == "h2c", Chain: conf.ClientCertChain, Signed: conf.Signed, Nonces: nonces}), nil
 	case "https":
-		c := web.Conf{FHIR: conf.FHIR, Host: to.address}
+		c := web.Conf{FHIR: conf.FHIR, Host: to.address, Hosts: append(slices.Clone(conf.Hosts), conf.ServerName)}
 		if conf.Signed {
 			c.Sign = own
 		}

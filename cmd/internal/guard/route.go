@@ -41,6 +41,12 @@ type Route struct {
 	ServerName string `toml:"server_name"`
 	IDOnly     bool   `toml:"id_only"`
 
+	// Hosts are names that programs may call the listener by, in the Host of their
+	// requests, besides localhost, its address, ServerName and the host of Connect: others
+	// are refused, since a page of a browser could have made its own name point here. At
+	// a Unix socket any will do. They go with Connect of https. Default: none.
+	Hosts []string `toml:"hosts"`
+
 	// FHIR is the base path of the FHIR server behind http, such as "/fhir": what is
 	// below it is judged by rules of FHIR, too. Default: there is none.
 	FHIR string `toml:"fhir"`
@@ -80,6 +86,8 @@ const maxOutstanding = 1000
 
 var routeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
+var hostName = regexp.MustCompile(`^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])$`)
+
 func (r Route) normal(i int) (Route, error) {
 	at := func(key string) []any { return []any{"route", i, key} }
 	if !routeName.MatchString(r.Name) {
@@ -110,6 +118,14 @@ func (r Route) normal(i int) (Route, error) {
 	}
 	if r.Connect != "" && (r.Observe || r.ProxyProtocol) {
 		return r, invalid(at(key), "route %q: observe and proxy_protocol go with backend", r.Name)
+	}
+	if r.Hosts != nil && (to.kind.word != record.HTTP || r.Connect == "") {
+		return r, invalid(at("hosts"), "hosts of route %q go with connect of https", r.Name)
+	}
+	for _, host := range r.Hosts {
+		if !hostName.MatchString(host) {
+			return r, invalid(at("hosts"), "host %q of route %q is not a name, or an address, without a port", host, r.Name)
+		}
 	}
 	if r.FHIR != "" && (to.kind.word != record.HTTP || !strings.HasPrefix(r.FHIR, "/")) {
 		return r, invalid(at("fhir"), "fhir of route %q is a path from / on, and goes with http", r.Name)

@@ -7,6 +7,7 @@
 //
 //	shape      malformed, ambiguous or smuggling: 400
 //	Ready      no record can be kept: 503, and the connection ends
+//	foreign    beside a client, a page of another site in a browser: 403
 //	Decide     no rule allows it: 403, or PERMISSION_DENIED of gRPC
 //	signature  where the route wants one, and it does not verify: 401
 //	forward    the target is not there: 502 or 504

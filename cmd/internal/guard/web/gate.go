@@ -34,6 +34,11 @@ type Conf struct {
 	// side it is the name of the server.
 	Host string
 
+	// Hosts, on the client's side, are names that programs may call the listener by,
+	// besides Host, localhost and its address. By others only a page of a browser does, to which
+	// they were made to point.
+	Hosts []string
+
 	// Chain adds Client-Cert-Chain to Client-Cert.
 	Chain bool
 

@@ -37,6 +37,12 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		unkept.write(w, r)
 		return
 	}
+	if a.rec.Side == record.Client {
+		if why := g.foreign(p.link.Conn.LocalAddr(), r); why != "" {
+			a.refuse(w, r, refusal{status: http.StatusForbidden, grpc: 7, detail: why}, why)
+			return
+		}
+	}
 	if a.rec.Outcome == record.Refused {
 		a.refuse(w, r, forbidden, "no rule allows it")
 		return

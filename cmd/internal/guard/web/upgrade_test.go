@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func TestWebSocket(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
-	_, err = io.WriteString(c, handshake+"\x81\x05hello") // and a frame that did not wait
+	_, err = io.WriteString(c, strings.Replace(handshake, "Host: a", "Host: localhost", 1)+"\x81\x05hello") // and a frame that did not wait
 	require.NoError(t, err)
 	read := bufio.NewReader(c)
 	answer, err := http.ReadResponse(read, nil)
