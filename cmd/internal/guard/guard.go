@@ -32,8 +32,9 @@ type Guard struct {
 	rules   *rules
 
 	handshakeWithin time.Duration
-	handshakes      *crowd // those that are under way
-	crowd           *crowd // all connections
+	handshakes      *crowd        // those that are under way
+	crowd           *crowd        // all connections
+	turned          chan struct{} // one for each of too many that is being put on record
 	links           links
 	flood           flood
 	refusals        atomic.Int64 // handshakes and connections
@@ -86,7 +87,7 @@ func openAs(ctx context.Context, c Config, o Options, who identity) (*Guard, err
 	}
 	g := &Guard{
 		log: o.Log, now: o.Now, records: o.Records, source: who, handshakeWithin: handshakeWithin, handshakes: newCrowd(maxHandshakes, maxFromOne),
-		crowd: newCrowd(0, 0), links: links{all: map[*gate.Link]*use{}}, sockets: map[string]*socket{}, meters: map[string]*gate.Meter{},
+		crowd: newCrowd(0, 0), turned: make(chan struct{}, maxRefusals), links: links{all: map[*gate.Link]*use{}}, sockets: map[string]*socket{}, meters: map[string]*gate.Meter{},
 		nonces: sign.NewNonces(maxNonces),
 	}
 	if err := g.open(ctx, c); err != nil {

@@ -40,6 +40,13 @@ func (f *flood) take(now time.Time) (skipped int, own bool) {
 	return skipped, true
 }
 
+// skip counts a refusal that gets no record of its own.
+func (f *flood) skip() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.skipped++
+}
+
 // rest returns how many are without a record, once the second that they came in is
 // over.
 func (f *flood) rest(now time.Time) (skipped int) {

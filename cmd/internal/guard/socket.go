@@ -95,12 +95,30 @@ func (g *Guard) accept(k *socket) {
 		}
 		from, ok := g.crowd.enter(c)
 		if !ok {
-			s.refused(gate.Caller{Address: addressText(c)}, errCrowded)
+			who := gate.Caller{Address: addressText(c)}
 			c.Close()
-			s.conns.Done()
+			g.turnAway(s, who)
 			continue
 		}
 		go s.serve(c, func() { g.crowd.leave(from); s.conns.Done() })
+	}
+}
+
+// turnAway puts on record that a connection was one too many. Nobody waits for that: a
+// disk that hangs must not end what goes through. While maxRefusals records hang, the
+// others are counted, as those of a flood are.
+func (g *Guard) turnAway(s *served, who gate.Caller) {
+	select {
+	case g.turned <- struct{}{}:
+		go func() {
+			defer s.conns.Done()
+			defer func() { <-g.turned }()
+			s.refused(who, errCrowded)
+		}()
+	default:
+		g.refusals.Add(1)
+		g.flood.skip()
+		s.conns.Done()
 	}
 }
 
