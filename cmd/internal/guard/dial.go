@@ -28,12 +28,7 @@ func (g *Guard) backend(conf Route, to target) func(context.Context, *gate.Link)
 			return nil, err
 		}
 		if conf.ProxyProtocol {
-			c.SetWriteDeadline(time.Now().Add(dialWithin))
-			if _, err := c.Write(proxyHeader(l)); err != nil {
-				c.Close()
-				return nil, err
-			}
-			c.SetWriteDeadline(time.Time{})
+			return &gate.Target{Conn: gate.Lead(c, proxyHeader(l))}, nil
 		}
 		return &gate.Target{Conn: c}, nil
 	}

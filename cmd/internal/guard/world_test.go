@@ -167,6 +167,8 @@ type keeper struct {
 	grown *sync.Cond
 	all   []record.Record
 	err   error
+
+	before func(record.Record) error // unless nil, has a say first
 }
 
 func newKeeper() *keeper {
@@ -180,6 +182,11 @@ func (k *keeper) Ready() error { k.mu.Lock(); defer k.mu.Unlock(); return k.err 
 func (k *keeper) fail(err error) { k.mu.Lock(); k.err = err; k.mu.Unlock() }
 
 func (k *keeper) Keep(_ context.Context, r record.Record) error {
+	if k.before != nil {
+		if err := k.before(r); err != nil {
+			return err
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.err != nil {

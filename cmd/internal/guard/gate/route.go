@@ -38,8 +38,8 @@ type Route struct {
 	// server of HTTP.
 	DialHTTP2 func(ctx context.Context, l *Link) (*Target, error)
 
-	// Proxied says that Dial begins each connection with a PROXY protocol header about
-	// l's caller, so that no other link may use it.
+	// Proxied says that each connection begins with a PROXY protocol header about l's
+	// caller, so that no other link may use it: see [Target.Begin].
 	Proxied bool
 
 	Records record.Keeper

@@ -49,7 +49,11 @@ func (TCP) Serve(ctx context.Context, l *Link) {
 	}
 	s := newStream(l.Conn, t, r.Key)
 	stop := context.AfterFunc(ctx, s.abort)
-	err = s.run()
+	if err = t.Begin(); err == nil {
+		err = s.run()
+	} else {
+		err = fault("target", err)
+	}
 	stop()
 	r.Operation = "close"
 	r.In, r.Out = s.up.n, s.down.n

@@ -65,7 +65,11 @@ func (g Gate) Serve(ctx context.Context, l *gate.Link) {
 		return
 	}
 	s := newSession(g.withDefaults(), l, t, bond)
-	err = s.run(ctx)
+	if err = t.Begin(); err == nil {
+		err = s.run(ctx)
+	} else {
+		err = side("target", err)
+	}
 	r.Operation, r.In, r.Out = "close", s.in, s.out
 	l.Ended(&r, err)
 	if reason, is := malformation(err); is && r.Outcome == record.Failed && fromCaller(err) {
