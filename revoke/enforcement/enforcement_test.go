@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/revoke/revoketest"
 	"github.com/betonica/betonica/store"
-	"github.com/betonica/betonica/store/storetest"
 )
 
 // A revocation is enforced when every connected relying party has said so with its
@@ -358,60 +355,4 @@ func TestForget(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, kept, 1)
 	})
-}
-
-// Nonsense is refused, and changes nothing.
-func TestBadReports(t *testing.T) {
-	f := newFleet(t, enrolltest.New(t))
-	f.join("a")
-	good := enforcement.Report{Issuer: f.Authority.IssuerID(), Number: f.newest(), EnforcedAt: f.Now(), Connections: 1}
-	for name, spoil := range map[string]func(*enforcement.Report){
-		"no issuer":          func(r *enforcement.Report) { r.Issuer = "" },
-		"no number":          func(r *enforcement.Report) { r.Number = 0 },
-		"negative":           func(r *enforcement.Report) { r.Number = -1 },
-		"negative sessions":  func(r *enforcement.Report) { r.Connections = -1 },
-		"too many sessions":  func(r *enforcement.Report) { r.Connections = 1 << 40 },
-		"no time":            func(r *enforcement.Report) { r.EnforcedAt = time.Time{} },
-		"in the future":      func(r *enforcement.Report) { r.EnforcedAt = f.Now().Add(6 * time.Minute) },
-		"far in the future":  func(r *enforcement.Report) { r.EnforcedAt = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"before there is CA": func(r *enforcement.Report) { r.EnforcedAt = time.Unix(0, 0) },
-	} {
-		r := good
-		spoil(&r)
-		require.ErrorIs(t, f.Report(t.Context(), enforcement.Reporter{Identity: "gateway/a"}, r), enforcement.ErrReport, name)
-	}
-	s, err := f.Summary(t.Context(), 10)
-	require.NoError(t, err)
-	require.Zero(t, s.Known)
-	good.EnforcedAt = f.Now().Add(4 * time.Minute) // clocks differ
-	require.NoError(t, f.Report(t.Context(), enforcement.Reporter{Identity: "gateway/a", Address: netip.Addr{}}, good))
-}
-
-// What one replica has heard, another one's Watch counts, with its time; what it
-// hears is written at once because of the revocation.
-func TestEnforcementReplicas(t *testing.T) {
-	c := enrolltest.Open(t, storetest.Postgres(t).Database(t))
-	here := newFleet(t, c)
-	there := newFleetOn(t, c, c.Replica())
-	here.join("a", "b", "c")
-	old := here.newest()
-	here.said("a", old)
-	there.said("b", old)
-	there.said("c", old)
-	there.Keep()
-	number := here.revoke()
-	there.sign(number)
-	next := here.watch(t.Context(), number)
-	require.Equal(t, 3, next().Waiting)
-	require.Eventually(t, func() bool { return there.Revoked() == number }, 10*time.Second, 5*time.Millisecond, "the revocation's way to the other replica")
-	there.Keep()
-	here.said("a", number)
-	there.said("b", number)
-	there.said("c", number)
-	p := until(next, enforcement.Progress.Done)
-	require.Equal(t, []int{3, 0, 0}, []int{p.Enforcing, p.Waiting, p.Away})
-	require.GreaterOrEqual(t, p.Slowest, time.Duration(0))
-	s, err := there.Summary(t.Context(), 10)
-	require.NoError(t, err)
-	require.Equal(t, 2, min(s.Known, 2))
 }
