@@ -5,9 +5,10 @@
 //
 // # Writing
 //
-// There are two kinds of write, and no third:
+// There are three kinds of write, and no fourth:
 //
 //	[DB.Update]   what history is made of: audited, on disk when it returns
+//	[DB.Durable]  others' history, which has a log of its own: on disk, not audited
 //	[DB.Relaxed]  what a crash may lose: consistent, not audited
 //
 // An Update collects demands in a [Tx]: statements, each with the rows that it
@@ -22,6 +23,7 @@
 //	Update, UpdateAlone   when they return nil. If they return an error nothing of
 //	                      the call was recorded; only [ErrUnknown] says that nobody
 //	                      knows
+//	Durable               when it returns nil; what [ErrUnknown] says may be repeated
 //	the log's entry       with what it records, in one transaction
 //	a signed checkpoint   when it is in the store and, fsynced, in the evidence
 //	                      file; before that nobody gets to see it

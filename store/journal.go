@@ -35,12 +35,14 @@ type JournalKey struct {
 }
 
 // InsertJournal demands that no journal of that origin is on record, and puts one there
-// that nothing was received of. The error is [ErrExists].
+// that nothing was received of. It is counted as its machine's use of the archive. The
+// error is [ErrExists].
 func (t *Tx) InsertJournal(j Journal) {
 	t.demand(1, ErrExists, `
 		INSERT INTO journals (origin, identity, key, statement, size, frontier, checkpoint, heard_at)
 		VALUES ($1, $2, $3, $4, 0, $5, '', $6) ON CONFLICT (origin) DO NOTHING`,
 		j.Origin, j.Identity, j.Key, j.Statement, []byte{}, t.millis())
+	t.useArchive(j.Identity, 1, rowBytes+int64(len(j.Statement)))
 }
 
 // ForkJournal demands that the journal has not shown another history before, and notes
@@ -50,11 +52,11 @@ func (t *Tx) ForkJournal(origin string) {
 }
 
 // ExtendJournal demands that the journal is as long as before says, and puts a batch
-// behind it, with its keys; after has the new size, frontier and checkpoint. Of two who
-// bring the same entries one succeeds; the error is [ErrStale].
+// behind it, with its keys; after has the new size, frontier and checkpoint. It is counted
+// as its machine's use of the archive. Of two who bring the same entries one succeeds; the
+// error is [ErrStale].
 //
-// A crash of the machine may undo it, as all that is relaxed: then the journal is asked
-// for those entries again, which its machine keeps for that.
+// It is for [DB.Durable]: the machine removes what it was told to be here.
 func (t *RelaxedTx) ExtendJournal(before int64, after Journal, b JournalBatch, keys []JournalKey) {
 	t.demand(1, ErrStale, `
 		UPDATE journals SET size = $1, frontier = $2, checkpoint = $3, heard_at = $4
@@ -63,11 +65,14 @@ func (t *RelaxedTx) ExtendJournal(before int64, after Journal, b JournalBatch, k
 	t.demand(1, ErrStale, `
 		INSERT INTO journal_batches (origin, last, first, earliest, latest, frames) VALUES ($1, $2, $3, $4, $5, $6)`,
 		after.Origin, b.Last, b.First, b.Earliest.UnixMilli(), b.Latest.UnixMilli(), b.Frames)
+	taken := rowBytes + int64(len(b.Frames))
 	for _, k := range keys {
 		t.demand(anyRows, nil, `
 			INSERT INTO journal_keys (origin, id, wrapped) VALUES ($1, $2, $3) ON CONFLICT (origin, id) DO NOTHING`,
 			after.Origin, k.ID[:], k.Wrapped)
+		taken += rowBytes + int64(len(k.Wrapped))
 	}
+	t.tx.useArchive(after.Identity, 0, taken)
 }
 
 const journalColumns = `origin, identity, key, statement, size, frontier, checkpoint, forked_at, heard_at`

@@ -232,6 +232,15 @@ func (d *DB) Relaxed(ctx context.Context, fn func(*RelaxedTx)) error {
 	return d.write(ctx, &call{demands: tx.tx.demands, relaxed: true})
 }
 
+// Durable is Relaxed for what cannot be lost: it is on disk when Durable returns nil. It
+// shares transaction and fsync with the calls that arrive with it, as Update does, and
+// leaves no audit entry either.
+func (d *DB) Durable(ctx context.Context, fn func(*RelaxedTx)) error {
+	tx := RelaxedTx{Tx{now: d.cfg.Now()}}
+	fn(&tx)
+	return d.write(ctx, &call{demands: tx.tx.demands})
+}
+
 // quiet is UpdateAlone without an audit entry, for the store's own bookkeeping,
 // and without a right to the last of the disk.
 func (d *DB) quiet(ctx context.Context, fn func(context.Context, *AloneTx) error) error {
