@@ -120,6 +120,8 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	metrics.CollectCertificates(issuers, va.responder, certificate)
 	metrics.CollectReplicas(db)
 	metrics.CollectDisk(string(d), c)
+	bounds := c.ArchiveBounds()
+	metrics.CollectArchive(db, bounds.Total)
 	metrics.CollectProcess(version(), l.URLs())
 	admin := admin.New(admin.Config{
 		Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
@@ -133,7 +135,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 			Evidence: server.NewEvidence(func(der []byte) (bool, error) { return witness(context.WithoutCancel(ctx), db, issuance.known(), der) }),
 			Stopped:  db.Stopped,
 			Records: server.NewRecords(func(ctx context.Context, from archive.Sender, b *journal.Batch) (journal.Ends, error) {
-				return archive.Receive(ctx, db, from, b)
+				return archive.Receive(ctx, db, bounds, from, b)
 			}),
 			Certificate: certificate, Ready: ready, Metrics: metrics, Log: logger,
 		},

@@ -44,7 +44,7 @@ func received(t *testing.T, n int, machines ...string) *store.DB {
 			for {
 				b, err := j.Batch(t.Context(), ends)
 				require.NoError(t, err)
-				ends, err = archive.Receive(t.Context(), db, archive.Sender{Identity: name, Address: "192.0.2.1"}, b)
+				ends, err = archive.Receive(t.Context(), db, archive.Bounds{}, archive.Sender{Identity: name, Address: "192.0.2.1"}, b)
 				require.NoError(t, err)
 				if ends.Next > j.Stats().Signed {
 					break
@@ -204,7 +204,7 @@ func TestNames(t *testing.T) {
 		"", "gateway/icu", "test.example/gateway/icu", "test.example/gateway/icu/journal/", "test.example/gateway/icu/journal/XYZ",
 		"test.example/gateway/other/journal/0a", "/gateway/icu/journal/0a", "a/b/gateway/icu/journal/0a", "test.example/gateway/icu/journal/0a/gateway/other/journal/0b",
 	} {
-		_, err := archive.Receive(t.Context(), db, archive.Sender{Identity: "gateway/icu"}, &journal.Batch{Statement: journal.Statement{Origin: origin}})
+		_, err := archive.Receive(t.Context(), db, archive.Bounds{}, archive.Sender{Identity: "gateway/icu"}, &journal.Batch{Statement: journal.Statement{Origin: origin}})
 		var bad *archive.BatchError
 		require.ErrorAs(t, err, &bad, origin)
 		require.ErrorContains(t, err, "is no name for a journal")

@@ -44,7 +44,7 @@ func BenchmarkReceive(b *testing.B) {
 			for ends := (journal.Ends{}); ends.Next <= j.Stats().Signed; {
 				batch, err := j.Batch(b.Context(), ends)
 				require.NoError(b, err)
-				ends, err = archive.Receive(b.Context(), db, archive.Sender{Identity: machines[i]}, batch)
+				ends, err = archive.Receive(b.Context(), db, archive.Bounds{}, archive.Sender{Identity: machines[i]}, batch)
 				require.NoError(b, err)
 			}
 		})

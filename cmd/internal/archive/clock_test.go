@@ -37,7 +37,7 @@ func TestListClockSetBack(t *testing.T) {
 	for ends.Next <= j.Stats().Signed {
 		b, err := j.Batch(t.Context(), ends)
 		require.NoError(t, err)
-		ends, err = archive.Receive(t.Context(), db, archive.Sender{Identity: "device/pump", Address: "192.0.2.1"}, b)
+		ends, err = archive.Receive(t.Context(), db, archive.Bounds{}, archive.Sender{Identity: "device/pump", Address: "192.0.2.1"}, b)
 		require.NoError(t, err)
 	}
 	all, _, err := archive.List(t.Context(), db, archive.Filter{Since: now.Add(30 * time.Minute)}, archive.Place{}, 100)

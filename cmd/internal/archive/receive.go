@@ -29,17 +29,18 @@ type Sender struct {
 // Receive takes a batch that a machine brings of its own journal, whose statement the
 // caller has found to be signed by a certificate of that machine, and says what it wants
 // next. What it has already it does not take again, and neither what leaves out entries:
-// the answer says where to go on. When it returns nil the entries are in the store.
+// the answer says where to go on. When it returns nil the entries are on disk.
 //
-// It returns a [*BatchError] for what no journal sends, and a [*journal.ForkError] if the
-// journal is of another history than the one that was received before.
-func Receive(ctx context.Context, db *store.DB, from Sender, b *journal.Batch) (journal.Ends, error) {
+// It returns a [*BatchError] for what no journal sends, a [*FullError] if there is no room
+// for it by the bounds, and a [*journal.ForkError] if the journal is of another history
+// than the one that was received before.
+func Receive(ctx context.Context, db *store.DB, bounds Bounds, from Sender, b *journal.Batch) (journal.Ends, error) {
 	if err := named(b.Statement.Origin, from.Identity); err != nil {
 		return journal.Ends{}, err
 	}
 	j, err := db.JournalOf(ctx, b.Statement.Origin)
 	if errors.Is(err, store.ErrNotFound) {
-		j, err = begin(ctx, db, from, b.Statement)
+		j, err = begin(ctx, db, bounds, from, b.Statement)
 	}
 	if err != nil {
 		return journal.Ends{}, err
@@ -60,6 +61,9 @@ func Receive(ctx context.Context, db *store.DB, from Sender, b *journal.Batch) (
 	if err != nil || len(b.Rows) == 0 {
 		return ends, err
 	}
+	if err := bounds.room(ctx, db, from, false); err != nil {
+		return journal.Ends{}, err
+	}
 	keys, err := opened(db, b)
 	if err != nil {
 		return journal.Ends{}, err
@@ -73,7 +77,7 @@ func Receive(ctx context.Context, db *store.DB, from Sender, b *journal.Batch) (
 			batch.Latest = row.At
 		}
 	}
-	err = db.Relaxed(ctx, func(tx *store.RelaxedTx) { tx.ExtendJournal(j.Size, after, batch, keys) })
+	err = db.Durable(ctx, func(tx *store.RelaxedTx) { tx.ExtendJournal(j.Size, after, batch, keys) })
 	if errors.Is(err, store.ErrStale) { // somebody else brought the same meanwhile
 		if j, err = db.JournalOf(ctx, j.Origin); err == nil {
 			ends.Next = j.Size + 1
@@ -97,7 +101,10 @@ func named(origin, identity string) error {
 }
 
 // begin puts a journal on record that was not known.
-func begin(ctx context.Context, db *store.DB, from Sender, s journal.Statement) (store.Journal, error) {
+func begin(ctx context.Context, db *store.DB, bounds Bounds, from Sender, s journal.Statement) (store.Journal, error) {
+	if err := bounds.room(ctx, db, from, true); err != nil {
+		return store.Journal{}, err
+	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		return store.Journal{}, err

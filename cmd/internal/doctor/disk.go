@@ -54,9 +54,24 @@ func disk(_ context.Context, c *Case) []Finding {
 		}
 	}
 	if d := c.Daemon; d != nil {
+		taken, _ := d.value("betonica_archive_bytes")
+		most, _ := d.value("betonica_archive_max_bytes")
+		found = append(found, archiveRoom(taken, most)...)
 		if on, _ := d.value("betonica_trouble", "trouble", string(store.TroubleDiskFull)); on == 1 {
 			found = append(found, trouble(store.TroubleDiskFull, ""))
 		}
 	}
 	return orOK(found, "at least %d MiB free wherever the daemon writes", least>>20)
+}
+
+// archiveRoom tells whether the archive of journals is full, or nearly so.
+func archiveRoom(taken, most float64) []Finding {
+	const todo = "raise archive.max_bytes in betonica.toml, or see which machine writes so much: journal.refuse in the audit log names those that went beyond their share"
+	switch {
+	case most == 0 || taken < 0.8*most:
+		return nil
+	case taken < most:
+		return []Finding{warn(todo, "the archive of guards' journals has %.0f MiB of %.0f", taken/(1<<20), most/(1<<20))}
+	}
+	return []Finding{fail(todo, "the archive of guards' journals is full: nothing more is taken of any guard")}
 }

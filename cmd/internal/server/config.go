@@ -91,6 +91,8 @@ type Config struct {
 
 	Retention RetentionConfig `toml:"retention"`
 
+	Archive ArchiveConfig `toml:"archive"`
+
 	Backup struct {
 		// MaxAge is how old the last backup may be: betonicad doctor and the metrics
 		// tell of an older one. From 1m to 8784h; default "26h", for one a day.

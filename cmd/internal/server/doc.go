@@ -61,6 +61,8 @@
 //	betonica_store_file_bytes                          SQLite: database, wal, ballast
 //	betonica_disk_free_bytes                           on the disk of store, evidence, archive, published
 //	betonica_disk_size_bytes                           of that disk
+//	betonica_archive_bytes                             what guards shipped of their journals
+//	betonica_archive_max_bytes                         how much of it is kept, as configured; 0: any
 //	betonica_backup_timestamp_seconds                  of the last backup; 0 if there never was one
 //	betonica_backup_max_age_seconds                    how old it may be, as configured
 //	betonica_audit_entries                             of the log

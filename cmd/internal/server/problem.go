@@ -13,6 +13,7 @@ import (
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/ca/keys"
 	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/cmd/internal/archive"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/revoke"
@@ -63,6 +64,11 @@ func problemOf(err error) *api.Problem {
 		return api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, err.Error())
 	}
 	if e, ok := errors.AsType[*enroll.RateLimitError](err); ok {
+		return later(http.StatusTooManyRequests, api.ProblemRateLimited, e.Error(), e.RetryAfter)
+	}
+	if e, ok := errors.AsType[*archive.FullError](err); ok && e.Whole {
+		return later(http.StatusInsufficientStorage, api.ProblemUnavailable, e.Error(), e.RetryAfter)
+	} else if ok {
 		return later(http.StatusTooManyRequests, api.ProblemRateLimited, e.Error(), e.RetryAfter)
 	}
 	if e, ok := errors.AsType[*adminapi.NotFoundError](err); ok {

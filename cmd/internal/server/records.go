@@ -149,5 +149,5 @@ func recordsProblem(err error) error {
 	if e, ok := errors.AsType[*journal.ForkError](err); ok {
 		return &enroll.ConflictError{Detail: e.Error()}
 	}
-	return err
+	return err // a [*archive.FullError] among others
 }

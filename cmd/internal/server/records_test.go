@@ -28,9 +28,11 @@ import (
 )
 
 // receives has the CA take what guards ship.
-func (f *fixture) receives() {
+func (f *fixture) receives() { f.receivesWithin(archive.Bounds{}) }
+
+func (f *fixture) receivesWithin(bounds archive.Bounds) {
 	f.Records = NewRecords(func(ctx context.Context, from archive.Sender, b *journal.Batch) (journal.Ends, error) {
-		return archive.Receive(ctx, f.ca.Store, from, b)
+		return archive.Receive(ctx, f.ca.Store, bounds, from, b)
 	})
 }
 
