@@ -33,9 +33,13 @@ func syncDir(dir string) error {
 }
 
 // replace writes a small file in one step: it is the old one, or the new one, whole
-// and on disk.
+// and on disk. What lies in its way, from a crash or of somebody else's, is removed: it
+// may have another mode, or be a link.
 func replace(name string, text []byte) error {
-	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(name + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
