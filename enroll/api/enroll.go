@@ -21,6 +21,13 @@ type EnrollRequest struct {
 	// Since is the tree size of the newest log checkpoint that the caller holds,
 	// 0 if none. The answer then proves that the log only grew since.
 	Since int64 `json:"since,omitempty"`
+
+	// Role is what a caller whose credentials name none wants to be. Only POST
+	// /v1/enroll takes it.
+	Role string `json:"role,omitempty"`
+	// Ask says that the caller would wait for a person's approval if what it shows does
+	// not suffice: the answer may be a [Pending]. Only POST /v1/enroll takes it.
+	Ask bool `json:"ask,omitempty"`
 }
 
 // An EnrollResponse is a new certificate, and what its holder needs to plan.

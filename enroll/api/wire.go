@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
@@ -21,13 +22,16 @@ const MaxBody = 64 << 10
 type Body struct {
 	CSR   []byte // PEM or DER, unchecked
 	Since int64  // see [EnrollRequest]
+	Role  string // likewise, of at most 64 bytes
+	Ask   bool   // likewise
 	JSON  bool   // the caller wants JSON back, not a PEM chain
 }
 
 // ReadBody reads what POST /v1/enroll and POST /v1/renew take: a raw CSR, or an
 // [EnrollRequest]. A body without a media type is raw, and so is curl's
-// "application/x-www-form-urlencoded", which no caller means. The answer has the
-// form of the question unless Accept names the other one.
+// "application/x-www-form-urlencoded", which no caller means. With a raw CSR, role and
+// ask are in the query, "?ask=true&role=device". The answer has the form of the question
+// unless Accept names the other one.
 //
 // At most [MaxBody] bytes are read. The error is a [*BadRequestError], also where
 // the body broke off.
@@ -46,8 +50,14 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (Body, error) {
 		if req.Since < 0 {
 			return Body{}, malformed("since is negative")
 		}
-		b = Body{CSR: []byte(req.CSR), Since: req.Since, JSON: true}
+		b = Body{CSR: []byte(req.CSR), Since: req.Since, Role: req.Role, Ask: req.Ask, JSON: true}
+		if r.URL.RawQuery != "" {
+			return Body{}, malformed("what a JSON request asks for is in its members, not in the query")
+		}
 	case "", MediaCSR, "application/x-pem-file", "application/octet-stream", "application/x-www-form-urlencoded":
+		if err := b.query(r.URL.RawQuery); err != nil {
+			return Body{}, err
+		}
 	default:
 		return Body{}, &BadRequestError{http.StatusUnsupportedMediaType, "unknown media type: send a PKCS#10 request in PEM or DER, or JSON"}
 	}
@@ -57,7 +67,35 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (Body, error) {
 	if accept := r.Header.Get("Accept"); strings.Contains(accept, MediaJSON) != strings.Contains(accept, MediaChain) {
 		b.JSON = strings.Contains(accept, MediaJSON)
 	}
+	if len(b.Role) > maxRole {
+		return Body{}, malformed("role is longer than any role's name")
+	}
 	return b, nil
+}
+
+// maxRole is the length of the longest role's name that is read, in bytes.
+const maxRole = 64
+
+// query reads what comes with a raw CSR, as strictly as JSON: each parameter once, and
+// none that is not known.
+func (b *Body) query(text string) error {
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		return malformed("the query of the URL is malformed")
+	}
+	for name, all := range values {
+		switch {
+		case len(all) != 1:
+			return malformed("a parameter of the URL appears twice")
+		case name == "role":
+			b.Role = all[0]
+		case name == "ask" && (all[0] == "true" || all[0] == "false"):
+			b.Ask = all[0] == "true"
+		default:
+			return malformed("a parameter of the URL is unknown: there are ask=true and role=ROLE")
+		}
+	}
+	return nil
 }
 
 // ReadJSON reads a JSON body of at most [MaxBody] bytes into to, as strictly as
@@ -85,6 +123,23 @@ func (b Body) Reply(w http.ResponseWriter, resp EnrollResponse) error {
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusCreated)
+	w.Write(text) // a caller that is gone asks again, and gets the same
+	return nil
+}
+
+// Reply writes the answer, with status 202. Its form is JSON, whatever the caller
+// wants: there is no certificate yet.
+func (p Pending) Reply(w http.ResponseWriter) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", MediaJSON)
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	h.Set("Cache-Control", "no-store")
+	h.Set("Retry-After", strconv.Itoa(p.PollAfter)) // seconds: some clients stumble over a date
+	w.WriteHeader(http.StatusAccepted)
 	w.Write(text) // a caller that is gone asks again, and gets the same
 	return nil
 }

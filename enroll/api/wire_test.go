@@ -46,6 +46,40 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
+// What a raw request asks for besides is in the query; that of JSON is in its members,
+// and never in both.
+func TestReadBodyQuery(t *testing.T) {
+	post := func(query, contentType, body string) (api.Body, error) {
+		r := httptest.NewRequest(http.MethodPost, api.PathEnroll+query, strings.NewReader(body))
+		r.Header.Set("Content-Type", contentType)
+		return api.ReadBody(httptest.NewRecorder(), r)
+	}
+	for query, want := range map[string]api.Body{
+		"?ask=true&role=device": {Ask: true, Role: "device"}, "?role=device": {Role: "device"}, "?ask=false": {}, "?": {},
+	} {
+		want.CSR = []byte("csr")
+		got, err := post(query, "application/pkcs10", "csr")
+		require.NoError(t, err, query)
+		require.Equal(t, want, got, query)
+	}
+	got, err := post("", "application/json", `{"csr":"x","ask":true,"role":"device"}`)
+	require.NoError(t, err)
+	require.Equal(t, api.Body{CSR: []byte("x"), Ask: true, Role: "device", JSON: true}, got)
+
+	long := strings.Repeat("r", 65)
+	for _, tt := range []struct{ query, contentType, body string }{
+		{"?ask=yes", "", "csr"}, {"?ask", "", "csr"}, {"?ask=true&ask=true", "", "csr"}, {"?hunter2=1", "", "csr"}, {"?%zz", "", "csr"},
+		{"?role=" + long, "", "csr"}, {"?ask=true", "application/json", `{"csr":"x"}`}, {"", "application/json", `{"csr":"x","role":"` + long + `"}`},
+		{"", "application/json", `{"csr":"x","ask":"true"}`},
+	} {
+		_, err := post(tt.query, tt.contentType, tt.body)
+		var bad *api.BadRequestError
+		require.ErrorAs(t, err, &bad, "%s %s", tt.query, tt.body)
+		require.Equal(t, http.StatusBadRequest, bad.Status)
+		require.NotContains(t, bad.Detail, "hunter2")
+	}
+}
+
 // A request that cannot be read is refused with its own status.
 func TestReadBodyRefuses(t *testing.T) {
 	const secret = "hunter2"

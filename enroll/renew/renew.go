@@ -28,6 +28,9 @@ func (h *Handler) Renew(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if body.Ask || body.Role != "" {
+		return &api.BadRequestError{Status: http.StatusBadRequest, Detail: "ask and role are for a first certificate: this renews one"}
+	}
 	holder, err := h.holder(r)
 	if err != nil {
 		return err
