@@ -1,8 +1,10 @@
 package ca_test
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,6 +40,25 @@ func TestAdmits(t *testing.T) {
 		require.Contains(t, denied.Reason, tt.denied)
 	}
 	require.Error(t, p.Admits(ca.Identity{Method: ca.MethodToken}))
+}
+
+// Who shows fewer proofs than the role takes gets nothing, whatever the protocol;
+// only a renewal takes none but itself.
+func TestProofs(t *testing.T) {
+	p := newPolicy(t, "[role.pump]\nmethods = ['token', 'approval', 'renew', 'acme']\nproofs = 2\n")
+	for _, tt := range []struct {
+		method ca.Method
+		proofs int
+		want   bool
+	}{
+		{ca.MethodToken, 0, false}, {ca.MethodToken, 1, false}, {ca.MethodToken, 2, true}, {ca.MethodToken, 3, true},
+		{ca.MethodACME, 0, false}, {ca.MethodRenew, 0, true}, {ca.MethodBirth, 2, false},
+	} {
+		id := ca.Identity{ID: newID(t, "pump/SN-1"), Method: tt.method, Proofs: tt.proofs}
+		_, err := p.Decide(id, newRequest(t, p256Key(), x509.CertificateRequest{}), time.Now())
+		require.Equal(t, tt.want, err == nil, "%s with %d", tt.method, tt.proofs)
+		require.Equal(t, tt.want, p.Admits(id) == nil)
+	}
 }
 
 // A role covers a name for the identity that it is for, a wildcard only where it

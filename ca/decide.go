@@ -125,6 +125,8 @@ func (r *rules) admits(id Identity) string {
 	switch {
 	case !slices.Contains(r.Methods, id.Method):
 		return fmt.Sprintf("method %q is not allowed", id.Method)
+	case id.Method != MethodRenew && max(id.Proofs, 1) < r.Proofs:
+		return fmt.Sprintf("it takes %d independent proofs, and %d was shown", r.Proofs, max(id.Proofs, 1))
 	case r.Name != RoleCA && !r.allowsName(id.ID.name):
 		return fmt.Sprintf("name %q is not covered", id.ID.name)
 	case !r.allowsSource(id.Source):

@@ -7,10 +7,13 @@ import "net/netip"
 type Method string
 
 const (
-	MethodToken Method = "token" // a join token
-	MethodRenew Method = "renew" // a certificate of ours, over mutual TLS
-	MethodACME  Method = "acme"  // an order of an ACME account (RFC 8555)
-	MethodSelf  Method = "self"  // the daemon, for its own TLS certificate
+	MethodToken    Method = "token"    // a join token
+	MethodRenew    Method = "renew"    // a certificate of ours, over mutual TLS
+	MethodACME     Method = "acme"     // an order of an ACME account (RFC 8555)
+	MethodBirth    Method = "birth"    // the manufacturer's certificate (IEEE 802.1AR IDevID)
+	MethodTPM      Method = "tpm"      // a TPM that is on record
+	MethodApproval Method = "approval" // a person, who compared a code
+	MethodSelf     Method = "self"     // the daemon, for its own TLS certificate
 )
 
 // An Identity is a caller that package enroll has authenticated, with what the
@@ -22,8 +25,12 @@ type Identity struct {
 	// raises it, so that a grant of an older one cannot be recorded.
 	Revision int64
 
-	// Method is how the caller proved to be ID.
+	// Method is how the caller proved to be ID; the first of them, where it did so
+	// in several ways.
 	Method Method
+
+	// Proofs is in how many independent ways it did so; 0 counts as 1.
+	Proofs int
 
 	// DNSNames and IPs are the names on record. If there are any, of either
 	// kind, the certificate may have no others; if there are none, what the role

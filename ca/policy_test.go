@@ -59,6 +59,24 @@ func TestParsePolicyErrors(t *testing.T) {
 		{"lifetime of ages", "[role.x]\nlifetime = '99999999999d'\n", []string{"p.toml:2:12: "}},
 		{"half seconds", "[role.x]\nlifetime = '1500ms'\n", []string{"p.toml:2:12: "}},
 		{"lifetime without a unit", "[role.x]\nlifetime = '24'\n", []string{"p.toml:2:12: "}},
+		{"method, all told", "[role.x]\nmethods = ['birth certificate']\n", []string{
+			`p.toml:2:12: role "x": unknown method "birth certificate"; there are "token", "renew", "acme", "birth", "tpm" and "approval"`}},
+		{"birth of nobody", "[role.x]\nmethods = ['token', 'birth']\n", []string{`p.toml:2:21: role "x": "birth" needs manufacturer_roots`}},
+		{"no proofs", "[role.x]\nproofs = 0\n", []string{`p.toml:2:10: role "x": proofs 0 is out of bounds: from 1 to 4`}},
+		{"five proofs", "[role.x]\nproofs = 5\n", []string{`p.toml:2:10: role "x": proofs 5 is out of bounds`}},
+		{"proofs as text", "[role.x]\nproofs = '2'\n", []string{`p.toml:2:10: "role.x.proofs" cannot be of type string`}},
+		{"more proofs than there are", "[role.x]\nproofs = 2\n", []string{`p.toml:2:10: role "x": proofs 2, but its methods and networks allow 1`}},
+		{"roots of nobody", "[role.x]\nmanufacturer_roots = ''\ntpm_roots = 'all'\n", []string{
+			`p.toml:2:22: role "x": manufacturer roots: `, `p.toml:3:13: role "x": TPM roots: `}},
+		{"grace too long", "[role.x]\ngrace = '181d'\n", []string{`p.toml:2:9: role "x": grace 181d is out of bounds: from 0s to 180d`}},
+		{"negative grace", "[role.x]\ngrace = '-1s'\n", []string{"p.toml:2:9: "}},
+		{"half a second of grace", "[role.x]\ngrace = '500ms'\n", []string{`p.toml:2:9: role "x": grace 500ms is not a whole number of seconds`}},
+		{"channel binding", "[role.x]\nchannel_binding = 'always'\n", []string{`p.toml:2:19: role "x": unknown channel_binding "always"`}},
+		{"server keys as text", "[role.x]\nserver_keys = 'no'\n", []string{`p.toml:2:15: "role.x.server_keys" cannot be of type string`}},
+		{"dormant before the end", "[role.x]\nlifetime = '7d'\ndormant_after = '6d'\n", []string{
+			`p.toml:3:17: role "x": dormant_after 6d is out of bounds: from 7d to 3650d`}},
+		{"attested by the hour", "[role.x]\nattest_every = '1h'\n", []string{`p.toml:2:16: role "x": attest_every 1h is out of bounds: from 1d to 3650d`}},
+		{"suspend_stale as text", "[role.x]\nsuspend_stale = '365d'\n", []string{`p.toml:2:17: "role.x.suspend_stale" cannot be of type string`}},
 		{"too long", strings.Repeat("#", 1<<20+1), []string{"p.toml: longer than"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,6 +112,49 @@ func TestRoleDefaults(t *testing.T) {
 	require.Equal(t, ca.ForkAlarm, role.Fork)
 	require.False(t, role.Rekey)
 	require.Empty(t, role.AttestationRoots)
+	require.Empty(t, role.ManufacturerRoots)
+	require.Empty(t, role.TPMRoots)
+	require.Equal(t, 1, role.Proofs)
+	require.Zero(t, role.Grace)
+	require.False(t, role.ChannelBinding)
+	require.False(t, role.ServerKeys)
+	require.Zero(t, role.DormantAfter)
+	require.Equal(t, 365*24*time.Hour, role.AttestEvery)
+	require.False(t, role.SuspendStale)
+}
+
+// What a role says about the life of a machine is read as it is written.
+func TestRoleOfDevices(t *testing.T) {
+	root := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: hierarchy().Root.Raw}))
+	role, _ := newPolicy(t, `[role.x]
+methods = ["renew", "birth", "tpm", "approval"]
+proofs = 4
+networks = ["10.0.0.0/8"]
+manufacturer_roots = """`+"\n"+root+`"""
+tpm_roots = """`+"\n"+root+root+`"""
+grace = "180d"
+channel_binding = "required"
+server_keys = true
+dormant_after = "1d"
+attest_every = "0s"
+suspend_stale = true
+`).Role("x")
+	require.Equal(t, []ca.Method{ca.MethodRenew, ca.MethodBirth, ca.MethodTPM, ca.MethodApproval}, role.Methods)
+	require.Equal(t, 4, role.Proofs)
+	require.Len(t, role.ManufacturerRoots, 1)
+	require.Len(t, role.TPMRoots, 2)
+	require.Equal(t, 180*24*time.Hour, role.Grace)
+	require.True(t, role.ChannelBinding)
+	require.True(t, role.ServerKeys)
+	require.Equal(t, 24*time.Hour, role.DormantAfter)
+	require.Zero(t, role.AttestEvery)
+	require.True(t, role.SuspendStale)
+
+	for text, want := range map[string]time.Duration{"": 0, "0s": 0, "0d": 0, "90d": 90 * 24 * time.Hour} {
+		role, _ := newPolicy(t, "[role.x]\ndormant_after = '"+text+"'\nattest_every = '"+text+"'\n").Role("x")
+		require.Equal(t, want, role.DormantAfter, text)
+		require.Equal(t, want, role.AttestEvery, text)
+	}
 }
 
 // Attestation roots are the certificates of authorities, in PEM, and nothing that
@@ -125,7 +186,7 @@ func TestRoleAttestationRoots(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := ca.ParsePolicy("p.toml", []byte("[role.x]\nattestation_roots = \"\"\"\n"+tt.text+"\"\"\"\n"))
 			if tt.roots == 0 {
-				require.ErrorContains(t, err, "p.toml:2:21: role \"x\": attestation root")
+				require.ErrorContains(t, err, "p.toml:2:21: role \"x\": attestation roots: ")
 				return
 			}
 			require.NoError(t, err)
@@ -277,6 +338,10 @@ func FuzzParsePolicy(f *testing.F) {
 			require.NotEmpty(t, role.Keys)
 			require.GreaterOrEqual(t, role.Lifetime, time.Second)
 			require.LessOrEqual(t, role.Lifetime, 730*24*time.Hour)
+			require.LessOrEqual(t, role.Grace, 180*24*time.Hour)
+			require.GreaterOrEqual(t, role.Grace, time.Duration(0))
+			require.True(t, 1 <= role.Proofs && role.Proofs <= 4)
+			require.True(t, role.DormantAfter == 0 || role.DormantAfter >= role.Lifetime)
 			_ = p.AllowsName(name, "SN-1")
 		}
 	})

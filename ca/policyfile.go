@@ -3,6 +3,8 @@ package ca
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/betonica/betonica/ca/strict"
 )
@@ -18,18 +20,27 @@ type policyFile struct {
 
 // roleTable is [role.NAME]. A nil slice or pointer is an absent key.
 type roleTable struct {
-	Names      []string `toml:"names"`
-	DNS        []string `toml:"dns"`
-	IPs        []string `toml:"ip"`
-	Usages     []string `toml:"usages"`
-	Lifetime   *string  `toml:"lifetime"`
-	Keys       []string `toml:"keys"`
-	Methods    []string `toml:"methods"`
-	Rekey      *string  `toml:"rekey"`
-	Roots      *string  `toml:"attestation_roots"`
-	Networks   []string `toml:"networks"`
-	ShareNames bool     `toml:"share_names"`
-	Fork       *string  `toml:"fork"`
+	Names             []string `toml:"names"`
+	DNS               []string `toml:"dns"`
+	IPs               []string `toml:"ip"`
+	Usages            []string `toml:"usages"`
+	Lifetime          *string  `toml:"lifetime"`
+	Keys              []string `toml:"keys"`
+	Methods           []string `toml:"methods"`
+	Proofs            *int64   `toml:"proofs"`
+	Rekey             *string  `toml:"rekey"`
+	AttestationRoots  *string  `toml:"attestation_roots"`
+	ManufacturerRoots *string  `toml:"manufacturer_roots"`
+	TPMRoots          *string  `toml:"tpm_roots"`
+	Grace             *string  `toml:"grace"`
+	ChannelBinding    *string  `toml:"channel_binding"`
+	ServerKeys        bool     `toml:"server_keys"`
+	DormantAfter      *string  `toml:"dormant_after"`
+	AttestEvery       *string  `toml:"attest_every"`
+	SuspendStale      bool     `toml:"suspend_stale"`
+	Networks          []string `toml:"networks"`
+	ShareNames        bool     `toml:"share_names"`
+	Fork              *string  `toml:"fork"`
 }
 
 // decodePolicy returns the roles that the file defines, and the rules of guards.
@@ -77,11 +88,20 @@ func (r *roleReader) read(t roleTable) Role {
 	role.Keys = values(r, "keys", t.Keys, role.Keys, parseKeyKind)
 	role.Methods = values(r, "methods", t.Methods, role.Methods, parseMethod)
 	role.Rekey = value(r, "rekey", t.Rekey, role.Rekey, parseRekey)
-	role.AttestationRoots = value(r, "attestation_roots", t.Roots, nil, parseRoots)
+	role.AttestationRoots = value(r, "attestation_roots", t.AttestationRoots, nil, roots("attestation"))
+	role.ManufacturerRoots = value(r, "manufacturer_roots", t.ManufacturerRoots, nil, roots("manufacturer"))
+	role.TPMRoots = value(r, "tpm_roots", t.TPMRoots, nil, roots("TPM"))
 	role.Networks = values(r, "networks", t.Networks, nil, parseNetwork)
-	role.Lifetime = value(r, "lifetime", t.Lifetime, role.Lifetime, parseLifetime)
+	role.Lifetime = value(r, "lifetime", t.Lifetime, role.Lifetime, span("lifetime", time.Second, maxLifetime))
+	role.Grace = value(r, "grace", t.Grace, 0, span("grace", 0, maxGrace))
+	role.ChannelBinding = value(r, "channel_binding", t.ChannelBinding, false, parseChannelBinding)
+	role.DormantAfter = value(r, "dormant_after", t.DormantAfter, 0, orNever("dormant_after", role.Lifetime))
+	role.AttestEvery = value(r, "attest_every", t.AttestEvery, role.AttestEvery, orNever("attest_every", day))
 	role.Fork = value(r, "fork", t.Fork, role.Fork, parseFork)
-	role.ShareNames = t.ShareNames
+	role.ShareNames, role.ServerKeys, role.SuspendStale = t.ShareNames, t.ServerKeys, t.SuspendStale
+	if t.Proofs != nil {
+		role.Proofs = r.proofs(*t.Proofs, role)
+	}
 
 	// An empty list might be meant as "none" or as "any".
 	if t.Usages != nil && len(t.Usages) == 0 {
@@ -93,7 +113,30 @@ func (r *roleReader) read(t roleTable) Role {
 	if t.Networks != nil && len(t.Networks) == 0 {
 		r.fail("networks", -1, errors.New("no networks: leave the line out to accept any"))
 	}
+	if i := slices.Index(role.Methods, MethodBirth); i >= 0 && t.ManufacturerRoots == nil {
+		r.fail("methods", i, errors.New(`"birth" needs manufacturer_roots, which say whose birth certificates are good`))
+	}
 	return role
+}
+
+// proofs checks the key of that name: nobody could show more than there are.
+func (r *roleReader) proofs(n int64, role Role) int {
+	most := 0
+	for _, m := range []Method{MethodToken, MethodBirth, MethodTPM, MethodApproval} {
+		if slices.Contains(role.Methods, m) {
+			most++
+		}
+	}
+	if len(role.Networks) > 0 {
+		most++
+	}
+	switch {
+	case n < 1 || n > maxProofs:
+		r.fail("proofs", 0, fmt.Errorf("proofs %d is out of bounds: from 1 to %d", n, maxProofs))
+	case n > 1 && int(n) > most:
+		r.fail("proofs", 0, fmt.Errorf("proofs %d, but its methods and networks allow %d: of token, birth, tpm, approval, and networks to speak from", n, most))
+	}
+	return int(n)
 }
 
 // fail records what is wrong with a key's value: with the one at index, or with

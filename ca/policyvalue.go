@@ -53,24 +53,44 @@ func parseUsage(s string) (Usage, error) {
 	return "", fmt.Errorf(`unknown usage %q; there are "client" and "server"`, clip(s))
 }
 
-// parseLifetime takes what time.ParseDuration takes, and whole days ("30d").
-func parseLifetime(s string) (d time.Duration, err error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		var n uint64
-		n, err = strconv.ParseUint(days, 10, 16) // 65,535 days do not overflow
-		d = time.Duration(n) * 24 * time.Hour
-	} else {
-		d, err = time.ParseDuration(s)
+// span takes what time.ParseDuration takes, and whole days ("30d"), within bounds.
+func span(key string, least, most time.Duration) func(string) (time.Duration, error) {
+	return func(s string) (d time.Duration, err error) {
+		if days, ok := strings.CutSuffix(s, "d"); ok {
+			var n uint64
+			n, err = strconv.ParseUint(days, 10, 16) // 65,535 days do not overflow
+			d = time.Duration(n) * day
+		} else {
+			d, err = time.ParseDuration(s)
+		}
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf(`%q is not a duration such as "90m", "24h" or "30d"`, clip(s))
+		case d < least || d > most:
+			return 0, fmt.Errorf("%s %s is out of bounds: from %s to %s", key, s, inDays(least), inDays(most))
+		case d%time.Second != 0:
+			return 0, fmt.Errorf("%s %s is not a whole number of seconds", key, s)
+		}
+		return d, nil
 	}
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf(`%q is not a duration such as "90m", "24h" or "30d"`, clip(s))
-	case d < time.Second || d > maxLifetime:
-		return 0, fmt.Errorf("lifetime %s is out of bounds: from 1s to %dd", s, maxLifetime/(24*time.Hour))
-	case d%time.Second != 0:
-		return 0, fmt.Errorf("lifetime %s is not a whole number of seconds", s)
+}
+
+// orNever is span up to ten years, or nothing and "0s" for never.
+func orNever(key string, least time.Duration) func(string) (time.Duration, error) {
+	return func(s string) (time.Duration, error) {
+		if _, err := span(key, 0, 0)(s); s == "" || err == nil {
+			return 0, nil
+		}
+		return span(key, least, maxPeriod)(s)
 	}
-	return d, nil
+}
+
+// inDays writes a duration as people write it in a policy.
+func inDays(d time.Duration) string {
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
 }
 
 func parseKeyKind(s string) (string, error) {
@@ -94,10 +114,10 @@ func rsaBits(kind string) (int, bool) {
 
 func parseMethod(s string) (Method, error) {
 	switch m := Method(s); m {
-	case MethodToken, MethodRenew, MethodACME:
+	case MethodToken, MethodRenew, MethodACME, MethodBirth, MethodTPM, MethodApproval:
 		return m, nil
 	}
-	return "", fmt.Errorf(`unknown method %q; there are "token", "renew" and "acme"`, clip(s))
+	return "", fmt.Errorf(`unknown method %q; there are "token", "renew", "acme", "birth", "tpm" and "approval"`, clip(s))
 }
 
 func parseRekey(s string) (bool, error) {
@@ -108,25 +128,44 @@ func parseRekey(s string) (bool, error) {
 	return false, fmt.Errorf(`unknown rekey %q; there are "required" and "optional"`, clip(s))
 }
 
+func parseChannelBinding(s string) (bool, error) {
+	switch s {
+	case "required", "optional":
+		return s == "required", nil
+	}
+	return false, fmt.Errorf(`unknown channel_binding %q; there are "required" and "optional"`, clip(s))
+}
+
+// roots returns what reads the roots of that kind.
+func roots(kind string) func(string) ([]*x509.Certificate, error) {
+	return func(s string) ([]*x509.Certificate, error) {
+		roots, err := parseRoots(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s roots: %w", kind, err)
+		}
+		return roots, nil
+	}
+}
+
 // parseRoots reads certificates of authorities in PEM, and nothing beside them.
 func parseRoots(s string) ([]*x509.Certificate, error) {
 	var roots []*x509.Certificate
 	for rest := bytes.TrimSpace([]byte(s)); len(rest) > 0 || len(roots) == 0; rest = bytes.TrimSpace(rest) {
 		// Decode would pass over what it cannot read, and take a later block.
 		if !bytes.HasPrefix(rest, []byte("-----BEGIN CERTIFICATE-----")) {
-			return nil, errors.New("attestation roots are certificates in PEM, and nothing beside them")
+			return nil, errors.New("they are certificates in PEM, and nothing beside them")
 		}
 		block, after := pem.Decode(rest)
 		if block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1 {
-			return nil, errors.New("attestation roots: a PEM block is damaged")
+			return nil, errors.New("a PEM block is damaged")
 		}
 		rest = after
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, errors.New("attestation roots: a PEM block holds no certificate")
+			return nil, errors.New("a PEM block holds no certificate")
 		}
 		if !cert.BasicConstraintsValid || !cert.IsCA {
-			return nil, fmt.Errorf("attestation root %q is not the certificate of an authority", clip(cert.Subject.String()))
+			return nil, fmt.Errorf("%q is not the certificate of an authority", clip(cert.Subject.String()))
 		}
 		roots = append(roots, cert)
 	}

@@ -48,8 +48,15 @@ type Role struct {
 	Keys []string
 
 	// Methods are the ways to prove who one is. Key methods; default ["token",
-	// "renew", "acme"]; [] stops all issuing in the role.
+	// "renew", "acme"], and there are "birth", "tpm" and "approval"; [] stops all
+	// issuing in the role.
 	Methods []Method
+
+	// Proofs is how many independent proofs a first enrolment takes, 1 to 4: of
+	// token, birth certificate, TPM, approval, and one of Networks to speak from.
+	// Whoever shows fewer, as ACME clients do, gets nothing; renewal takes one in any
+	// case. Key proofs; default 1.
+	Proofs int
 
 	// Rekey says that every certificate needs a new key. Without it ACME, whose
 	// clients may keep their key, certifies it again for the same identity; tokens
@@ -61,6 +68,43 @@ type Role struct {
 	// the role's TPMs (device-attest-01). Key attestation_roots: certificates in
 	// PEM, one after the other; default none, and then nothing can be attested.
 	AttestationRoots []*x509.Certificate
+
+	// ManufacturerRoots are the authorities that vouch for birth certificates, which
+	// machines were made with (IEEE 802.1AR: IDevID). Key manufacturer_roots, as
+	// attestation_roots; default none.
+	ManufacturerRoots []*x509.Certificate
+
+	// TPMRoots are the authorities that vouch for the endorsement keys of TPMs, which
+	// chips were made with. Key tpm_roots, as attestation_roots; default none: then
+	// only keys on record are known.
+	TPMRoots []*x509.Certificate
+
+	// Grace is how long after its end a certificate may still be renewed, 0 to 180
+	// days, in whole seconds. Key grace; default 0: not at all.
+	Grace time.Duration
+
+	// ChannelBinding says that a request over EST must carry the proof that it was made
+	// for the very TLS session that brings it (RFC 7030, Section 3.5). Key
+	// channel_binding: "required" or "optional"; default "optional".
+	ChannelBinding bool
+
+	// ServerKeys lets EST clients have their keys made by the CA (RFC 7030, Section
+	// 4.4): keys that have been elsewhere than on their machine. Key server_keys;
+	// default false.
+	ServerKeys bool
+
+	// DormantAfter is how long an identity may get no certificate before it is
+	// suspended by itself: Lifetime to ten years, or 0, never. Key dormant_after;
+	// default "", never.
+	DormantAfter time.Duration
+
+	// AttestEvery is how often owners say that they still have the machine: a day to
+	// ten years, or 0, never. Key attest_every; default 365d.
+	AttestEvery time.Duration
+
+	// SuspendStale suspends what was not attested in time, or has no owner, instead of
+	// only listing it. Key suspend_stale; default false.
+	SuspendStale bool
 
 	// Networks are those that callers may speak from. Key networks; default any.
 	Networks []netip.Prefix
@@ -93,7 +137,13 @@ const (
 
 const (
 	defaultLifetime = 24 * time.Hour
-	maxLifetime     = 730 * 24 * time.Hour
+	maxLifetime     = 730 * day
+
+	day                = 24 * time.Hour
+	defaultAttestEvery = 365 * day
+	maxGrace           = 180 * day
+	maxPeriod          = 3650 * day // of what happens to a machine once in a while
+	maxProofs          = 4
 )
 
 // Privileged reports whether identities of the role may use the admin API:
@@ -106,13 +156,15 @@ var privileged = []string{"admin", "auditor", "officer", "operator"}
 // newRole returns the role with every default in place.
 func newRole(name string) Role {
 	return Role{
-		Name:     name,
-		Names:    []Pattern{{"*"}},
-		Usages:   []Usage{UsageClient},
-		Lifetime: defaultLifetime,
-		Keys:     []string{"P-256", "P-384", "Ed25519", "RSA-2048"},
-		Methods:  []Method{MethodToken, MethodRenew, MethodACME},
-		Fork:     ForkAlarm,
+		Name:        name,
+		Names:       []Pattern{{"*"}},
+		Usages:      []Usage{UsageClient},
+		Lifetime:    defaultLifetime,
+		Keys:        []string{"P-256", "P-384", "Ed25519", "RSA-2048"},
+		Methods:     []Method{MethodToken, MethodRenew, MethodACME},
+		Proofs:      1,
+		AttestEvery: defaultAttestEvery,
+		Fork:        ForkAlarm,
 	}
 }
 
@@ -128,6 +180,7 @@ func builtIn() map[string]Role {
 	self.Names = nil // whatever the daemon is called
 	self.Usages = []Usage{UsageClient, UsageServer}
 	self.Methods = []Method{MethodSelf}
+	self.AttestEvery = 0
 	self.ShareNames = true // replicas answer to one name
 	roles[RoleCA] = self
 	return roles
@@ -142,6 +195,8 @@ func (r Role) clone() Role {
 	r.Keys = slices.Clone(r.Keys)
 	r.Methods = slices.Clone(r.Methods)
 	r.AttestationRoots = slices.Clone(r.AttestationRoots)
+	r.ManufacturerRoots = slices.Clone(r.ManufacturerRoots)
+	r.TPMRoots = slices.Clone(r.TPMRoots)
 	r.Networks = slices.Clone(r.Networks)
 	return r
 }
