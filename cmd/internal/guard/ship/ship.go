@@ -59,31 +59,42 @@ func New(c Config) *Shipper { return &Shipper{Config: c, look: look, pause: minP
 
 // Run ships until ctx ends. What the journal has signed for goes within seconds; while
 // the CA cannot be reached it is asked again after a second, and later after up to five
-// minutes. A CA that refuses the journal as another history is told once an hour.
+// minutes. A CA that says when to come again is asked then, within the hour; one that
+// refuses the journal as another history once an hour. What stands in the way is in the
+// log once, and again each hour.
 func (s *Shipper) Run(ctx context.Context) {
 	pause, said := s.pause, ""
-	var last time.Time // when the CA was asked
+	var last, saidAt time.Time // when the CA was asked, and when the log has it
 	for ctx.Err() == nil {
 		wait := s.look
 		if signed := s.Journal.Stats().Signed; !s.asked || s.ends.Next <= signed || time.Since(last) > hour {
 			last = time.Now()
+			asked := s.asked
 			err := s.Once(ctx)
+			done := err == nil && (asked || s.ends.Next > signed) // not merely told where to go on
 			switch {
 			case ctx.Err() != nil:
 				return
-			case err == nil && said != "":
+			case done && said != "":
 				s.Log.InfoContext(ctx, "the CA takes the journal again", "next", s.ends.Next)
 				said = ""
-			case err != nil && err.Error() != said:
+			case err != nil && (err.Error() != said || time.Since(saidAt) >= hour):
 				s.Log.ErrorContext(ctx, "the journal was not shipped", "error", err, "next", s.ends.Next)
-				said = err.Error()
+				said, saidAt = err.Error(), time.Now()
+			}
+			later, isLater := errors.AsType[*laterError](err)
+			if done {
+				pause = s.pause
 			}
 			if err == nil {
-				pause, wait = s.pause, 0
+				wait = 0
 			} else {
-				s.asked = false
+				s.asked = s.asked && isLater   // it knows where we are, and has no room or no time
 				wait = pause/2 + rand.N(pause) // guards that lost the CA together come back apart
 				pause = min(2*pause, maxPause)
+			}
+			if isLater {
+				wait += later.after
 			}
 			if errors.Is(err, errRefused) || errors.Is(err, journal.ErrDamaged) {
 				wait = hour
@@ -151,13 +162,5 @@ func (s *Shipper) post(ctx context.Context, body []byte) (ends journal.Ends, err
 		}
 		return ends, nil
 	}
-	var p struct {
-		Detail string `json:"detail"`
-	}
-	json.Unmarshal(text, &p) // if it is no problem document, the status says enough
-	err = fmt.Errorf("shipping the journal: the CA answers %d %s: %.300q", resp.StatusCode, http.StatusText(resp.StatusCode), p.Detail)
-	if resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusBadRequest {
-		err = fmt.Errorf("%w: %w", errRefused, err)
-	}
-	return ends, err
+	return ends, answered(resp, text, time.Now())
 }
