@@ -78,6 +78,18 @@ func TestReplicas(t *testing.T) {
 	require.False(t, behind)
 }
 
+// An archive of journals that is nearly full is told of, and one that takes nothing more
+// is a failure; one without a bound is neither.
+func TestArchiveRoom(t *testing.T) {
+	const most = 1000 << 20
+	for taken, want := range map[float64]Verdict{0: OK, most * 0.79: OK, most * 0.8: Warning, most - 1: Warning, most: Failed, 2 * most: Failed} {
+		require.Equal(t, want, orOK(archiveRoom(taken, most), "well")[0].State, taken)
+		require.Empty(t, archiveRoom(taken, 0))
+	}
+	require.Contains(t, archiveRoom(most*0.9, most)[0].What, "has 900 MiB of 1000")
+	require.Contains(t, archiveRoom(most, most)[0].Do, "archive.max_bytes")
+}
+
 // What the kernel says of swap and of core files is read as it is written; memory that
 // is compressed in place is no disk.
 func TestKernelFiles(t *testing.T) {
