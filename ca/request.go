@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"net/netip"
@@ -25,6 +26,7 @@ const (
 type Request struct {
 	key        publicKey
 	spki       [sha256.Size]byte
+	subject    []pkix.AttributeTypeAndValue // as sent
 	commonName string
 	id         ID // zero: no URI SAN
 	dns        []string
@@ -70,7 +72,7 @@ func ParseRequest(csr []byte) (Request, error) {
 	if err := checkPossession(parsed); err != nil {
 		return Request{}, err
 	}
-	r := Request{key: key, spki: sha256.Sum256(key.der)}
+	r := Request{key: key, spki: sha256.Sum256(key.der), subject: parsed.Subject.Names}
 	if r.commonName, err = requestCommonName(parsed); err != nil {
 		return Request{}, err
 	}

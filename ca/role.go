@@ -58,7 +58,7 @@ type Role struct {
 	// case. Key proofs; default 1.
 	Proofs int
 
-	// Rekey says that every certificate needs a new key. Without it ACME, whose
+	// Rekey says that every certificate needs a new key. Without it ACME and EST, whose
 	// clients may keep their key, certifies it again for the same identity; tokens
 	// and renewal over mutual TLS take new keys in any case. Key rekey: "required"
 	// or "optional"; default "optional".

@@ -16,6 +16,7 @@ type parentProof struct {
 	parent  store.Serial
 	child   *store.Serial // the child that the parent is known to have
 	alarmed bool          // the fork is on record
+	keeps   bool          // the identity's own key may be certified again
 }
 
 func (p *parentProof) String() string { return "certificate:" + p.parent.String() }
@@ -23,7 +24,7 @@ func (p *parentProof) String() string { return "certificate:" + p.parent.String(
 // Settle makes the certificate the parent's child.
 func (p *parentProof) Settle(tx *store.Tx, cert *store.Certificate) {
 	tx.RecordChild(p.parent, cert.Serial, p.child)
-	cert.Parent, cert.Rekey = &p.parent, true
+	cert.Parent, cert.Rekey = &p.parent, cert.Rekey || !p.keeps
 }
 
 // Unmet looks whether a reply was lost, and otherwise who else has renewed.
@@ -41,7 +42,7 @@ func (p *parentProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509
 		}
 		return p.r.again(ctx, prior)
 	}
-	if prior != nil {
+	if prior != nil && !(p.keeps && prior.Identity.Path == p.id.ID.Path()) {
 		return nil, p.r.keyTaken(ctx, p.id.ID.Path(), p.String(), prior, store.ErrKeyTaken)
 	}
 	if !errors.Is(err, store.ErrForked) {

@@ -232,6 +232,17 @@ func CSR(t testing.TB, key crypto.Signer, paths ...string) []byte {
 	return csr
 }
 
+// Again returns a request in DER for key with the names of cert, as EST clients send
+// that follow on it.
+func Again(t testing.TB, cert *x509.Certificate, key crypto.Signer) []byte {
+	t.Helper()
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		RawSubject: cert.RawSubject, URIs: cert.URIs, DNSNames: cert.DNSNames, IPAddresses: cert.IPAddresses,
+	}, key)
+	require.NoError(t, err)
+	return csr
+}
+
 // TLS returns cert and its key as one end of a connection holds them.
 func (c *CA) TLS(cert *x509.Certificate, key crypto.Signer) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{cert.Raw, c.Authority.Certificate().Raw}, PrivateKey: key, Leaf: cert}
