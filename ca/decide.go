@@ -46,6 +46,9 @@ func (p *Policy) Decide(id Identity, req Request, now time.Time) (Grant, error) 
 	if !ok || id.ID.IsZero() {
 		return Grant{}, &DeniedError{ID: id.ID, Reason: "there is no such role"}
 	}
+	if req.tpm != nil {
+		return role.attestation(id, req, p.version, now)
+	}
 	names, reason := role.judge(id, req)
 	if reason != "" {
 		return Grant{}, &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason, Key: reason == forbidden(req.key)}
@@ -109,6 +112,9 @@ func (r *rules) judge(id Identity, req Request) (granted altNames, reason string
 	}
 	granted, reason = r.names(id, req)
 	if reason != "" {
+		return altNames{}, reason
+	}
+	if reason := id.bound(req); reason != "" {
 		return altNames{}, reason
 	}
 	if !ownCommonName(req.commonName, id.ID, granted) {

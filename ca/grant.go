@@ -22,6 +22,7 @@ type Grant struct {
 	lifetime      time.Duration
 	rekey         bool
 	sharesNames   bool
+	tpm           *TPM // nil: not of an attestation key
 	decided       time.Time
 }
 
@@ -54,6 +55,9 @@ func (g Grant) Rekey() bool { return g.rekey }
 // SharesNames reports whether the role lets its identities hold the same DNS
 // name.
 func (g Grant) SharesNames() bool { return g.sharesNames }
+
+// Attestation reports whether it is for an attestation key: for attestations alone.
+func (g Grant) Attestation() bool { return g.tpm != nil }
 
 // isZero reports whether g was made by anything but Policy.Decide.
 func (g Grant) isZero() bool { return g.decided.IsZero() || g.id.IsZero() }

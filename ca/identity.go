@@ -32,6 +32,12 @@ type Identity struct {
 	// Proofs is in how many independent ways it did so; 0 counts as 1.
 	Proofs int
 
+	// TPM says that the record is bound to a TPM: what it renews, it renews with a key
+	// that is in there. Attested is the SHA-256 of the SubjectPublicKeyInfo of the key
+	// that the TPM has attested for this request; nil: none.
+	TPM      bool
+	Attested *[32]byte
+
 	// DNSNames and IPs are the names on record. If there are any, of either
 	// kind, the certificate may have no others; if there are none, what the role
 	// covers is enough.

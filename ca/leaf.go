@@ -85,7 +85,11 @@ func (t *leafTemplate) tbs(g Grant, serial *big.Int, v validity, shard string) f
 			addTime(b, v.notBefore)
 			addTime(b, v.notAfter)
 		})
-		addSubject(b, g.id)
+		if g.tpm != nil {
+			b.AddASN1(der.SEQUENCE, func(*cryptobyte.Builder) {}) // the subjectAltName says it all
+		} else {
+			addSubject(b, g.id)
+		}
 		b.AddBytes(g.key.der)
 		b.AddASN1(der.Tag(3).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
 			b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { t.addExtensions(b, g, shard) })
@@ -99,6 +103,9 @@ func (t *leafTemplate) addExtensions(b *cryptobyte.Builder, g Grant, shard strin
 	})
 	addExtension(b, oidExtKeyUsage, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+			if g.tpm != nil {
+				b.AddASN1ObjectIdentifier(oidAIKCertificate)
+			}
 			for _, usage := range g.usages {
 				b.AddASN1ObjectIdentifier(usage.oid())
 			}
@@ -111,8 +118,13 @@ func (t *leafTemplate) addExtensions(b *cryptobyte.Builder, g Grant, shard strin
 		b.AddASN1OctetString(g.key.id())
 	})
 	b.AddBytes(t.authority)
-	addExtension(b, oidSAN, false, func(b *cryptobyte.Builder) {
+	// Critical where there is no subject (RFC 5280, Section 4.2.1.6).
+	addExtension(b, oidSAN, g.tpm != nil, func(b *cryptobyte.Builder) {
 		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+			if g.tpm != nil {
+				addTPMName(b, *g.tpm, g.id)
+				return
+			}
 			for _, name := range g.dns {
 				addBytes(b, tagDNS, []byte(name))
 			}

@@ -21,8 +21,8 @@ const (
 
 // A Request is what a stranger asks for: a public key, whose private key it has
 // shown to hold, and perhaps names. Everything else that a CSR can say is
-// ignored. A Request never changes; [ParseRequest] makes it, and the zero
-// Request is refused everywhere.
+// ignored. A Request never changes; [ParseRequest] makes it, or [AttestationRequest],
+// and the zero Request is refused everywhere.
 type Request struct {
 	key        publicKey
 	spki       [sha256.Size]byte
@@ -32,6 +32,7 @@ type Request struct {
 	dns        []string
 	ips        []netip.Addr
 	permanent  string // permanent identifier; empty: none
+	tpm        *TPM   // whose attestation key it is; nil: none's
 }
 
 // A RequestError says what is wrong with a certificate request. Its text speaks
