@@ -7,6 +7,8 @@
 //	POST /v1/enroll?ask=true&role=ROLE                 CSR in, [Pending] out, 202, until a
 //	                                                   person has approved; then as above
 //	POST /v1/renew     over mutual TLS                 CSR in, certificate out, 201
+//	POST /v1/attest/begin, /finish, /nonce             a TPM's endorsement key in, a
+//	                                                   certificate for its attestation key out
 //	POST /v1/confirm   over mutual TLS                 "the new one is in use", 204, no body
 //	GET  /v1/checkpoint?since=SIZE                     [Checkpoint]
 //

@@ -28,6 +28,9 @@ type EnrollRequest struct {
 	// Ask says that the caller would wait for a person's approval if what it shows does
 	// not suffice: the answer may be a [Pending]. Only POST /v1/enroll takes it.
 	Ask bool `json:"ask,omitempty"`
+	// Attestation says that the request's key is in the caller's TPM. It is good once: who
+	// repeats a request has the key attested anew.
+	Attestation *Attestation `json:"attestation,omitempty"`
 }
 
 // An EnrollResponse is a new certificate, and what its holder needs to plan.

@@ -25,6 +25,8 @@ type Body struct {
 	Role  string // likewise, of at most 64 bytes
 	Ask   bool   // likewise
 	JSON  bool   // the caller wants JSON back, not a PEM chain
+
+	Attestation *Attestation // likewise; nil with a raw CSR
 }
 
 // ReadBody reads what POST /v1/enroll and POST /v1/renew take: a raw CSR, or an
@@ -50,7 +52,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (Body, error) {
 		if req.Since < 0 {
 			return Body{}, malformed("since is negative")
 		}
-		b = Body{CSR: []byte(req.CSR), Since: req.Since, Role: req.Role, Ask: req.Ask, JSON: true}
+		b = Body{CSR: []byte(req.CSR), Since: req.Since, Role: req.Role, Ask: req.Ask, JSON: true, Attestation: req.Attestation}
 		if r.URL.RawQuery != "" {
 			return Body{}, malformed("what a JSON request asks for is in its members, not in the query")
 		}
