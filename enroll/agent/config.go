@@ -27,6 +27,10 @@ type Config struct {
 	// renewals ask for the same.
 	Request Request
 
+	// Keys makes the machine's private keys; nil: in files. A Dir whose key is in a
+	// chip, says [KeysOf], needs what opens it.
+	Keys Keys
+
 	// Exec is a command to run after each new certificate, to make a program load
 	// it: its name and arguments, without a shell. It finds Dir in $BETONICA_DIR, the
 	// certificate's serial number in $BETONICA_SERIAL, and in $BETONICA_CHANGED why it
@@ -80,6 +84,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Request.Key == "" {
 		c.Request.Key = "P-256"
+	}
+	if c.Keys == nil {
+		c.Keys = fileKeys{}
 	}
 	if c.ExecTimeout == 0 {
 		c.ExecTimeout = defaultExecTimeout

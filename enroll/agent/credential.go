@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
@@ -56,6 +57,8 @@ type record struct {
 	Parent  string  `json:"parent,omitempty"`
 	Request Request `json:"request"`
 	CSR     string  `json:"csr"`
+	// Keys is where the key is, if it is in no file.
+	Keys string `json:"keys,omitempty"`
 	// RenewAfter is zero until the certificate is there: its presence makes the
 	// generation whole.
 	RenewAfter time.Time `json:"renew_after,omitzero"`
@@ -64,13 +67,28 @@ type record struct {
 }
 
 // Load returns the credential that dir holds, changing nothing and waiting for
-// nobody. The error wraps [ErrNotEnrolled] if there is none.
-func Load(dir string) (*Credential, error) {
-	n, err := currentGeneration(dir)
+// nobody. Where the key is in no file, but in a chip, Certificate has no
+// PrivateKey. The error wraps [ErrNotEnrolled] if there is none.
+func Load(dir string) (*Credential, error) { return directory{path: dir}.load() }
+
+// KeysOf says where dir's newest key is: what [Keys] calls itself, empty for a
+// key in a file, and for a directory without any.
+func KeysOf(dir string) string {
+	for _, name := range []string{nextDir, currentLink} {
+		if rec, err := readRecord(filepath.Join(dir, name)); err == nil {
+			return rec.Keys
+		}
+	}
+	return ""
+}
+
+// load reads the current generation.
+func (d directory) load() (*Credential, error) {
+	n, err := currentGeneration(d.path)
 	if err != nil {
 		return nil, err
 	}
-	return loadGeneration(dir, n)
+	return d.generation(n)
 }
 
 // currentGeneration says which generation the link points to.
@@ -89,10 +107,10 @@ func currentGeneration(dir string) (int, error) {
 	return n, nil
 }
 
-// loadGeneration reads and checks one generation: that it is whole, and that its
+// generation reads and checks one generation: that it is whole, and that its
 // key is its certificate's.
-func loadGeneration(dir string, n int) (*Credential, error) {
-	c, err := readCredential(filepath.Join(dir, generationName(n)))
+func (d directory) generation(n int) (*Credential, error) {
+	c, err := readCredential(d.at(generationName(n)), d.keys)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +118,7 @@ func loadGeneration(dir string, n int) (*Credential, error) {
 	return c, nil
 }
 
-func readCredential(dir string) (*Credential, error) {
+func readCredential(dir string, keys Keys) (*Credential, error) {
 	rec, err := readRecord(dir)
 	if err != nil {
 		return nil, err
@@ -108,7 +126,7 @@ func readCredential(dir string) (*Credential, error) {
 	if rec.RenewAfter.IsZero() {
 		return nil, fmt.Errorf("%s: its certificate has not come yet", dir)
 	}
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, certFile), filepath.Join(dir, keyFile))
+	pair, err := readPair(dir, keys)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -124,6 +142,34 @@ func readCredential(dir string) (*Credential, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, rootsFile), err)
 	}
 	return &Credential{Dir: dir, Certificate: pair, Roots: roots, URL: rec.URL, RenewAfter: rec.RenewAfter, record: rec}, nil
+}
+
+// readPair reads a certificate, its chain and its key.
+func readPair(dir string, keys Keys) (tls.Certificate, error) {
+	text, err := os.ReadFile(filepath.Join(dir, certFile))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	chain, err := client.ParseCertificates(text)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	pair := tls.Certificate{Leaf: chain[0]}
+	for _, c := range chain {
+		pair.Certificate = append(pair.Certificate, c.Raw)
+	}
+	if text, err = os.ReadFile(filepath.Join(dir, keyFile)); err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := openKey(keys, text)
+	if err != nil || key == nil {
+		return pair, err
+	}
+	if own, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !own.Equal(chain[0].PublicKey) {
+		return tls.Certificate{}, errors.New("the key is not the certificate's")
+	}
+	pair.PrivateKey = key
+	return pair, nil
 }
 
 func readRecord(dir string) (record, error) {

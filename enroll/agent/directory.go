@@ -22,6 +22,7 @@ const (
 // directory is what Config.Dir names. Whoever calls a method holds its lock.
 type directory struct {
 	path string
+	keys Keys // nil: those in chips stay closed
 	disk disk
 }
 
@@ -33,10 +34,10 @@ func (d directory) at(name ...string) string {
 // that the directory holds then. The error wraps [ErrNotEnrolled] if none.
 func (d directory) recover() (*Credential, error) {
 	// A whole next lacks only its number.
-	if _, err := readCredential(d.at(nextDir)); err == nil {
+	if _, err := readCredential(d.at(nextDir), d.keys); err == nil {
 		return d.promote()
 	}
-	current, err := Load(d.path)
+	current, err := d.load()
 	numbers, listErr := d.generations()
 	if listErr != nil {
 		return nil, listErr
@@ -48,7 +49,7 @@ func (d directory) recover() (*Credential, error) {
 		if err == nil && n <= current.Generation {
 			break
 		}
-		if _, e := loadGeneration(d.path, n); e == nil {
+		if _, e := d.generation(n); e == nil {
 			return d.point(n)
 		}
 	}
@@ -103,7 +104,7 @@ func (d directory) point(n int) (*Credential, error) {
 	if err := d.disk.sync(d.path); err != nil {
 		return nil, err
 	}
-	c, err := Load(d.path)
+	c, err := d.load()
 	if err != nil {
 		return nil, err
 	}

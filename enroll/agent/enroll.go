@@ -26,7 +26,7 @@ func newKeeper(conf Config) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keeper{conf: conf, dir: directory{path: conf.Dir, disk: disk{step: conf.step}}}, nil
+	return &keeper{conf: conf, dir: directory{path: conf.Dir, keys: conf.Keys, disk: disk{step: conf.step}}}, nil
 }
 
 // Enroll buys a certificate with token, puts it in place, runs Exec and tells

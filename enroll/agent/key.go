@@ -22,6 +22,49 @@ const (
 	pemCrt = "CERTIFICATE"
 )
 
+// Keys makes a machine's private keys, and opens them again. The methods may be
+// called concurrently.
+type Keys interface {
+	// Make makes a key of the kind that a [Request] names. It returns, too, what
+	// goes into key.pem: one PEM block, from which Open makes the key again, after
+	// a loss of power and with nothing else on disk.
+	Make(kind string) (key crypto.Signer, text []byte, err error)
+	// Open returns the key that Make described so.
+	Open(text []byte) (crypto.Signer, error)
+	// String says where the keys are, such as tpm:/dev/tpmrm0. It is not secret.
+	String() string
+}
+
+// fileKeys are keys in files, as PKCS#8.
+type fileKeys struct{}
+
+func (fileKeys) Make(kind string) (crypto.Signer, []byte, error) {
+	key, err := newKey(kind)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := encodeKey(key)
+	return key, text, err
+}
+
+func (fileKeys) Open([]byte) (crypto.Signer, error) {
+	return nil, errors.New("the key is in no file: say which chip it is in (--tpm)")
+}
+
+func (fileKeys) String() string { return "" }
+
+// openKey opens what key.pem says, in a file or by keys. Without keys, one that is
+// in no file stays closed: it is nil.
+func openKey(keys Keys, text []byte) (crypto.Signer, error) {
+	if block, _ := pem.Decode(text); block == nil || block.Type == pemKey {
+		return decodeKey(text)
+	}
+	if keys == nil {
+		return nil, nil
+	}
+	return keys.Open(text)
+}
+
 // newKey makes a key of the kind that a [Request] names.
 func newKey(kind string) (crypto.Signer, error) {
 	switch kind {

@@ -49,7 +49,7 @@ func (d directory) make() error {
 		return err
 	}
 	parent := filepath.Dir(d.path)
-	if err := (directory{parent, d.disk}).make(); err != nil {
+	if err := (directory{path: parent, disk: d.disk}).make(); err != nil {
 		return err
 	}
 	if err := d.disk.mkdir(d.path); err != nil {

@@ -14,21 +14,18 @@ import (
 // and a CSR, both on disk when pending returns. A request for another reason, or
 // for other names, is dropped.
 func (d directory) pending(want record, trustDomain string) (record, error) {
-	if rec, err := d.readPending(); err == nil && sameReason(rec, want) {
+	if rec, err := d.readPending(); err == nil && sameReason(rec, want, d.keys.String()) {
 		rec.URL = want.URL
 		return rec, nil
 	}
-	key, err := newKey(want.Request.Key)
+	key, text, err := d.keys.Make(want.Request.Key)
 	if err != nil {
 		return record{}, err
 	}
 	if want.CSR, err = encodeCSR(want.Request, trustDomain, key); err != nil {
 		return record{}, err
 	}
-	text, err := encodeKey(key)
-	if err != nil {
-		return record{}, err
-	}
+	want.Keys = d.keys.String()
 	if err := d.disk.remove(d.at(nextDir)); err != nil {
 		return record{}, err
 	}
@@ -55,7 +52,7 @@ func (d directory) readPending() (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	key, err := decodeKey(text)
+	key, err := openKey(d.keys, text)
 	if err != nil {
 		return record{}, err
 	}
@@ -78,8 +75,8 @@ func (d directory) readPending() (record, error) {
 }
 
 // sameReason reports whether a request on its way is the one that is wanted now.
-func sameReason(is, want record) bool {
+func sameReason(is, want record, keys string) bool {
 	a, b := is.Request, want.Request
-	return is.Token == want.Token && is.Parent == want.Parent &&
+	return is.Keys == keys && is.Token == want.Token && is.Parent == want.Parent &&
 		a.Identity == b.Identity && slices.Equal(a.DNSNames, b.DNSNames) && slices.Equal(a.IPs, b.IPs) && a.Key == b.Key
 }

@@ -70,7 +70,7 @@ func (a *Agent) refresh(ctx context.Context) {
 	n, err := currentGeneration(dir)
 	if err == nil && n != a.Credential().Generation {
 		var c *Credential
-		if c, err = loadGeneration(dir, n); err == nil {
+		if c, err = a.keeper.dir.generation(n); err == nil {
 			a.hold(c)
 			a.renewal, a.settling = backoff{}, backoff{}
 		}
@@ -129,7 +129,7 @@ func (a *Agent) watch(ctx context.Context) {
 		return
 	}
 	a.watching.done(now.Add(uniform(watchEvery/2, watchEvery*3/2)))
-	if c, err := Load(a.keeper.dir.path); err == nil && c.Generation == a.Credential().Generation {
+	if c, err := a.keeper.dir.load(); err == nil && c.Generation == a.Credential().Generation {
 		a.hold(c) // it may be due sooner
 	}
 }
