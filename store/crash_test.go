@@ -104,7 +104,7 @@ func TestKillMigration(t *testing.T) {
 		e, steps := nextSchema(t, cfg, "")
 		require.NoError(t, migrateTo(t.Context(), e, cfg, steps[:1]))
 		tx := &Tx{now: time.Now()}
-		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+		insertBeforeDevices(tx, "device/a")
 		require.NoError(t, e.migration(t.Context(), func(ctx context.Context, s *session) error {
 			return s.meet(ctx, tx.demands[0])
 		}))

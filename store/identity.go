@@ -14,7 +14,9 @@ type Identity struct {
 	Role  string
 	Name  string
 	Owner string // who answers for it; free text, may be empty
+	Site  string // where it stands; free text, may be empty
 	State State
+	Why   Why // suspended by itself; empty: not
 
 	// Revision rises by one with every change that must make an earlier decision
 	// void: a change of state, a revocation, a replacement. It begins at 1.
@@ -23,6 +25,11 @@ type Identity struct {
 	Suspect bool // something about it was alarmed; it goes on working
 
 	Created, Changed time.Time
+	Attested         time.Time // when the owner last said that it is there; at first its making
+
+	// BirthSPKI is the SHA-256 of the key of the birth certificate that it came with;
+	// empty: none.
+	BirthSPKI []byte
 
 	DNSNames []string // names on record; empty: none
 	IPs      []string // addresses on record, in netip.Addr's text form
@@ -41,15 +48,25 @@ const (
 	Retired   State = "retired"
 )
 
+// A Why says for what an identity was suspended by itself.
+type Why string
+
+// Why an identity is suspended by itself.
+const (
+	Dormant    Why = "dormant"    // no certificate for as long as its role allows
+	Unattested Why = "unattested" // the owner has not said in time that it is there
+	Ownerless  Why = "ownerless"  // nobody answers for it
+)
+
 // CreateIdentity demands that no identity has this path, and records one. Its
 // revision is 1 and its times are the transaction's, whatever id says. The error
 // is [ErrExists].
 func (t *Tx) CreateIdentity(id Identity) {
 	t.demand(1, ErrExists, `
-		INSERT INTO identities (path, role, name, owner, state, revision, suspect, created_at, changed_at, dns, ips)
-		VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $7, $8, $9)
+		INSERT INTO identities (path, role, name, owner, state, revision, suspect, created_at, changed_at, attested_at, dns, ips, site)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $7, $7, $8, $9, $10)
 		ON CONFLICT (path) DO NOTHING`,
-		id.Path, id.Role, id.Name, id.Owner, string(id.State), id.Suspect, t.millis(), list(id.DNSNames), list(id.IPs))
+		id.Path, id.Role, id.Name, id.Owner, string(id.State), id.Suspect, t.millis(), list(id.DNSNames), list(id.IPs), id.Site)
 }
 
 // ActivateIdentity demands that the identity is pending at this revision, and
@@ -63,7 +80,8 @@ func (t *Tx) ActivateIdentity(path string, revision int64) {
 }
 
 // SetState demands that the identity is in one of the states from, puts it in
-// state to, and raises its revision. The error is [ErrStale], also where there
+// state to, and raises its revision. Why it was suspended is forgotten; who makes it
+// active says with it that the machine is there. The error is [ErrStale], also where there
 // is no such identity. At most five states can be named; with none the demand
 // cannot be met.
 func (t *Tx) SetState(path string, from []State, to State) {
@@ -74,7 +92,9 @@ func (t *Tx) SetState(path string, from []State, to State) {
 		}
 	}
 	t.demand(1, ErrStale, `
-		UPDATE identities SET state = $1, revision = revision + 1, changed_at = $2
+		UPDATE identities SET state = $1, revision = revision + 1, changed_at = $2, why = '',
+			active_at = CASE WHEN $1 = 'active' THEN $2 ELSE active_at END,
+			attested_at = CASE WHEN $1 = 'active' THEN $2 ELSE attested_at END
 		WHERE path = $3 AND state IN ($4, $5, $6, $7, $8)`,
 		string(to), t.millis(), path, in[0], in[1], in[2], in[3], in[4])
 }
@@ -95,7 +115,8 @@ func (t *Tx) ClearSuspect(path string) {
 		t.millis(), path)
 }
 
-const identityColumns = `i.path, i.role, i.name, i.owner, i.state, i.revision, i.suspect, i.created_at, i.changed_at, i.dns, i.ips`
+const identityColumns = `i.path, i.role, i.name, i.owner, i.state, i.revision, i.suspect, i.created_at, i.changed_at, i.dns, i.ips,
+	i.site, i.why, i.attested_at, i.birth_spki`
 
 // Identity returns the identity with this path, or [ErrNotFound].
 func (d *DB) Identity(ctx context.Context, path string) (Identity, error) {
@@ -110,20 +131,23 @@ func (d *DB) Identity(ctx context.Context, path string) (Identity, error) {
 // An identityRow is an identity as the database has it; all NULL where an outer
 // join found none.
 type identityRow struct {
-	path, role, name, owner, state, dns, ips sql.NullString
-	revision, created, changed               sql.NullInt64
-	suspect                                  sql.NullBool
+	path, role, name, owner, state, dns, ips, site, why sql.NullString
+	revision, created, changed, attested                sql.NullInt64
+	suspect                                             sql.NullBool
+	birth                                               []byte
 }
 
 // dest returns where identityColumns are scanned to.
 func (r *identityRow) dest() []any {
-	return []any{&r.path, &r.role, &r.name, &r.owner, &r.state, &r.revision, &r.suspect, &r.created, &r.changed, &r.dns, &r.ips}
+	return []any{&r.path, &r.role, &r.name, &r.owner, &r.state, &r.revision, &r.suspect, &r.created, &r.changed, &r.dns, &r.ips,
+		&r.site, &r.why, &r.attested, &r.birth}
 }
 
 func (r *identityRow) identity() (Identity, error) {
 	id := Identity{
-		Path: r.path.String, Role: r.role.String, Name: r.name.String, Owner: r.owner.String,
-		State: State(r.state.String), Revision: r.revision.Int64, Suspect: r.suspect.Bool,
+		Path: r.path.String, Role: r.role.String, Name: r.name.String, Owner: r.owner.String, Site: r.site.String,
+		State: State(r.state.String), Why: Why(r.why.String), Revision: r.revision.Int64, Suspect: r.suspect.Bool,
+		Attested: time.UnixMilli(r.attested.Int64).UTC(), BirthSPKI: r.birth,
 		Created: time.UnixMilli(r.created.Int64).UTC(), Changed: time.UnixMilli(r.changed.Int64).UTC(),
 	}
 	if err := unlist(r.dns.String, &id.DNSNames); err != nil {

@@ -81,7 +81,7 @@ func TestMigrationToACME(t *testing.T) {
 		require.NoError(t, migrateTo(t.Context(), e, cfg, steps[:1]))
 		tx := &Tx{now: time.Now()}
 		c, id := certificate("device/a"), TokenID{1}
-		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+		insertBeforeDevices(tx, "device/a")
 		insertBeforeIssuers(tx, c)
 		tx.demand(1, nil, `
 			INSERT INTO tokens (id, hash, role, name, exact, max_uses, uses, expires_at, network, replaces, owner, created_by, created_at)
@@ -134,7 +134,7 @@ func TestMigrationToIssuers(t *testing.T) {
 			copy(c.DER[300:], append(head, bytes.Repeat([]byte{0x5a}, 20)...))
 		}
 		tx := &Tx{now: time.Now()}
-		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+		insertBeforeDevices(tx, "device/a")
 		insertBeforeIssuers(tx, good)
 		insertBeforeIssuers(tx, bad)
 		tx.demand(1, nil, `

@@ -71,7 +71,7 @@ func TestWritesUseIndexes(t *testing.T) {
 func usesIndexes(t *testing.T, d *DB, query string) string {
 	plan := explain(t, d, query)
 	for _, bad := range []string{
-		"SCAN i\n", "SCAN c\n", "SCAN t\n", "SCAN a\n", "SCAN r\n", "SCAN o\n", "SCAN z\n", "SCAN l\n", "SCAN acme", "SCAN certificates", "SCAN revocations", "SCAN tokens", "SCAN lineage", "SCAN audit\n", "Seq Scan on", "TEMP B-TREE", "Sort Key",
+		"SCAN i\n", "SCAN c\n", "SCAN t\n", "SCAN a\n", "SCAN r\n", "SCAN o\n", "SCAN z\n", "SCAN l\n", "SCAN v\n", "SCAN acme", "SCAN certificates", "SCAN revocations", "SCAN tokens", "SCAN lineage", "SCAN audit\n", "Seq Scan on", "TEMP B-TREE", "Sort Key",
 	} {
 		if strings.Contains(plan, bad) && !strings.Contains(query, "audit_keys") && !bounded(query, bad) {
 			t.Errorf("%s\n%s", query, plan)
@@ -136,6 +136,11 @@ func readAll(t *testing.T, d *DB) {
 			_, err = d.AccountCertificate(ctx, acct.ID, *completed.Serial)
 			return err
 		},
+		func() error { _, _, err := d.Devices(ctx, "", Page{}); return err },
+		func() error { _, _, err := d.Devices(ctx, "device", Page{}); return err },
+		func() error { _, err := d.Device(ctx, "device", "1"); require.ErrorIs(t, err, ErrNotFound); return nil },
+		func() error { _, err := d.DeviceByEK(ctx, nil); require.ErrorIs(t, err, ErrNotFound); return nil },
+		func() error { _, err := d.DeviceOf(ctx, "device/a"); require.ErrorIs(t, err, ErrNotFound); return nil },
 		func() error { _, err := d.Token(ctx, id); return err },
 		func() error { _, _, err := d.TokenHolder(ctx, id); return err },
 		func() error { _, err := d.Certificate(ctx, c.Serial); return err },
