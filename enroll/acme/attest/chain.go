@@ -22,10 +22,18 @@ const (
 // attestation key, of the device that is asked for, by a CA that is trusted to
 // say so (WebAuthn, Section 8.3.1).
 func attestationKey(chain []*x509.Certificate, o Options) (*x509.Certificate, error) {
-	if o.Roots == nil || o.Identifier == "" || o.KeyAuthorization == "" {
+	if o.Roots == nil && o.Known == nil || o.Identifier == "" || o.KeyAuthorization == "" {
 		return nil, refuse(nothingExpected, nil)
 	}
 	ak := chain[0]
+	if o.Known != nil {
+		if known, err := o.Known(ak); known || err != nil {
+			return ak, err
+		}
+	}
+	if o.Roots == nil {
+		return nil, refuse(notTrusted, nil)
+	}
 	if ak.IsCA || !slices.ContainsFunc(ak.UnknownExtKeyUsage, oidAIKCertificate.Equal) {
 		return nil, refuse(notAttestation, nil)
 	}

@@ -71,18 +71,23 @@ func decode(attObj []byte) (*statement, error) {
 	if st.Version != "2.0" {
 		return nil, refuse("the statement's version is not 2.0", nil)
 	}
+	return &st, st.parseChain()
+}
+
+// parseChain parses the certificates of the statement.
+func (st *statement) parseChain() error {
 	if len(st.X5C) < 1 || len(st.X5C) > maxChain {
-		return nil, refuse("x5c holds no certificate, or more than 8", nil)
+		return refuse("x5c holds no certificate, or more than 8", nil)
 	}
 	for _, der := range st.X5C {
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, refuse("x5c holds something that is not a certificate", err)
+			return refuse("x5c holds something that is not a certificate", err)
 		}
 		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
-			return nil, refuse("x5c holds an RSA key of more than 4096 bits", nil)
+			return refuse("x5c holds an RSA key of more than 4096 bits", nil)
 		}
 		st.Chain = append(st.Chain, cert)
 	}
-	return &st, nil
+	return nil
 }
