@@ -31,6 +31,10 @@ type Identity struct {
 	// empty: none.
 	BirthSPKI []byte
 
+	// EK is the SHA-256 of the endorsement key (SubjectPublicKeyInfo) of the TPM that its
+	// keys are bound to; empty: none.
+	EK []byte
+
 	DNSNames []string // names on record; empty: none
 	IPs      []string // addresses on record, in netip.Addr's text form
 }
@@ -116,7 +120,7 @@ func (t *Tx) ClearSuspect(path string) {
 }
 
 const identityColumns = `i.path, i.role, i.name, i.owner, i.state, i.revision, i.suspect, i.created_at, i.changed_at, i.dns, i.ips,
-	i.site, i.why, i.attested_at, i.birth_spki`
+	i.site, i.why, i.attested_at, i.birth_spki, i.ek`
 
 // Identity returns the identity with this path, or [ErrNotFound].
 func (d *DB) Identity(ctx context.Context, path string) (Identity, error) {
@@ -134,20 +138,20 @@ type identityRow struct {
 	path, role, name, owner, state, dns, ips, site, why sql.NullString
 	revision, created, changed, attested                sql.NullInt64
 	suspect                                             sql.NullBool
-	birth                                               []byte
+	birth, ek                                           []byte
 }
 
 // dest returns where identityColumns are scanned to.
 func (r *identityRow) dest() []any {
 	return []any{&r.path, &r.role, &r.name, &r.owner, &r.state, &r.revision, &r.suspect, &r.created, &r.changed, &r.dns, &r.ips,
-		&r.site, &r.why, &r.attested, &r.birth}
+		&r.site, &r.why, &r.attested, &r.birth, &r.ek}
 }
 
 func (r *identityRow) identity() (Identity, error) {
 	id := Identity{
 		Path: r.path.String, Role: r.role.String, Name: r.name.String, Owner: r.owner.String, Site: r.site.String,
 		State: State(r.state.String), Why: Why(r.why.String), Revision: r.revision.Int64, Suspect: r.suspect.Bool,
-		Attested: time.UnixMilli(r.attested.Int64).UTC(), BirthSPKI: r.birth,
+		Attested: time.UnixMilli(r.attested.Int64).UTC(), BirthSPKI: r.birth, EK: r.ek,
 		Created: time.UnixMilli(r.created.Int64).UTC(), Changed: time.UnixMilli(r.changed.Int64).UTC(),
 	}
 	if err := unlist(r.dns.String, &id.DNSNames); err != nil {

@@ -5,6 +5,7 @@ ALTER TABLE identities ADD COLUMN site TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE identities ADD COLUMN attested_at BIGINT NOT NULL DEFAULT 0; -- when the owner last said that it is still there; at first when it was made
 ALTER TABLE identities ADD COLUMN active_at BIGINT NOT NULL DEFAULT 0; -- what dormancy counts from, if no later certificate is there; 0: its making
 ALTER TABLE identities ADD COLUMN birth_spki BYTEA; -- SHA-256 of the key of its birth certificate
+ALTER TABLE identities ADD COLUMN ek BYTEA; -- SHA-256 of the endorsement key of the TPM that its keys are bound to
 ALTER TABLE identities ADD COLUMN why TEXT COLLATE "C" NOT NULL DEFAULT ''; -- suspended by itself: dormant, unattested, ownerless
 UPDATE identities SET attested_at = created_at;
 CREATE INDEX identities_attested ON identities (role, attested_at, path) WHERE state = 'active';
