@@ -88,7 +88,7 @@ func (k *keeper) enroll(ctx context.Context, token api.JoinToken) (*Credential, 
 	if sameCA {
 		since = k.since()
 	}
-	issued, err := ca.Enroll(ctx, token, []byte(rec.CSR), since)
+	issued, err := ca.Enroll(ctx, client.Request{Token: &token, CSR: []byte(rec.CSR), Since: since})
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (k *keeper) renew(ctx context.Context, ifDue bool) (*Credential, bool, erro
 		return nil, false, err
 	}
 	since := k.since()
-	issued, err := ca.Renew(ctx, []byte(rec.CSR), since)
+	issued, err := ca.Renew(ctx, client.Request{CSR: []byte(rec.CSR), Since: since})
 	if err != nil {
 		return nil, false, err
 	}

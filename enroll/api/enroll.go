@@ -6,6 +6,7 @@ import "time"
 const (
 	PathEnroll     = "/v1/enroll"
 	PathRenew      = "/v1/renew"
+	PathRenewLate  = "/v1/renew/late" // for a certificate that ran out
 	PathConfirm    = "/v1/confirm"
 	PathCheckpoint = "/v1/checkpoint" // ?since=SIZE
 	PathRecords    = "/v1/records"    // what a guard wrote down
@@ -14,7 +15,7 @@ const (
 )
 
 // An EnrollRequest asks for a certificate: the body of POST /v1/enroll and of
-// POST /v1/renew. What authenticates it is not in it.
+// POST /v1/renew and /v1/renew/late. What authenticates it is not in it.
 type EnrollRequest struct {
 	// CSR is a PKCS#10 certificate request (RFC 2986) in PEM.
 	CSR string `json:"csr"`

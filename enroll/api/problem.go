@@ -21,6 +21,7 @@ const (
 	ProblemUnauthenticated = "urn:betonica:problem:unauthenticated" // 401: no good token or certificate; never says why
 	ProblemDenied          = "urn:betonica:problem:denied"          // 403: policy says no; detail names the rule
 	ProblemAttestation     = "urn:betonica:problem:attestation"     // 403: not what a TPM says that is on record; or not any more
+	ProblemForked          = "urn:betonica:problem:forked"          // 403: the certificate that asked was renewed before: two machines hold it
 	ProblemNotFound        = "urn:betonica:problem:not-found"       // 404
 	ProblemReused          = "urn:betonica:problem:reused"          // 409: a spent token or parent with another key
 	ProblemConflict        = "urn:betonica:problem:conflict"        // 409: key or name belongs to another, state changed

@@ -27,7 +27,9 @@ import (
 // answer does not hash to the fingerprint.
 func Bootstrap(ctx context.Context, conf Config, fingerprint [32]byte) (Trust, error) {
 	conf.Certificate = nil
-	blind, err := newClient(conf, &tls.Config{
+	stranger := conf
+	stranger.Heard = nil
+	blind, err := newClient(stranger, &tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		InsecureSkipVerify: true, // the hash of what comes back is the check
 	})
@@ -40,7 +42,7 @@ func Bootstrap(ctx context.Context, conf Config, fingerprint [32]byte) (Trust, e
 		return Trust{}, err
 	}
 
-	conf.Trust = Trust{Roots: []*x509.Certificate{root}, TrustDomain: conf.Trust.TrustDomain, Now: conf.Trust.Now}
+	conf.Trust.Roots = []*x509.Certificate{root}
 	sure, err := New(conf)
 	if err != nil {
 		return Trust{}, err

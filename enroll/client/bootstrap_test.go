@@ -155,6 +155,39 @@ func TestWrongClock(t *testing.T) {
 	require.ErrorContains(t, err, "this machine's clock says 1970-01-01T00:00:07Z")
 }
 
+// A machine that knows its clock to be wrong, and no more than that some time has
+// come, takes the CA's word for the time: of whoever shows the pinned root's
+// certificates, which did not end before that time, and of nobody before that is
+// shown.
+func TestNoClock(t *testing.T) {
+	ca := catest.New(t)
+	zero := func() time.Time { return time.Unix(7, 0) }
+	var heard []time.Time
+	conf := client.Config{
+		URL: ca.URL, Trust: client.Trust{Now: zero, Earliest: time.Now().Add(-24 * time.Hour)}, Heard: func(at time.Time) { heard = append(heard, at) },
+	}
+	_, err := client.Bootstrap(t.Context(), conf, sha256.Sum256(ca.Root.Raw))
+	require.NoError(t, err)
+	require.Len(t, heard, 1)
+	require.WithinDuration(t, time.Now(), heard[0], time.Minute)
+
+	conf.Trust.Earliest = ca.Root.NotAfter.Add(time.Minute) // what ended before is over for good
+	_, err = client.Bootstrap(t.Context(), conf, sha256.Sum256(ca.Root.Raw))
+	require.ErrorIs(t, err, client.ErrNotCA)
+
+	// The pin holds whatever the clock says.
+	conf.Trust.Earliest = time.Unix(1, 0)
+	other := catest.New(t)
+	conf.URL = other.URL
+	_, err = client.Bootstrap(t.Context(), conf, sha256.Sum256(ca.Root.Raw))
+	require.Error(t, err)
+	conf.Trust.Roots = []*x509.Certificate{ca.Root}
+	c, err := client.New(conf)
+	require.NoError(t, err)
+	require.ErrorIs(t, c.Confirm(t.Context()), client.ErrNotCA)
+	require.Len(t, heard, 1)
+}
+
 // A URL that could carry more than an address is refused before it is used.
 func TestURL(t *testing.T) {
 	trust := client.Trust{Roots: []*x509.Certificate{catest.NewIssuer(t, "a").Root}}

@@ -26,17 +26,33 @@ const maxRetryAfter = 24 * time.Hour
 // none is expected). Members of the answer that we do not know are ignored: the
 // CA may be newer.
 func (c *Client) call(ctx context.Context, method, path, authorization string, in, out any) error {
+	answer, resp, err := c.exchange(ctx, method, path, authorization, in)
+	if err != nil || out == nil {
+		return err
+	}
+	return decode(answer, resp, out)
+}
+
+func decode(answer []byte, resp *http.Response, out any) error {
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("reading the CA's answer to %s: %w", resp.Request.URL.Path, err)
+	}
+	return nil
+}
+
+// exchange is [Client.call] up to the body of a good answer.
+func (c *Client) exchange(ctx context.Context, method, path, authorization string, in any) ([]byte, *http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", api.MediaJSON)
@@ -45,14 +61,7 @@ func (c *Client) call(ctx context.Context, method, path, authorization string, i
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
-	answer, _, err := c.do(req)
-	if err != nil || out == nil {
-		return err
-	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("reading the CA's answer to %s: %w", req.URL.Path, err)
-	}
-	return nil
+	return c.do(req)
 }
 
 // do sends req and returns the body of a good answer.
@@ -65,6 +74,9 @@ func (c *Client) do(req *http.Request) ([]byte, *http.Response, error) {
 		return nil, nil, fmt.Errorf("%s: %w: %w", c.base, ErrUnreachable, unwrapURL(err))
 	}
 	defer resp.Body.Close()
+	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil && c.conf.Heard != nil {
+		c.conf.Heard(at)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w: reading the answer: %w", c.base, ErrUnreachable, err)

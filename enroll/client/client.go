@@ -30,6 +30,9 @@ type Config struct {
 	// Certificate is the caller's own; nil before it has one. A Client uses the
 	// same one for its whole life: make another Client after a renewal.
 	Certificate *tls.Certificate
+	// Heard, if set, is called with the CA's clock, to the second, for each answer: of
+	// the CA, not of who else may answer before it is known.
+	Heard func(time.Time)
 	// DialContext makes connections; nil: a net.Dialer, through the proxy that the
 	// environment names (HTTPS_PROXY), which sees only TLS.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -84,23 +87,52 @@ func newClient(conf Config, tlsConf *tls.Config) (*Client, error) {
 // Close drops the connections that are kept for a next call.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Enroll asks for a first certificate for the key of csr (PKCS#10 in PEM), with
-// a join token. since is the size of the newest log checkpoint that the caller
-// holds, 0 for none.
+// A Request asks for a certificate.
+type Request struct {
+	// CSR is a PKCS#10 request in PEM. Its key must be a new one.
+	CSR []byte
+	// Since is the size of the newest log checkpoint that the caller holds, 0 for none.
+	Since int64
+	// Attestation says that the key is in a TPM; nil: it does not say so. It is good for
+	// one try.
+	Attestation *api.Attestation
+
+	// The rest is for a first certificate.
+
+	// Token is a join token; nil: none. What else a machine may show is the Client's
+	// Certificate: the one that its maker gave it.
+	Token *api.JoinToken
+	// Role is what the caller wants to be, where nothing that it shows says so.
+	Role string
+	// Ask says that the caller would wait until a person approves it.
+	Ask bool
+}
+
+// Enroll asks for a first certificate. The error is a [*PendingError] if a person
+// has to approve that.
 //
 // After an error the caller repeats the very same request: within ten minutes
 // the CA answers it with the same certificate, and takes another key with the
 // same token for a theft.
-func (c *Client) Enroll(ctx context.Context, token api.JoinToken, csr []byte, since int64) (Issued, error) {
-	return c.issue(ctx, api.PathEnroll, "Bearer "+token.String(), csr, since)
+func (c *Client) Enroll(ctx context.Context, r Request) (Issued, error) {
+	authorization := ""
+	if r.Token != nil {
+		authorization = "Bearer " + r.Token.String()
+	}
+	return c.issue(ctx, api.PathEnroll, authorization, r)
 }
 
-// Renew asks for the certificate that follows the Client's own, for the key of
-// csr, which must be a new one. Until that certificate was confirmed, the same
-// request has the same answer; another key makes the CA see two holders of one
-// certificate.
-func (c *Client) Renew(ctx context.Context, csr []byte, since int64) (Issued, error) {
-	return c.issue(ctx, api.PathRenew, "", csr, since)
+// Renew asks for the certificate that follows the Client's own. Until that
+// certificate was confirmed, the same request has the same answer; another key
+// makes the CA see two holders of one certificate.
+func (c *Client) Renew(ctx context.Context, r Request) (Issued, error) {
+	return c.issue(ctx, api.PathRenew, "", r)
+}
+
+// RenewLate is [Client.Renew] for a certificate that ran out. The CA may admit that
+// for a while; one that is still good it sends to Renew.
+func (c *Client) RenewLate(ctx context.Context, r Request) (Issued, error) {
+	return c.issue(ctx, api.PathRenewLate, "", r)
 }
 
 // Confirm tells the CA that the Client's certificate is in use, so that its

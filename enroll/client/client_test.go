@@ -50,8 +50,8 @@ func connect(t *testing.T, ca *catest.Server, own *tls.Certificate) *client.Clie
 
 // enrol returns a fresh certificate of device/SN-1.
 func enrol(t *testing.T, ca *catest.Server) *tls.Certificate {
-	key := catest.NewKey(t)
-	got, err := connect(t, ca, nil).Enroll(t.Context(), ca.Token("device", "SN-1"), csrFor(t, key), 0)
+	key, token := catest.NewKey(t), ca.Token("device", "SN-1")
+	got, err := connect(t, ca, nil).Enroll(t.Context(), client.Request{Token: &token, CSR: csrFor(t, key)})
 	require.NoError(t, err)
 	return &tls.Certificate{Certificate: [][]byte{got.Chain[0].Raw, got.Chain[1].Raw}, PrivateKey: key, Leaf: got.Chain[0]}
 }
@@ -64,7 +64,7 @@ func TestLife(t *testing.T) {
 	require.Len(t, first.Certificate, 2)
 
 	key := catest.NewKey(t)
-	got, err := connect(t, ca, first).Renew(t.Context(), csrFor(t, key), 1)
+	got, err := connect(t, ca, first).Renew(t.Context(), client.Request{CSR: csrFor(t, key), Since: 1})
 	require.NoError(t, err)
 	require.Equal(t, "spiffe://hospital.example/device/SN-1", got.ID)
 	require.True(t, key.PublicKey.Equal(got.Chain[0].PublicKey))
@@ -159,7 +159,7 @@ func TestWrongCertificate(t *testing.T) {
 				return true
 			}
 			ca.Unlock()
-			_, err := c.Renew(t.Context(), csrFor(t, key), 0)
+			_, err := c.Renew(t.Context(), client.Request{CSR: csrFor(t, key)})
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
@@ -210,7 +210,7 @@ func TestTokenStaysSecret(t *testing.T) {
 	ca.Lock()
 	ca.Intercept = func(w http.ResponseWriter, r *http.Request) bool { panic(http.ErrAbortHandler) }
 	ca.Unlock()
-	_, err := c.Enroll(t.Context(), token, csrFor(t, catest.NewKey(t)), 0)
+	_, err := c.Enroll(t.Context(), client.Request{Token: &token, CSR: csrFor(t, catest.NewKey(t))})
 	require.ErrorIs(t, err, client.ErrUnreachable)
 	require.NotContains(t, err.Error(), strings.Split(token.String(), ".")[1])
 }
@@ -246,4 +246,56 @@ func FuzzParseCertificates(f *testing.F) {
 		require.Equal(t, len(certs), len(again))
 		require.NotEmpty(t, certs)
 	})
+}
+
+// Who asks without a credential learns the code of its own key; a CA that answers
+// with another one's is not believed. Approved, the same request is answered.
+func TestAsk(t *testing.T) {
+	ca := catest.New(t)
+	c, csr := connect(t, ca, nil), csrFor(t, catest.NewKey(t))
+	ask := client.Request{CSR: csr, Role: "device", Ask: true}
+	_, err := c.Enroll(t.Context(), ask)
+	var waits *client.PendingError
+	require.ErrorAs(t, err, &waits)
+	require.Equal(t, ca.Asking()[0].Code, waits.Code)
+	require.Equal(t, "device", ca.Asking()[0].Role)
+	require.Equal(t, catest.PollAfter*time.Second, waits.RetryAfter)
+
+	foreign := waits.Pending
+	ca.Lock()
+	ca.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusAccepted)
+		json.NewEncoder(w).Encode(foreign)
+		return true
+	}
+	ca.Unlock()
+	_, err = c.Enroll(t.Context(), client.Request{CSR: csrFor(t, catest.NewKey(t)), Ask: true})
+	require.ErrorIs(t, err, api.ErrPending)
+	ca.Lock()
+	ca.Intercept = nil
+	ca.Unlock()
+
+	ca.Approve(waits.Code, "device/SN-9")
+	got, err := c.Enroll(t.Context(), ask)
+	require.NoError(t, err)
+	require.Equal(t, "spiffe://hospital.example/device/SN-9", got.ID)
+}
+
+// A certificate that ran out is renewed on its own path, and nowhere else.
+func TestRenewLate(t *testing.T) {
+	ca := catest.New(t)
+	ca.Grace = time.Hour
+	ca.Lifetime = 24 * time.Hour
+	good := enrol(t, ca)
+	_, err := connect(t, ca, good).RenewLate(t.Context(), client.Request{CSR: csrFor(t, catest.NewKey(t))})
+	require.ErrorContains(t, err, "grace")
+
+	key := catest.NewKey(t)
+	leaf := ca.Leaf(t, key.Public(), "device/SN-1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	ca.Remember(leaf, "device/SN-1")
+	late := &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}
+	_, err = connect(t, ca, late).Renew(t.Context(), client.Request{CSR: csrFor(t, catest.NewKey(t))})
+	require.ErrorContains(t, err, "no good certificate")
+	_, err = connect(t, ca, late).RenewLate(t.Context(), client.Request{CSR: csrFor(t, catest.NewKey(t))})
+	require.NoError(t, err)
 }

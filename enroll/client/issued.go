@@ -32,9 +32,20 @@ type Issued struct {
 	Checkpoint *api.Checkpoint
 }
 
-// issue posts csr, and checks what comes back against it.
-func (c *Client) issue(ctx context.Context, path, authorization string, csr []byte, since int64) (Issued, error) {
-	block, _ := pem.Decode(csr)
+// A PendingError reports that a person has to approve the request. The caller repeats
+// it, with the same key, until the answer is another.
+type PendingError struct {
+	api.Pending // checked to be about the request's key
+	RetryAfter  time.Duration
+}
+
+func (e *PendingError) Error() string {
+	return fmt.Sprintf("a person has to approve the request; its code is %s, until %s", e.Code, stamp(e.Expires))
+}
+
+// issue posts r, and checks what comes back against it.
+func (c *Client) issue(ctx context.Context, path, authorization string, r Request) (Issued, error) {
+	block, _ := pem.Decode(r.CSR)
 	if block == nil {
 		return Issued{}, errors.New("the certificate request is not PEM")
 	}
@@ -42,9 +53,16 @@ func (c *Client) issue(ctx context.Context, path, authorization string, csr []by
 	if err != nil {
 		return Issued{}, fmt.Errorf("the certificate request: %w", err)
 	}
-	var resp api.EnrollResponse
-	err = c.call(ctx, http.MethodPost, path, authorization, api.EnrollRequest{CSR: string(csr), Since: since}, &resp)
+	body := api.EnrollRequest{CSR: string(r.CSR), Since: r.Since, Attestation: r.Attestation, Role: r.Role, Ask: r.Ask}
+	answer, head, err := c.exchange(ctx, http.MethodPost, path, authorization, body)
 	if err != nil {
+		return Issued{}, err
+	}
+	if head.StatusCode == http.StatusAccepted {
+		return Issued{}, pending(answer, head, req.RawSubjectPublicKeyInfo)
+	}
+	var resp api.EnrollResponse
+	if err := decode(answer, head, &resp); err != nil {
 		return Issued{}, err
 	}
 	chain, id, err := c.conf.Trust.checkIssued([]byte(resp.Certificate), req.RawSubjectPublicKeyInfo)
@@ -54,6 +72,21 @@ func (c *Client) issue(ctx context.Context, path, authorization string, csr []by
 	return Issued{
 		Chain: chain, ID: id.String(), RenewAfter: resp.RenewAfter, ServerTime: resp.ServerTime, Checkpoint: resp.Checkpoint,
 	}, nil
+}
+
+// pending reads the answer 202.
+func pending(answer []byte, head *http.Response, spki []byte) error {
+	e := &PendingError{RetryAfter: retryAfter(head.Header)}
+	if err := decode(answer, head, &e.Pending); err != nil {
+		return err
+	}
+	if err := e.Check(spki); err != nil { // else this machine would show another one's code
+		return err
+	}
+	if e.RetryAfter == 0 && e.PollAfter > 0 {
+		e.RetryAfter = min(time.Duration(e.PollAfter)*time.Second, maxRetryAfter)
+	}
+	return e
 }
 
 // checkIssued reads a PEM chain and checks everything that [Issued] promises.

@@ -27,6 +27,11 @@ type Trust struct {
 	TrustDomain string
 	// Now is this machine's clock; nil: time.Now.
 	Now func() time.Time
+	// Earliest, if it is not zero, says that Now may be wrong, but that it is not
+	// earlier than this. A certificate that is not good by Now then counts if it was,
+	// or will be, at the first moment from Earliest on at which it can be: what ended
+	// before does not. All else is checked as ever.
+	Earliest time.Time
 }
 
 // TLSConfig returns the client side of a connection to the CA: TLS 1.3, own as
@@ -74,10 +79,20 @@ func (t Trust) verifyChain(chain []*x509.Certificate, usage x509.ExtKeyUsage) er
 	for _, c := range chain[1:] {
 		intermediates.AddCert(c)
 	}
+	verify := func(at time.Time) error {
+		_, err := chain[0].Verify(x509.VerifyOptions{
+			Roots: roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage},
+		})
+		return err
+	}
 	now := t.now()
-	_, err := chain[0].Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage},
-	})
+	err := verify(now)
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired && !t.Earliest.IsZero() {
+		if now = chain[0].NotBefore; now.Before(t.Earliest) {
+			now = t.Earliest
+		}
+		err = verify(now)
+	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
 		// On a machine without a battery-backed clock this is the usual cause.
 		return fmt.Errorf("the certificate %q is good from %s to %s, and this machine's clock says %s: is the clock right?",

@@ -45,12 +45,20 @@ type Server struct {
 	Since []int64
 	// Forks counts parents that asked with a second key.
 	Forks int
+	// Grace is how long after its end a certificate may still be renewed.
+	Grace time.Duration
+	// Denied are those who get nothing more, role/name, and why.
+	Denied map[string]string
+	// RefuseForks says that a parent gets no second key certified.
+	RefuseForks bool
 	// Log is the CA's log.
 	Log *Log
 
 	t      testing.TB
 	tokens map[[16]byte]*token
 	issued map[string]*Record // by serial
+	births map[string]string  // role/name by birth certificate
+	asking map[string]*Asking // by key
 }
 
 type token struct {
@@ -82,6 +90,7 @@ func Serve(t testing.TB, ln net.Listener) *Server {
 		Issuer: NewIssuer(t, trustDomain), URL: "https://" + ln.Addr().String(),
 		Lifetime: 24 * time.Hour, RenewAfter: 14 * time.Hour, Log: NewLog(t, trustDomain+"/log"),
 		t: t, tokens: make(map[[16]byte]*token), issued: make(map[string]*Record),
+		Denied: make(map[string]string), births: make(map[string]string), asking: make(map[string]*Asking),
 	}
 	own := s.Certificate(t, "ca/test", func(c *x509.Certificate) { c.NotAfter = s.Root.NotAfter })
 	srv := &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{
@@ -144,9 +153,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == api.PathEnroll:
 		s.enroll(w, r)
 	case path == api.PathRenew:
-		s.renew(w, r)
+		s.renew(w, r, false)
+	case path == api.PathRenewLate:
+		s.renew(w, r, true)
 	case path == api.PathConfirm:
-		if rec := s.holder(r); rec != nil {
+		if rec := s.holder(r, false); rec != nil {
 			rec.Confirmed = true
 			w.WriteHeader(http.StatusNoContent)
 			return
@@ -163,7 +174,7 @@ func (s *Server) Rewrite(w http.ResponseWriter, r *http.Request, change func(*ap
 	s.Lock()
 	defer s.Unlock()
 	rec := httptest.NewRecorder()
-	s.renew(rec, r)
+	s.renew(rec, r, false)
 	var resp api.EnrollResponse
 	require.NoError(s.t, json.Unmarshal(rec.Body.Bytes(), &resp))
 	change(&resp)
@@ -172,17 +183,22 @@ func (s *Server) Rewrite(w http.ResponseWriter, r *http.Request, change func(*ap
 }
 
 func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
-	text, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		s.enrollWithout(w, r)
+		return
+	}
 	parsed, err := api.ParseToken(text)
 	tok := s.tokens[parsed.ID()]
 	if err != nil || tok == nil {
 		Refuse(w, api.NewProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, "token unknown, expired or already used"))
 		return
 	}
-	req, since := s.request(w, r)
+	req, body := s.request(w, r)
 	if req == nil {
 		return
 	}
+	since := body.Since
 	if tok.bought != nil {
 		if string(tok.bought.Certificate.RawSubjectPublicKeyInfo) != string(req.RawSubjectPublicKeyInfo) {
 			Refuse(w, api.NewProblem(http.StatusConflict, api.ProblemReused, "the token was used with another key"))
@@ -203,59 +219,72 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, tok.bought, since)
 }
 
-func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
-	parent := s.holder(r)
+func (s *Server) renew(w http.ResponseWriter, r *http.Request, late bool) {
+	parent := s.holder(r, late)
 	if parent == nil {
 		Refuse(w, api.NewProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, "no good certificate"))
 		return
 	}
-	req, since := s.request(w, r)
+	if why, ok := s.Denied[parent.Path]; ok {
+		Refuse(w, api.NewProblem(http.StatusForbidden, api.ProblemDenied, why))
+		return
+	}
+	if over := time.Since(parent.Certificate.NotAfter); late && (over < 0 || over > s.Grace) {
+		Refuse(w, api.NewProblem(http.StatusForbidden, api.ProblemDenied, "the grace of the role is over, or has not begun"))
+		return
+	}
+	req, body := s.request(w, r)
 	if req == nil {
 		return
 	}
+	since := body.Since
 	if child := parent.Child; child != nil {
 		if !child.Confirmed && string(child.Certificate.RawSubjectPublicKeyInfo) == string(req.RawSubjectPublicKeyInfo) {
 			s.reply(w, child, since)
 			return
 		}
 		s.Forks++
+		if s.RefuseForks {
+			Refuse(w, api.NewProblem(http.StatusForbidden, api.ProblemForked, "the certificate was renewed again after its child was in use"))
+			return
+		}
 	}
 	parent.Child = s.issue(parent.Path, Serial(parent.Certificate), req)
 	s.reply(w, parent.Child, since)
 }
 
 // holder is the record of the certificate that the caller presented, if it is
-// ours and in time.
-func (s *Server) holder(r *http.Request) *Record {
+// ours and in time, or late.
+func (s *Server) holder(r *http.Request, late bool) *Record {
 	if len(r.TLS.PeerCertificates) == 0 {
 		return nil
 	}
 	cert := r.TLS.PeerCertificates[0]
 	rec := s.issued[Serial(cert)]
-	if rec == nil || !rec.Certificate.Equal(cert) || time.Now().After(cert.NotAfter) {
+	if rec == nil || !rec.Certificate.Equal(cert) || !late && time.Now().After(cert.NotAfter) {
 		return nil
 	}
 	return rec
 }
 
-func (s *Server) request(w http.ResponseWriter, r *http.Request) (*x509.CertificateRequest, int64) {
+func (s *Server) request(w http.ResponseWriter, r *http.Request) (*x509.CertificateRequest, api.Body) {
 	body, err := api.ReadBody(w, r)
 	if err != nil {
 		Refuse(w, api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, err.Error()))
-		return nil, 0
+		return nil, body
 	}
 	block, _ := pem.Decode(body.CSR)
 	if block == nil {
 		Refuse(w, api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, "not PEM"))
-		return nil, 0
+		return nil, body
 	}
 	req, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil || req.CheckSignature() != nil {
 		Refuse(w, api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, "not a CSR"))
-		return nil, 0
+		return nil, body
 	}
 	s.Since = append(s.Since, body.Since)
-	return req, body.Since
+	return req, body
 }
 
 func (s *Server) issue(path, parent string, req *x509.CertificateRequest) *Record {
