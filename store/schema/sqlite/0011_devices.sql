@@ -12,9 +12,10 @@ CREATE INDEX identities_attested ON identities (role, attested_at, path) WHERE s
 CREATE INDEX identities_ownerless ON identities (path) WHERE state = 'active' AND owner = '';
 CREATE INDEX identities_why ON identities (why, path) WHERE why <> '';
 
--- With the end in it, the newest certificate of an identity is known from the index alone.
+-- With the end and the method in it, the newest certificate of an identity is known from the
+-- index alone.
 DROP INDEX certificates_identity;
-CREATE INDEX certificates_identity ON certificates (identity, serial, not_after);
+CREATE INDEX certificates_identity ON certificates (identity, serial, not_after, method);
 
 -- The inventory: which identity a manufacturer's serial number is.
 CREATE TABLE devices (
