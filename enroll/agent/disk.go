@@ -46,12 +46,7 @@ func (d disk) write(path string, data []byte, mode fs.FileMode) error {
 // sync puts the names in a directory on disk.
 func (d disk) sync(dir string) error {
 	d.before("fsync", dir)
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+	return syncDirectory(dir)
 }
 
 func (d disk) rename(from, to string) error {
@@ -79,7 +74,8 @@ func (d disk) link(target, path string) error {
 	if err := os.Symlink(target, tmp); err != nil {
 		return err
 	}
-	return d.rename(tmp, path)
+	d.before("rename", path)
+	return replaceLink(tmp, path)
 }
 
 // remove removes a file or a whole directory, if it is there.

@@ -41,5 +41,8 @@
 // it does not judge other machines' certificates.
 //
 // The package links the standard library and golang.org/x/mod/sumdb/{note,tlog},
-// and runs where there are symbolic links and flock: Linux, the BSDs, macOS.
+// and runs on Linux, the BSDs, macOS and Windows. On Windows a file's mode says nothing:
+// there the directory must be one that its owner alone may read, the account must be
+// allowed to make symbolic links, and a crash may leave current missing until the next
+// step makes it anew.
 package agent

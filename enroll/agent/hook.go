@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -37,8 +36,7 @@ func (k *keeper) runHook(ctx context.Context, c *Credential, changed string) err
 	cmd := exec.CommandContext(ctx, k.conf.Exec[0], k.conf.Exec[1:]...)
 	cmd.Env = append(os.Environ(), "BETONICA_DIR="+dir, "BETONICA_SERIAL="+c.Serial(), "BETONICA_CHANGED="+changed)
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	killWhole(cmd)
 	cmd.WaitDelay = time.Second // for a grandchild that left the group and holds the pipe
 	err = cmd.Run()
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {

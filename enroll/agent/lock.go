@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -17,7 +16,7 @@ const lockPoll = 50 * time.Millisecond
 // directory until unlock is called; it waits for its turn until ctx is done.
 // Crashing gives the lock back.
 func (d directory) lock(ctx context.Context) (unlock func(), err error) {
-	f, err := os.Open(d.path)
+	f, err := openLock(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", d.path, ErrNotEnrolled)
 	}
@@ -25,11 +24,11 @@ func (d directory) lock(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
+		locked, err := tryLock(f)
+		if locked {
 			return func() { f.Close() }, nil // and the lock goes with it
 		}
-		if err != syscall.EWOULDBLOCK && err != syscall.EINTR {
+		if err != nil {
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", d.path, err)
 		}

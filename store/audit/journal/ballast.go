@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"os"
-	"syscall"
 )
 
 // ballastSize is what entries about a full disk may take: some thousands.
@@ -21,8 +20,8 @@ func (b ballast) reserve() error {
 	if err != nil {
 		return err
 	}
-	err = syscall.Fallocate(int(f.Fd()), 0, 0, ballastSize)
-	if errors.Is(err, syscall.EOPNOTSUPP) {
+	err = allocate(f, ballastSize)
+	if errors.Is(err, errors.ErrUnsupported) {
 		_, err = f.Write(make([]byte, ballastSize))
 	}
 	if err := errors.Join(err, f.Close()); err != nil {

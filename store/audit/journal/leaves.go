@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // leaves is a file of leaves that is written: an *os.File, as far as it is used.
@@ -24,12 +23,7 @@ type leaves interface {
 type dataFile struct{ *os.File }
 
 func (f dataFile) Sync() error {
-	for {
-		err := syscall.Fdatasync(int(f.Fd()))
-		if err != syscall.EINTR {
-			return err
-		}
-	}
+	return syncData(f.File)
 }
 
 // openLeaves opens a file of leaves to append to it, and makes it if it is not there.

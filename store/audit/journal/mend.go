@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/betonica/betonica/store/audit"
 )
 
@@ -75,7 +73,7 @@ func reread(s segment, dir string) (tail, error) {
 		return tail{}, err
 	}
 	defer f.Close()
-	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+	if err := forget(f); err != nil {
 		return tail{}, fmt.Errorf("reading %s from the disk: %w", s.path(dir), err)
 	}
 	return scan(io.Reader(f), s.first, nil)
