@@ -66,21 +66,26 @@ func (c *Certificate) X509() (*x509.Certificate, error) {
 // revoked ([ErrStale]); that the public key belongs to no other identity, and is
 // new if c.Rekey ([ErrKeyTaken]); and that every name is free or the identity's
 // own ([ErrNameTaken]). It records the certificate and takes the key and the
-// names. An issuer that [DB.AddIssuer] did not record is an error.
+// names. With [MethodAttestation] the identity may be pending, too, and the key must be
+// nobody's, or have been an attestation key of that identity. An issuer that [DB.AddIssuer] did not record is an error.
 //
 // A revocation, suspension or change of policy that commits between the decision
 // and this transaction wins, on whichever replica it happens.
 func (t *Tx) InsertCertificate(c Certificate) {
+	also, owner := Active, c.Identity
+	if c.Method == MethodAttestation {
+		also, owner = Pending, MethodAttestation+":"+c.Identity
+	}
 	t.demand(1, ErrStale, `
 		INSERT INTO certificates (serial, identity, not_before, not_after, spki, method, token, parent, policy_version, der, issuer)
 		SELECT $1, i.path, $2, $3, $4, $5, $6, $7, c.policy_version, $8, (SELECT s.id FROM issuers s WHERE s.key_id = $9)
 		FROM identities i, current c
-		WHERE i.path = $10 AND i.state = 'active' AND i.revision = $11 AND c.id = 1 AND c.policy_version = $12
+		WHERE i.path = $10 AND i.state IN ('active', $11) AND i.revision = $12 AND c.id = 1 AND c.policy_version = $13
 		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = $7)
 		{share of i, c}`,
 		c.Serial[:], c.NotBefore.UnixMilli(), c.NotAfter.UnixMilli(), c.SPKI[:], c.Method, c.Token.arg(), c.Parent.arg(), c.DER, c.Issuer,
-		c.Identity, c.Revision, c.Policy)
-	t.takeKey(c.SPKI, c.Identity, c.Serial, c.Rekey)
+		c.Identity, string(also), c.Revision, c.Policy)
+	t.takeKey(c.SPKI, owner, c.Serial, c.Rekey)
 	holder := c.Identity
 	if c.SharesNames {
 		role, _ := splitPath(c.Identity)
