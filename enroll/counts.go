@@ -24,6 +24,11 @@ const (
 	ReasonKey         Reason = "key"         // the public key is another's, or not a new one
 	ReasonName        Reason = "name"        // the name is reserved to another identity
 	ReasonStale       Reason = "stale"       // it was overtaken: suspended, revoked, another policy
+	ReasonAttestation Reason = "attestation" // what a TPM is said to have said
+	ReasonDenied      Reason = "denied"      // a person denied the request
+
+	ReasonNetworkQueue Reason = "network_queue" // too many of its network wait for approval
+	ReasonRoleQueue    Reason = "role_queue"    // too many wait for approval in the role
 )
 
 // Counts say what the registrar has done since it was made.
@@ -49,11 +54,11 @@ type tally struct {
 
 func newTally() *tally {
 	t := &tally{issued: map[ca.Method]int64{}, refused: map[Reason]int64{}}
-	for _, m := range []ca.Method{ca.MethodToken, ca.MethodRenew, ca.MethodACME, ca.MethodSelf} {
+	for _, m := range []ca.Method{ca.MethodToken, ca.MethodRenew, ca.MethodACME, ca.MethodBirth, ca.MethodTPM, ca.MethodApproval, ca.MethodSelf} {
 		t.issued[m] = 0
 	}
 	for _, r := range []Reason{ReasonPolicy, ReasonRequest, ReasonToken, ReasonReused, ReasonCertificate,
-		ReasonSpent, ReasonForked, ReasonKey, ReasonName, ReasonStale} {
+		ReasonSpent, ReasonForked, ReasonKey, ReasonName, ReasonStale, ReasonDenied, ReasonNetworkQueue, ReasonRoleQueue} {
 		t.refused[r] = 0
 	}
 	return t
