@@ -13,13 +13,14 @@ type Fallen struct {
 	Serials  []string // certificates that were live until now, in hex
 	Tokens   []string // unused join tokens, by their ids
 	Accounts []string // ACME accounts, by their ids
+	Requests []string // requests for approval that are denied, by their ids
 	Names    []string // DNS names and addresses that are free again
 	Number   int64    // CRL number from which on the lists say so; 0 if no certificate fell
 	Already  bool     // a single certificate that was revoked before
 }
 
 func fallen(path string, f store.Fall) Fallen {
-	out := Fallen{Identity: path, Serials: []string{}, Tokens: []string{}, Accounts: []string{}, Names: []string{}, Number: f.Number}
+	out := Fallen{Identity: path, Serials: []string{}, Tokens: []string{}, Accounts: []string{}, Requests: []string{}, Names: []string{}, Number: f.Number}
 	for _, r := range f.Revocations {
 		out.Serials = append(out.Serials, r.Serial.String())
 	}
@@ -28,6 +29,9 @@ func fallen(path string, f store.Fall) Fallen {
 	}
 	for _, id := range f.Accounts {
 		out.Accounts = append(out.Accounts, id.String())
+	}
+	for _, id := range f.Requests {
+		out.Requests = append(out.Requests, id.String())
 	}
 	out.Names = append(out.Names, f.Names...)
 	return out

@@ -147,7 +147,7 @@ func (b By) event(action string, reason crl.Reason, f Fallen) audit.Event {
 	e := audit.Event{
 		Action: action, Actor: b.Name, Subject: f.Identity, Outcome: "ok", RequestID: b.RequestID,
 		Detail: map[string]any{
-			"reason": reason.String(), "serials": f.Serials, "tokens": f.Tokens, "accounts": f.Accounts, "names": f.Names, "number": f.Number,
+			"reason": reason.String(), "serials": f.Serials, "tokens": f.Tokens, "accounts": f.Accounts, "requests": f.Requests, "names": f.Names, "number": f.Number,
 		},
 	}
 	if b.Address.IsValid() {

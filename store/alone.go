@@ -12,11 +12,14 @@ type Fall struct {
 	Revocations []Revocation // certificates that were live until now
 	Tokens      []TokenID    // unused tokens that are revoked
 	Accounts    []AccountID  // ACME accounts that are ended
+	Requests    []RequestID  // requests for approval that are denied
 	Names       []string     // names and addresses that are free again
 }
 
 // Empty says that nothing fell.
-func (f Fall) Empty() bool { return len(f.Revocations)+len(f.Tokens)+len(f.Accounts)+len(f.Names) == 0 }
+func (f Fall) Empty() bool {
+	return len(f.Revocations)+len(f.Tokens)+len(f.Accounts)+len(f.Requests)+len(f.Names) == 0
+}
 
 // Identity returns the identity with this path, or [ErrNotFound], and on
 // PostgreSQL locks it until the transaction ends.
@@ -40,23 +43,32 @@ func (t *AloneTx) Certificate(ctx context.Context, serial Serial) (Certificate, 
 }
 
 // RevokeIdentity makes the identity a tombstone: its state becomes revoked
-// whatever it was, its unused tokens are revoked, its ACME accounts end, its live
-// certificates fall, and its names are free. Doing so again takes away what may have come since, and
+// whatever it was, its unused tokens are revoked, its ACME accounts end, what was
+// approved for it is denied, its live certificates fall, and its names are free. Doing so again takes away what may have come since, and
 // nothing else. The error is [ErrNotFound] if there is no such identity.
 func (t *AloneTx) RevokeIdentity(ctx context.Context, path string, reason int) (Fall, error) {
 	var fall Fall
 	var err error
-	// Tokens, accounts, then the identity: the order in which issuing takes their locks.
+	// Tokens, accounts, requests, then the identity: the order in which issuing takes
+	// their locks.
 	if fall.Tokens, err = t.revokeTokens(ctx, path); err != nil {
 		return Fall{}, err
 	}
 	if fall.Accounts, err = t.revokeAccounts(ctx, path); err != nil {
 		return Fall{}, err
 	}
+	if fall.Requests, err = t.denyRequests(ctx, path); err != nil {
+		return Fall{}, err
+	}
 	id, err := t.Identity(ctx, path)
 	if err != nil {
 		return Fall{}, err
 	}
+	late, err := t.denyRequests(ctx, path) // approved while we waited for the identity
+	if err != nil {
+		return Fall{}, err
+	}
+	fall.Requests = append(fall.Requests, late...)
 	if id.State != Revoked {
 		if t.SetState(path, []State{id.State}, Revoked); t.err != nil {
 			return Fall{}, t.err
@@ -176,6 +188,18 @@ func (t *AloneTx) revokeTokens(ctx context.Context, path string) ([]TokenID, err
 	ids, err := collectIDs(rows, func(id []byte) TokenID { return TokenID(id) })
 	if err != nil {
 		return nil, fmt.Errorf("revoking tokens of %s: %w", path, err)
+	}
+	return ids, nil
+}
+
+func (t *AloneTx) denyRequests(ctx context.Context, path string) ([]RequestID, error) {
+	rows, err := t.query(ctx, denyRequests+` RETURNING id`, self, t.millis(), path)
+	if err != nil {
+		return nil, fmt.Errorf("denying requests of %s: %w", path, err)
+	}
+	ids, err := collectIDs(rows, func(id []byte) RequestID { return RequestID(id) })
+	if err != nil {
+		return nil, fmt.Errorf("denying requests of %s: %w", path, err)
 	}
 	return ids, nil
 }

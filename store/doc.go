@@ -57,6 +57,7 @@
 //	revocations           545 days after their certificate ended, and never before it
 //	                      has left
 //	tokens                30 days after they could be spent for the last time
+//	requests              for approval, a day after they lapsed
 //	ACME                  orders and authorizations a day after they expired, orders
 //	                      with a certificate after 30 days and not before it has ended
 //	entries of the log    six years after they were made, or later, into the archive:

@@ -24,6 +24,10 @@ var (
 	// account, or was used before where it had to be new.
 	ErrKeyTaken = errors.New("store: public key is taken")
 
+	// ErrQueueFull means that as many requests wait as may, or that the key has one
+	// already.
+	ErrQueueFull = errors.New("store: too many requests wait for approval")
+
 	// ErrNameTaken means that a DNS name or address is reserved to another
 	// identity.
 	ErrNameTaken = errors.New("store: name is taken")

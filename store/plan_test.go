@@ -40,6 +40,11 @@ func TestWritesUseIndexes(t *testing.T) {
 		tx.DeactivateAccount(a.ID)
 		tx.RevokeAccounts("device/a")
 		tx.CompleteOrder(o.ID, Serial{1})
+		tx.InsertRequest(Request{}, 1, 1)
+		tx.ApproveRequest(RequestID{}, [32]byte{}, "device/a", false, "uid:0", time.Hour)
+		tx.DenyRequest(RequestID{}, [32]byte{}, "uid:0")
+		tx.DenyRequests("device/a", "uid:0")
+		tx.UseRequest(RequestID{}, [32]byte{}, "device/a")
 		relaxed.InsertOrder(o, []Authorization{z})
 		relaxed.InvalidateOrder(o.ID, nil)
 		relaxed.AttemptAuthorization(z.ID, "http-01")
@@ -50,6 +55,7 @@ func TestWritesUseIndexes(t *testing.T) {
 				require.Contains(t, usesIndexes(t, d, query), "_removal", query)
 			}
 		}
+		usesIndexes(t, d, lapsed.remove[0])
 		for _, kind := range leavers {
 			for _, query := range append(kind.remove, kind.count) {
 				usesIndexes(t, d, query)
@@ -71,7 +77,7 @@ func TestWritesUseIndexes(t *testing.T) {
 func usesIndexes(t *testing.T, d *DB, query string) string {
 	plan := explain(t, d, query)
 	for _, bad := range []string{
-		"SCAN i\n", "SCAN c\n", "SCAN t\n", "SCAN a\n", "SCAN r\n", "SCAN o\n", "SCAN z\n", "SCAN l\n", "SCAN v\n", "SCAN acme", "SCAN certificates", "SCAN revocations", "SCAN tokens", "SCAN lineage", "SCAN audit\n", "Seq Scan on", "TEMP B-TREE", "Sort Key",
+		"SCAN i\n", "SCAN c\n", "SCAN t\n", "SCAN a\n", "SCAN r\n", "SCAN o\n", "SCAN z\n", "SCAN l\n", "SCAN v\n", "SCAN q\n", "SCAN requests", "SCAN acme", "SCAN certificates", "SCAN revocations", "SCAN tokens", "SCAN lineage", "SCAN audit\n", "Seq Scan on", "TEMP B-TREE", "Sort Key",
 	} {
 		if strings.Contains(plan, bad) && !strings.Contains(query, "audit_keys") && !bounded(query, bad) {
 			t.Errorf("%s\n%s", query, plan)
@@ -126,6 +132,16 @@ func readAll(t *testing.T, d *DB) {
 			return err
 		},
 		func() error { return d.PruneACME(ctx, time.Now()) },
+		func() error { return d.PruneRequests(ctx, time.Now()) },
+		func() error { _, _, err := d.Requests(ctx, RequestFilter{Open: true}, Page{}); return err },
+		func() error { _, err := d.Request(ctx, RequestID{}); require.ErrorIs(t, err, ErrNotFound); return nil },
+		func() error {
+			_, err := d.RequestByKey(ctx, [32]byte{})
+			require.ErrorIs(t, err, ErrNotFound)
+			return nil
+		},
+		func() error { _, err := d.NetworkQueue(ctx, "10.0.0.0/24"); return err },
+		func() error { _, err := d.RoleQueue(ctx, "device"); return err },
 		func() error {
 			require.NoError(t, complete(d, o.ID))
 			completed, err := d.Order(ctx, o.ID)

@@ -2,25 +2,27 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
 const purgeEvery = 6 * time.Hour
 
 // upkeep removes what is of no use any more until ctx is done: what ACME has left
-// behind, and, where this process is the one to do it, what has left its retention. It
-// archives the oldest entries of the log, and gives back the room that they took.
+// behind, requests that have lapsed, and, where this process is the one to do it, what
+// has left its retention. It archives the oldest entries of the log, and gives back the
+// room that they took.
 func (d *DB) upkeep(ctx context.Context) {
 	prune, purge, give := time.NewTicker(pruneEvery), time.NewTicker(purgeEvery), time.NewTicker(giveLook)
 	defer prune.Stop()
 	defer purge.Stop()
 	defer give.Stop()
-	d.job(ctx, "what ACME has left behind was not pruned", d.pruneNow)
+	d.job(ctx, failedPrune, d.pruneNow)
 	d.job(ctx, "what has left its retention was not removed", d.purgeNow)
 	for {
 		select {
 		case <-prune.C:
-			d.job(ctx, "what ACME has left behind was not pruned", d.pruneNow)
+			d.job(ctx, failedPrune, d.pruneNow)
 		case <-purge.C:
 			d.job(ctx, "what has left its retention was not removed", d.purgeNow)
 		case <-give.C:
@@ -39,7 +41,11 @@ func (d *DB) job(ctx context.Context, failed string, run func(context.Context) e
 	}
 }
 
-func (d *DB) pruneNow(ctx context.Context) error { return d.PruneACME(ctx, d.cfg.Now()) }
+const failedPrune = "what ACME has left behind, or requests that lapsed, were not pruned"
+
+func (d *DB) pruneNow(ctx context.Context) error {
+	return errors.Join(d.PruneACME(ctx, d.cfg.Now()), d.PruneRequests(ctx, d.cfg.Now()))
+}
 
 func (d *DB) purgeNow(ctx context.Context) error {
 	if !d.Eldest() {
