@@ -58,7 +58,7 @@ func newTally() *tally {
 		t.issued[m] = 0
 	}
 	for _, r := range []Reason{ReasonPolicy, ReasonRequest, ReasonToken, ReasonReused, ReasonCertificate,
-		ReasonSpent, ReasonForked, ReasonKey, ReasonName, ReasonStale, ReasonDenied, ReasonNetworkQueue, ReasonRoleQueue} {
+		ReasonSpent, ReasonForked, ReasonKey, ReasonName, ReasonStale, ReasonAttestation, ReasonDenied, ReasonNetworkQueue, ReasonRoleQueue} {
 		t.refused[r] = 0
 	}
 	return t
