@@ -2,38 +2,12 @@ package enroll
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"net/netip"
 
-	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/store"
 )
-
-// Enroll issues a certificate for the key of a CSR (PEM or DER) to the bearer of
-// a join token who speaks from that address. The token is spent when the
-// certificate is recorded, so a failed attempt does not burn it.
-//
-// The same token with the same key returns the same certificate for ten minutes,
-// for a reply may get lost; with another key it is [ErrReused]. A bearer whose
-// token is not good learns [ErrUnauthenticated] and nothing else, whatever the
-// reason, or a [*RateLimitError]; the other errors are those of Issue.
-func (r *Registrar) Enroll(ctx context.Context, token string, from netip.Addr, csr []byte) (*x509.Certificate, error) {
-	proof, err := r.bearer(ctx, token, from)
-	if err != nil {
-		return nil, err
-	}
-	req, err := ca.ParseRequest(csr)
-	if err != nil {
-		return nil, r.refuse(ctx, proof.unnamed(), err)
-	}
-	a, err := proof.applicant(ctx, req)
-	if err != nil {
-		return nil, r.refuse(ctx, a, err)
-	}
-	return r.issue(ctx, a, req, proof.known())
-}
 
 // bearer looks the token up: one read, which everything else is judged by.
 func (r *Registrar) bearer(ctx context.Context, text string, from netip.Addr) (*tokenProof, error) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/betonica/betonica/ca"
@@ -37,32 +36,30 @@ func (p *tokenProof) unnamed() Applicant {
 	return a
 }
 
-// applicant says who bears the token: the identity that it is bound to or, under
-// a pattern, the new one that the CSR's URI proposes.
-func (p *tokenProof) applicant(ctx context.Context, req ca.Request) (Applicant, error) {
-	a := p.unnamed()
+// identify says whom the bearer is to become: the identity that the token is bound to;
+// under a pattern the one on record that its other credentials name, or the new one
+// that the CSR's URI proposes.
+func (p *tokenProof) identify(ctx context.Context, req ca.Request, named *store.Identity) (ca.ID, error) {
 	key := req.SPKI()
 	if len(p.token.SPKI) > 0 && !bytes.Equal(p.token.SPKI, key[:]) {
-		return a, p.refuse(ctx, "bound to another public key")
+		return ca.ID{}, p.refuse(ctx, "bound to another public key")
 	}
-	if !p.token.Exact {
-		id, err := p.propose(req)
-		a.Identity.ID, a.Identity.Revision = id, 1
-		p.asked = id.Path()
-		return a, err
-	}
-	p.asked = p.path()
-	if p.identity == nil {
-		return a, fmt.Errorf("token %s: its identity is not on record", p.token.ID)
-	}
+	var id ca.ID
 	var err error
-	if a.Identity, err = p.r.identity(*p.identity, ca.MethodToken, p.from); err != nil {
-		return a, err
+	switch {
+	case p.token.Exact && p.identity == nil:
+		err = fmt.Errorf("token %s: its identity is not on record", p.token.ID)
+	case p.token.Exact:
+		id, err = ca.ParsePath(p.r.issuers.TrustDomain(), p.identity.Path)
+	case named != nil:
+		if id, err = ca.ParsePath(p.r.issuers.TrustDomain(), named.Path); err == nil {
+			err = p.covers(id)
+		}
+	default:
+		id, err = p.propose(req)
 	}
-	if p.known() != nil {
-		return a, nil // what it was spent for is what counts
-	}
-	return a, p.admits(a.Identity.ID)
+	p.asked = id.Path()
+	return id, err
 }
 
 // admits says why the token does not admit the identity on record that it is bound
@@ -98,14 +95,19 @@ func (p *tokenProof) propose(req ca.Request) (ca.ID, error) {
 	if !ok {
 		return ca.ID{}, &ca.RequestError{Reason: fmt.Sprintf("with this token it must name the new identity, as the URI spiffe://%s/%s/NAME", p.r.issuers.TrustDomain(), p.token.Role)}
 	}
+	return id, p.covers(id) // that the role has a place for the name is for Decide to say
+}
+
+// covers refuses an identity that the token's pattern is not for.
+func (p *tokenProof) covers(id ca.ID) error {
 	pattern, err := ca.ParsePattern(p.token.Name)
 	if err != nil {
-		return ca.ID{}, fmt.Errorf("token %s: %w", p.token.ID, err)
+		return fmt.Errorf("token %s: %w", p.token.ID, err)
 	}
 	if id.TrustDomain() != p.r.issuers.TrustDomain() || id.Role() != p.token.Role || !pattern.Match(id.Name()) {
-		return ca.ID{}, &ca.DeniedError{Rule: p.token.Role, Reason: fmt.Sprintf("the token does not cover %s", id)}
+		return &ca.DeniedError{Rule: p.token.Role, Reason: fmt.Sprintf("the token does not cover %s", id)}
 	}
-	return id, nil // that the role has a place for the name is for Decide to say
+	return nil
 }
 
 // known is what the store is bound to say to this token; nil: perhaps nothing.
@@ -118,25 +120,15 @@ func (p *tokenProof) known() error {
 
 func (p *tokenProof) String() string { return "token:" + p.token.ID.String() }
 
-// Settle spends the token, and makes its identity active at the revision that
-// was decided on.
+func (p *tokenProof) method() ca.Method { return ca.MethodToken }
+
+// Settle spends the token.
 func (p *tokenProof) Settle(tx *store.Tx, cert *store.Certificate) {
 	tx.SpendToken(p.token.ID)
-	switch {
-	case p.identity == nil:
-		role, name, _ := strings.Cut(cert.Identity, "/")
-		tx.CreateIdentity(store.Identity{Path: cert.Identity, Role: role, Name: name, Owner: p.token.Owner, State: store.Active})
+	if !p.token.Exact {
 		tx.NameTokenUser(p.token.ID, cert.Identity)
-	case p.identity.State == store.Pending:
-		tx.ActivateIdentity(cert.Identity, cert.Revision)
-	default:
-		// Whoever has copies of the old keys, an account's too, holds nothing any more.
-		tx.RevokeAccounts(cert.Identity)
-		tx.ReplaceCertificates(cert.Identity, cert.Revision)
-		tx.ClearSuspect(cert.Identity)
-		cert.Revision++
 	}
-	cert.Token, cert.Rekey = &p.token.ID, true
+	cert.Token = &p.token.ID
 }
 
 // Unmet looks whether a reply was lost, and otherwise says what is wrong with

@@ -1,0 +1,42 @@
+package enroll
+
+import (
+	"context"
+	"crypto/x509"
+	"net/netip"
+
+	"github.com/betonica/betonica/ca"
+)
+
+// Admit issues a first certificate for the key of a CSR to whoever shows as many good
+// and independent proofs of who it is as its role takes: a join token, a birth
+// certificate, the network that it speaks from. They are used up when the certificate
+// is recorded, so a failed attempt burns nothing.
+//
+// The same proofs with the same key return the same certificate, for a reply may get
+// lost; with a token for ten minutes. A token that was spent with another key is
+// [ErrReused]. Whoever has shown nothing good learns [ErrUnauthenticated] and nothing
+// else, whatever the reason, or a [*RateLimitError]; whoever has shown one good
+// credential learns from a [*ca.DeniedError] what is lacking. Two credentials that name
+// different identities are refused and alarmed. The other errors are those of Issue.
+func (r *Registrar) Admit(ctx context.Context, c Claim) (*x509.Certificate, error) {
+	a := &admission{r: r, claim: c, policy: r.Policies.Current()}
+	if err := a.authenticate(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if a.req, err = ca.ParseRequest(c.CSR); err != nil {
+		return nil, r.refuse(ctx, a.applicant(), err)
+	}
+	known, err := a.judge(ctx)
+	if err != nil {
+		return nil, r.refuse(ctx, a.applicant(), err)
+	}
+	return r.issue(ctx, a.applicant(), a.req, known)
+}
+
+// Enroll is Admit for the bearer of a join token who speaks from that address and shows
+// nothing else.
+func (r *Registrar) Enroll(ctx context.Context, token string, from netip.Addr, csr []byte) (*x509.Certificate, error) {
+	return r.Admit(ctx, Claim{CSR: csr, From: from, Token: token})
+}
