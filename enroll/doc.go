@@ -1,7 +1,8 @@
 // Package enroll is the registration authority: it finds out who asks for a
-// certificate, and how we know; it keeps identities, join tokens, ACME accounts
-// and the policy in force; and it is the one caller of [ca.Authority.Issue]. It
-// speaks no protocol itself and keeps nothing but what package store keeps for it.
+// certificate, and how we know; it keeps identities, join tokens, ACME accounts, who
+// waits for a person's approval, and the policy in force; and it is the one caller of
+// [ca.Authority.Issue]. It speaks no protocol itself and keeps nothing but what package
+// store keeps for it.
 //
 // Every protocol ends in [Registrar.Issue]:
 //
@@ -40,6 +41,8 @@
 //	store.ErrForked         409             the certificate is being renewed by others right now
 //	store.ErrStale          409             decided on a state that has changed: ask again
 //	[*RateLimitError]       429             too many bad tokens; has a RetryAfter
+//	[*QueueError]           429             too many wait for a person's approval; likewise
+//	[*PendingError]         202             no refusal: it waits for a person's approval
 //	store.ErrDiskFull       503             and store.ErrUnknown, ca.ErrExpired: ask again later
 //
 // All but the first and the last are recorded in the audit log: those of

@@ -66,6 +66,9 @@ func problemOf(err error) *api.Problem {
 	if e, ok := errors.AsType[*enroll.RateLimitError](err); ok {
 		return later(http.StatusTooManyRequests, api.ProblemRateLimited, e.Error(), e.RetryAfter)
 	}
+	if e, ok := errors.AsType[*enroll.QueueError](err); ok {
+		return later(http.StatusTooManyRequests, api.ProblemRateLimited, e.Error(), e.RetryAfter)
+	}
 	if e, ok := errors.AsType[*archive.FullError](err); ok && e.Whole {
 		return later(http.StatusInsufficientStorage, api.ProblemUnavailable, e.Error(), e.RetryAfter)
 	} else if ok {
