@@ -47,10 +47,28 @@ func (d *DB) ArchiveUse(ctx context.Context, identity string) (ArchiveUse, error
 	return u, nil
 }
 
-// ArchiveBytes returns [ArchiveUse].Total.
-func (d *DB) ArchiveBytes(ctx context.Context) (int64, error) {
-	u, err := d.ArchiveUse(ctx, "")
-	return u.Total, err
+// An ArchiveContent is what the archive of journals holds at a moment.
+type ArchiveContent struct {
+	Bytes   int64     // as [ArchiveUse].Total
+	Records int64     // entries of journals
+	Oldest  time.Time // when the oldest of them came; zero: there is none, or nobody noted it
+}
+
+// ArchiveContent returns what the archive holds. It reads a row of each journal.
+func (d *DB) ArchiveContent(ctx context.Context) (ArchiveContent, error) {
+	var c ArchiveContent
+	var oldest int64
+	err := d.reads.row(ctx, `
+		SELECT s.bytes, (SELECT COALESCE(SUM(j.size - j.removed), 0) FROM journals j),
+			COALESCE((SELECT MIN(b.received_at) FROM journal_batches b), 0)
+		FROM archive_size s WHERE s.id = 1`, nil, &c.Bytes, &c.Records, &oldest)
+	if err != nil {
+		return c, fmt.Errorf("reading what the archive holds: %w", err)
+	}
+	if oldest > 0 {
+		c.Oldest = fromMillis(oldest)
+	}
+	return c, nil
 }
 
 // RefuseArchive demands that no refusal of that machine's journals was put on record

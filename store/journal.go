@@ -19,6 +19,9 @@ type Journal struct {
 	Checkpoint string // the newest that came; empty: none
 	Forked     *time.Time
 	Heard      time.Time
+
+	Removed         int64  // entries that have left their retention, from the first on
+	RemovedFrontier []byte // over them
 }
 
 // A JournalBatch is a stretch of a journal as it was received.
@@ -63,8 +66,8 @@ func (t *RelaxedTx) ExtendJournal(before int64, after Journal, b JournalBatch, k
 		WHERE origin = $5 AND size = $6 AND forked_at IS NULL`,
 		after.Size, after.Frontier, after.Checkpoint, t.millis(), after.Origin, before)
 	t.demand(1, ErrStale, `
-		INSERT INTO journal_batches (origin, last, first, earliest, latest, frames) VALUES ($1, $2, $3, $4, $5, $6)`,
-		after.Origin, b.Last, b.First, b.Earliest.UnixMilli(), b.Latest.UnixMilli(), b.Frames)
+		INSERT INTO journal_batches (origin, last, first, earliest, latest, received_at, frames) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		after.Origin, b.Last, b.First, b.Earliest.UnixMilli(), b.Latest.UnixMilli(), t.millis(), b.Frames)
 	taken := rowBytes + int64(len(b.Frames))
 	for _, k := range keys {
 		t.demand(anyRows, nil, `
@@ -75,7 +78,7 @@ func (t *RelaxedTx) ExtendJournal(before int64, after Journal, b JournalBatch, k
 	t.tx.useArchive(after.Identity, 0, taken)
 }
 
-const journalColumns = `origin, identity, key, statement, size, frontier, checkpoint, forked_at, heard_at`
+const journalColumns = `origin, identity, key, statement, size, frontier, checkpoint, forked_at, heard_at, removed, removed_frontier`
 
 // JournalOf returns the journal of that origin, or [ErrNotFound].
 func (d *DB) JournalOf(ctx context.Context, origin string) (Journal, error) {
@@ -83,7 +86,7 @@ func (d *DB) JournalOf(ctx context.Context, origin string) (Journal, error) {
 	var forked *int64
 	var heard int64
 	err := d.reads.row(ctx, `SELECT `+journalColumns+` FROM journals WHERE origin = $1`, []any{origin},
-		&j.Origin, &j.Identity, &j.Key, &j.Statement, &j.Size, &j.Frontier, &j.Checkpoint, &forked, &heard)
+		&j.Origin, &j.Identity, &j.Key, &j.Statement, &j.Size, &j.Frontier, &j.Checkpoint, &forked, &heard, &j.Removed, &j.RemovedFrontier)
 	if err != nil {
 		return Journal{}, fmt.Errorf("reading a journal's state: %w", err)
 	}
@@ -117,7 +120,7 @@ func (d *DB) Journals(ctx context.Context, identity, after string, limit int) ([
 		var j Journal
 		var forked *int64
 		var heard int64
-		if err := rows.Scan(&j.Origin, &j.Identity, &j.Key, &j.Statement, &j.Size, &j.Frontier, &j.Checkpoint, &forked, &heard); err != nil {
+		if err := rows.Scan(&j.Origin, &j.Identity, &j.Key, &j.Statement, &j.Size, &j.Frontier, &j.Checkpoint, &forked, &heard, &j.Removed, &j.RemovedFrontier); err != nil {
 			return nil, fmt.Errorf("reading journals: %w", err)
 		}
 		j.dated(forked, heard)

@@ -23,6 +23,11 @@ type Retention struct {
 	// the archive. Less than six years is six years (45 CFR 164.316(b)(2)).
 	Audit time.Duration
 
+	// Records is how long what guards ship of their journals stays after it came. 0: six
+	// years. Less than six years is six years (45 CFR 164.316(b)(2)), unless ShortRecords.
+	Records      time.Duration
+	ShortRecords bool
+
 	// Archive is the folder that the log's old entries go into, made if it is not
 	// there. Several processes share it as they share the database. Empty: they stay.
 	Archive string
@@ -51,8 +56,14 @@ func (r Retention) orDefaults() Retention {
 		r.Tokens = 30 * day
 	}
 	r.Audit = max(r.Audit, SixYears)
+	if !r.ShortRecords || r.Records == 0 {
+		r.Records = max(r.Records, SixYears)
+	}
 	return r
 }
+
+// KeepsRecords returns how long records stay, defaults filled in.
+func (r Retention) KeepsRecords() time.Duration { return r.orDefaults().Records }
 
 // revocations is how long they stay: always longer than the certificate itself,
 // which would be good again without.

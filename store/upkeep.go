@@ -54,5 +54,8 @@ func (d *DB) purgeNow(ctx context.Context) error {
 	if err := d.Purge(ctx, d.cfg.Now()); err != nil {
 		return err
 	}
-	return d.ArchiveLog(ctx, d.cfg.Now())
+	if err := d.ArchiveLog(ctx, d.cfg.Now()); err != nil {
+		return err
+	}
+	return d.RetireJournals(ctx, d.cfg.Now())
 }

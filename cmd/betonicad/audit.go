@@ -93,7 +93,10 @@ func verifyJournals(ctx context.Context, env environment, log *store.Log) error 
 			fmt.Fprintf(env.stdout, "read %d entries of the journal %s: %v\n", c.Entries, c.Origin, c.Err)
 			return nil
 		}
-		fmt.Fprintf(env.stdout, "verified %d entries of the journal %s\n", c.Entries, c.Origin)
+		fmt.Fprintf(env.stdout, "verified %d entries of the journal %s\n", c.Entries-c.Removed, c.Origin)
+		if c.Removed > 0 {
+			fmt.Fprintf(env.stdout, "the entries 1 to %d of the journal %s have left their retention: journal.retire in the log says when\n", c.Removed, c.Origin)
+		}
 		if c.Forked != nil {
 			fmt.Fprintf(env.stdout, "the journal %s showed another history at %s; nothing is taken of it since\n", c.Origin, c.Forked.Format("2006-01-02T15:04:05Z"))
 		}

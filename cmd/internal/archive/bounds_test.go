@@ -101,9 +101,9 @@ func TestBytesBounded(t *testing.T) {
 			require.Len(t, ca.Audit("journal.refuse"), 1)
 			other := &bringer{t, ca.Store, bounds, "device/b"}
 			require.Equal(t, name == "total", other.whole(other.open()) != nil)
-			taken, err := ca.Store.ArchiveBytes(t.Context())
+			held, err := ca.Store.ArchiveContent(t.Context())
 			require.NoError(t, err)
-			require.Less(t, taken, int64(16<<10))
+			require.Less(t, held.Bytes, int64(16<<10))
 		})
 	}
 }

@@ -25,7 +25,8 @@ type Source interface {
 // A Check is what was found out about one journal.
 type Check struct {
 	Origin, Identity string
-	Entries          int64
+	Removed          int64 // entries that have left their retention, from the first on
+	Entries          int64 // up to the last that was read
 	Forked           *time.Time
 	Err              error // an [*audit.TamperError], or why it could not be read; nil: it is what was received
 }
@@ -40,7 +41,7 @@ func Verify(ctx context.Context, s Source, each func(Check) error) error {
 			return err
 		}
 		for _, j := range page {
-			c := Check{Origin: j.Origin, Identity: j.Identity, Forked: j.Forked}
+			c := Check{Origin: j.Origin, Identity: j.Identity, Forked: j.Forked, Removed: j.Removed}
 			c.Entries, c.Err = verify(ctx, s, j)
 			if err := each(c); err != nil {
 				return err
@@ -67,7 +68,13 @@ func verify(ctx context.Context, s Source, j store.Journal) (int64, error) {
 			return 0, broken(audit.CheckpointEdited, 1, j.Size, "the journal's key did not sign it")
 		}
 	}
-	var f audit.Frontier
+	f, err := audit.ParseFrontier(j.Removed, j.RemovedFrontier)
+	if err != nil || f.Size() > j.Size {
+		return 0, broken(audit.Rewritten, 1, j.Removed, "what is on record of those that were removed is none of a journal of that length")
+	}
+	if f.Size() == newest.Size && f.Hash() != newest.Hash {
+		return 0, broken(audit.Rewritten, 1, newest.Size, "they do not hash to the journal's checkpoint")
+	}
 	for f.Size() < j.Size {
 		b, err := s.NextJournalBatch(ctx, j.Origin, f.Size(), time.Time{})
 		if errors.Is(err, store.ErrNotFound) {

@@ -90,6 +90,15 @@ func TestArchiveRoom(t *testing.T) {
 	require.Contains(t, archiveRoom(most, most)[0].Do, "archive.max_bytes")
 }
 
+// Records that should have left are told of once they are two months late.
+func TestOverdue(t *testing.T) {
+	now := time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+	came := func(before time.Duration) float64 { return float64(now.Add(-before).Unix()) }
+	require.Empty(t, overdue(0, store.SixYears, now))
+	require.Empty(t, overdue(came(store.SixYears+late-time.Hour), store.SixYears, now))
+	require.Contains(t, overdue(came(store.SixYears+late+time.Hour), store.SixYears, now)[0].What, "should have left")
+}
+
 // What the kernel says of swap and of core files is read as it is written; memory that
 // is compressed in place is no disk.
 func TestKernelFiles(t *testing.T) {

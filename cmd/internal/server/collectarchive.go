@@ -23,10 +23,13 @@ type archiveCollector struct {
 var (
 	archiveDesc    = desc("archive_bytes", "What guards shipped of their journals, as it is kept.")
 	archiveMaxDesc = desc("archive_max_bytes", "How much of it is kept at most, as configured; 0 for any.")
+
+	archiveRecordsDesc = desc("archive_records", "Entries of guards' journals that are kept.")
+	archiveOldestDesc  = desc("archive_oldest_timestamp_seconds", "When the oldest of them came; absent while there is none.")
 )
 
 func (c *archiveCollector) Describe(to chan<- *prometheus.Desc) {
-	describe(to, archiveDesc, archiveMaxDesc)
+	describe(to, archiveDesc, archiveMaxDesc, archiveRecordsDesc, archiveOldestDesc)
 }
 
 func (c *archiveCollector) Collect(to chan<- prometheus.Metric) {
@@ -34,7 +37,13 @@ func (c *archiveCollector) Collect(to chan<- prometheus.Metric) {
 	out.gauge(archiveMaxDesc, float64(c.most))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if taken, err := c.db.ArchiveBytes(ctx); err == nil {
-		out.gauge(archiveDesc, float64(taken))
+	held, err := c.db.ArchiveContent(ctx)
+	if err != nil {
+		return
+	}
+	out.gauge(archiveDesc, float64(held.Bytes))
+	out.gauge(archiveRecordsDesc, float64(held.Records))
+	if !held.Oldest.IsZero() {
+		out.gauge(archiveOldestDesc, float64(held.Oldest.Unix()))
 	}
 }

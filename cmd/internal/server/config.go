@@ -221,6 +221,7 @@ func (c *Config) check() error {
 		c.OCSP.Lifetime.within("ocsp.lifetime", time.Minute, 5*time.Second, 24*time.Hour),
 		c.OCSP.Cache.within("ocsp.cache", 32<<20, 64<<10, 64<<30),
 		c.ACME.resolve(),
+		c.Retention.check(),
 		c.Backup.MaxAge.within("backup.max_age", 26*time.Hour, time.Minute, 366*24*time.Hour),
 	)
 }

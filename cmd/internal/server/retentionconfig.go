@@ -23,6 +23,32 @@ type RetentionConfig struct {
 	// Audit is how long an entry of the log stays in the database before it goes into
 	// the archive. From 6 years to 100; default "6y".
 	Audit AuditAge `toml:"audit"`
+
+	// Records is how long what guards ship of their journals stays after it came. From
+	// 6 years to 100; default "6y".
+	Records RecordsAge `toml:"records"`
+
+	// ShortRecords lets Records be from 1 day. Dangerous: access records that are gone
+	// prove nothing, and 45 CFR 164.316(b)(2) has them kept for six years; betonicad
+	// doctor warns of it.
+	ShortRecords bool `toml:"records_below_six_years"`
+}
+
+// RecordsAge is from 1 day to 100 years.
+type RecordsAge struct{ time.Duration }
+
+// UnmarshalText takes a number of days or years.
+func (a *RecordsAge) UnmarshalText(text []byte) (err error) {
+	a.Duration, err = age("retention.records", text, day, 100*year)
+	return err
+}
+
+// check says whether records leave before their time by mistake.
+func (r RetentionConfig) check() error {
+	if r.Records.Duration != 0 && r.Records.Duration < store.SixYears && !r.ShortRecords {
+		return fmt.Errorf("retention.records is %d days, and access records have to stay for six years (45 CFR 164.316(b)(2)); where that does not apply, set retention.records_below_six_years = true before it", r.Records.Duration/day)
+	}
+	return nil
 }
 
 // CertificateAge is from 31 days to 10 years.
@@ -80,5 +106,6 @@ func (c *Config) StoreRetention() store.Retention {
 	return store.Retention{
 		Certificates: c.Retention.Certificates.Duration, Tokens: c.Retention.Tokens.Duration,
 		Audit: c.Retention.Audit.Duration, Archive: c.Audit.Archive,
+		Records: c.Retention.Records.Duration, ShortRecords: c.Retention.ShortRecords,
 	}
 }
