@@ -40,26 +40,11 @@ func (r *Registrar) CreateIdentity(ctx context.Context, by Actor, req IdentityRe
 	if err := checkOwner(req.Owner); err != nil {
 		return store.Identity{}, err
 	}
-	if len(req.DNSNames)+len(req.IPs) > maxNames {
-		return store.Identity{}, badRequest("more than %d names", maxNames)
+	var err error
+	if id.DNSNames, id.IPs, err = namesOnRecord(req.DNSNames, req.IPs); err != nil {
+		return store.Identity{}, badRequest("%v", err)
 	}
-	for _, name := range req.DNSNames {
-		name, err := ca.DNSName(name)
-		if err != nil {
-			return store.Identity{}, badRequest("%v", err)
-		}
-		id.DNSNames = append(id.DNSNames, name)
-	}
-	for _, ip := range req.IPs {
-		if !ip.IsValid() || ip.Zone() != "" {
-			return store.Identity{}, badRequest("an address is not valid, or has a zone")
-		}
-		id.IPs = append(id.IPs, ip.Unmap().String())
-	}
-	slices.Sort(id.DNSNames)
-	slices.Sort(id.IPs)
-	id.DNSNames, id.IPs = slices.Compact(id.DNSNames), slices.Compact(id.IPs)
-	err := r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+	err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
 		tx.CreateIdentity(id)
 		return by.event(ctx, "identity.create", id.Path, map[string]any{"owner": id.Owner, "dns": id.DNSNames, "ips": id.IPs})
 	})
@@ -67,6 +52,28 @@ func (r *Registrar) CreateIdentity(ctx context.Context, by Actor, req IdentityRe
 		return store.Identity{}, err
 	}
 	return r.store.Identity(ctx, id.Path)
+}
+
+// namesOnRecord returns names as they are recorded. Its error is for the caller.
+func namesOnRecord(dns []string, ips []netip.Addr) (names, addrs []string, err error) {
+	if len(dns)+len(ips) > maxNames {
+		return nil, nil, fmt.Errorf("more than %d names", maxNames)
+	}
+	for _, name := range dns {
+		if name, err = ca.DNSName(name); err != nil {
+			return nil, nil, err
+		}
+		names = append(names, name)
+	}
+	for _, ip := range ips {
+		if !ip.IsValid() || ip.Zone() != "" {
+			return nil, nil, errors.New("an address is not valid, or has a zone")
+		}
+		addrs = append(addrs, ip.Unmap().String())
+	}
+	slices.Sort(names)
+	slices.Sort(addrs)
+	return slices.Compact(names), slices.Compact(addrs), nil
 }
 
 // Suspend stops issuing to an active identity, of the token that is on its way as

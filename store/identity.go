@@ -73,6 +73,16 @@ func (t *Tx) CreateIdentity(id Identity) {
 		id.Path, id.Role, id.Name, id.Owner, string(id.State), id.Suspect, t.millis(), list(id.DNSNames), list(id.IPs), id.Site)
 }
 
+// FillIdentity demands that the identity is there and has no end, and records owner and
+// site where it has none. The error is [ErrStale].
+func (t *Tx) FillIdentity(path, owner, site string) {
+	t.demand(1, ErrStale, `
+		UPDATE identities SET changed_at = $1,
+			owner = CASE WHEN owner = '' THEN $2 ELSE owner END, site = CASE WHEN site = '' THEN $3 ELSE site END
+		WHERE path = $4 AND state <> 'revoked' AND state <> 'retired'`,
+		t.millis(), owner, site, path)
+}
+
 // ActivateIdentity demands that the identity is pending at this revision, and
 // makes it active. The revision stays, so that an InsertCertificate of the same
 // call demands the same one. The error is [ErrStale].

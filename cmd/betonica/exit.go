@@ -43,6 +43,8 @@ func exitCode(err error) int {
 		return exitCancelled
 	case errors.Is(err, agent.ErrNotEnrolled), errors.Is(err, errNotOnRecord):
 		return exitNotFound
+	case errors.Is(err, errLinesDiffer):
+		return exitConflict
 	case errors.Is(err, client.ErrNotCA): // it is also the reason why adminapi had no answer
 		return exitFailed
 	case errors.Is(err, client.ErrUnreachable), errors.Is(err, adminapi.ErrUnreachable):

@@ -84,8 +84,8 @@ func pathOf(r *http.Request) string { return r.PathValue("role") + "/" + r.PathV
 
 func (a *Admin) identityOf(id store.Identity) adminapi.Identity {
 	return adminapi.Identity{
-		ID: "spiffe://" + a.Issuers.TrustDomain() + "/" + id.Path, Path: id.Path, Role: id.Role, Name: id.Name, Owner: id.Owner,
-		State: string(id.State), Suspect: id.Suspect, Revision: id.Revision, DNSNames: texts(id.DNSNames), IPs: texts(id.IPs),
-		Created: id.Created, Changed: id.Changed,
+		ID: "spiffe://" + a.Issuers.TrustDomain() + "/" + id.Path, Path: id.Path, Role: id.Role, Name: id.Name, Owner: id.Owner, Site: id.Site,
+		State: string(id.State), Why: string(id.Why), Suspect: id.Suspect, Revision: id.Revision, DNSNames: texts(id.DNSNames), IPs: texts(id.IPs),
+		Created: id.Created, Changed: id.Changed, Attested: id.Attested,
 	}
 }

@@ -24,6 +24,7 @@ var may = map[string]string{
 	"GET tokens":                            "uofa",
 	"DELETE tokens/{id}":                    "ofa",
 	"POST identities":                       "ofa",
+	"POST identities/import":                "ofa",
 	"GET identities":                        "uofa",
 	"GET identities/{role}/{name}":          "uofa",
 	"POST identities/{role}/{name}/suspend": "ofa",

@@ -21,6 +21,7 @@ var verbs = []verb{
 	{"DELETE", "tokens/{id}", tokens, "revoke tokens", (*Admin).revokeToken},
 
 	{"POST", "identities", identities, "make identities", (*Admin).createIdentity},
+	{"POST", "identities/import", identities, "make identities", (*Admin).importDevices},
 	{"GET", "identities", inventory, "read identities", (*Admin).listIdentities},
 	{"GET", "identities/{role}/{name}", inventory, "read identities", (*Admin).showIdentity},
 	{"POST", "identities/{role}/{name}/suspend", identities, "suspend identities", (*Admin).suspend},

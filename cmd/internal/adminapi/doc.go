@@ -9,6 +9,7 @@
 //	GET    tokens?role=&name=&open=                      -> Page[Token]
 //	DELETE tokens/{id}                                   -> 204
 //	POST   identities                      IdentityRequest -> Identity (201)
+//	POST   identities/import               ImportRequest -> results: []ImportResult
 //	GET    identities?role=&state=&owner=&search=        -> Page[Identity]
 //	GET    identities/{role}/{name}                      -> Identity
 //	POST   identities/{role}/{name}/{suspend|resume|retire} -> Identity

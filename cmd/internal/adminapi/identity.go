@@ -9,13 +9,16 @@ type Identity struct {
 	Role     string    `json:"role"`
 	Name     string    `json:"name"`
 	Owner    string    `json:"owner,omitempty"`
-	State    string    `json:"state"`   // pending, active, suspended, revoked, retired
-	Suspect  bool      `json:"suspect"` // alarmed: a token reused, or a fork
+	Site     string    `json:"site,omitempty"` // where it stands
+	State    string    `json:"state"`          // pending, active, suspended, revoked, retired
+	Why      string    `json:"why,omitempty"`  // suspended by itself: dormant, unattested, ownerless
+	Suspect  bool      `json:"suspect"`        // alarmed: a token reused, or a fork
 	Revision int64     `json:"revision"`
 	DNSNames []string  `json:"dns_names"` // on record; [] if the role alone decides
 	IPs      []string  `json:"ips"`
 	Created  time.Time `json:"created_at"`
 	Changed  time.Time `json:"changed_at"`
+	Attested time.Time `json:"attested_at"` // when its owner last said that it is there; at first its making
 }
 
 // IdentityRequest puts an identity on record, pending until it enrols.
