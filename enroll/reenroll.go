@@ -8,35 +8,50 @@ import (
 	"github.com/betonica/betonica/store"
 )
 
-// Reenroll is Renew for clients of EST, which keeps them to more and to less (RFC
-// 7030, Section 4.2.2). The request must ask for the subject and the alternative
-// names of the certificate that h presented. It may have the identity's own key,
-// unless the role says rekey = "required": several clients keep theirs. What the
-// request says of its connection must be good enough for the role.
+// Terms are what EST asks of a request that follows on a certificate, or the client
+// of EST.
+type Terms struct {
+	Role      string  // that was asked for; "": the certificate's
+	Channel   Channel // what the request says of its connection
+	SameNames bool    // it must have the names of the certificate (RFC 7030, Section 4.2.2)
+}
+
+// Reenroll is Renew for clients of EST. The request may have the identity's own key,
+// unless the role says rekey = "required": several clients keep theirs. It must meet
+// the terms.
 //
 // Certificates for one key know their parents as others do: the same request gets the
 // same certificate until that is in use, and whoever comes with an old one is on
 // record as a fork. The errors are those of Renew.
-func (r *Registrar) Reenroll(ctx context.Context, h Holder, csr []byte, c Channel) (*x509.Certificate, error) {
+func (r *Registrar) Reenroll(ctx context.Context, h Holder, csr []byte, t Terms) (*x509.Certificate, error) {
 	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, keeps: true}
 	a := Applicant{Identity: h.Applicant, Proof: proof}
 	req, err := ca.ParseRequest(csr)
 	if err != nil {
 		return nil, r.refuse(ctx, a, err)
 	}
-	cert, err := h.Certificate.X509()
-	if err != nil {
-		return nil, err
-	}
-	if err := r.admitsChannel(h.Applicant.ID, c); err != nil {
+	if err := r.meets(h, req, t); err != nil {
 		return nil, r.refuse(ctx, a, err)
-	}
-	if !req.SameNames(cert) {
-		return nil, r.refuse(ctx, a, &ca.DeniedError{ID: h.Applicant.ID, Rule: h.Applicant.ID.Role(), Reason: "the request must have the subject and the alternative names of the certificate that it follows"})
 	}
 	var known error
 	if h.Child != nil {
 		known = store.ErrForked
 	}
 	return r.issue(ctx, a, req, known)
+}
+
+// meets says why a request does not meet the terms, or nil.
+func (r *Registrar) meets(h Holder, req ca.Request, t Terms) error {
+	id := h.Applicant.ID
+	if t.Role != "" && t.Role != id.Role() {
+		return &ca.DeniedError{ID: id, Rule: id.Role(), Reason: "the certificate is of this role and no other"}
+	}
+	if err := r.admitsChannel(id, t.Channel); err != nil || !t.SameNames {
+		return err
+	}
+	cert, err := h.Certificate.X509()
+	if err == nil && !req.SameNames(cert) {
+		err = &ca.DeniedError{ID: id, Rule: id.Role(), Reason: "the request must have the subject and the alternative names of the certificate that it follows"}
+	}
+	return err
 }

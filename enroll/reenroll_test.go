@@ -18,7 +18,7 @@ func reenroll(t *testing.T, c *enrolltest.CA, parent *x509.Certificate, csr []by
 	if err != nil {
 		return nil, err
 	}
-	return c.Reenroll(t.Context(), holder, csr, enroll.ChannelUnbound)
+	return c.Reenroll(t.Context(), holder, csr, enroll.Terms{Channel: enroll.ChannelUnbound, SameNames: true})
 }
 
 // A client may keep its key, and its certificates know their parents all the same: a
@@ -90,7 +90,7 @@ func TestReenrollChannel(t *testing.T) {
 	holder, err := c.Holder(t.Context(), first, home)
 	require.NoError(t, err)
 	ask := func(channel enroll.Channel) error {
-		_, err := c.Reenroll(t.Context(), holder, enrolltest.Again(t, first, key), channel)
+		_, err := c.Reenroll(t.Context(), holder, enrolltest.Again(t, first, key), enroll.Terms{Channel: channel})
 		return err
 	}
 	var denied *ca.DeniedError
@@ -101,4 +101,6 @@ func TestReenrollChannel(t *testing.T) {
 	require.ErrorAs(t, ask(enroll.ChannelUnbound), &denied)
 	require.NoError(t, ask(enroll.ChannelBound))
 	require.Len(t, c.Audit("certificate.refuse"), 2)
+	_, err = c.Reenroll(t.Context(), holder, enrolltest.Again(t, first, key), enroll.Terms{Role: "gateway", Channel: enroll.ChannelBound})
+	require.ErrorAs(t, err, &denied, "a certificate is of one role")
 }
