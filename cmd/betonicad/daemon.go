@@ -108,6 +108,10 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
+	estHandler, err := openEST(c, registrar, issuers, logger)
+	if err != nil {
+		return nil, err
+	}
 	ready := func() error {
 		return errors.Join(db.Health(), certificate.Valid(), va.Health(), issuance.Health())
 	}
@@ -142,6 +146,9 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	}
 	if acmeHandler != nil {
 		opened.server.ACME = acmeHandler
+	}
+	if estHandler != nil {
+		opened.server.EST = estHandler
 	}
 	return opened, nil
 }
@@ -178,7 +185,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	defer func() { err = errors.Join(err, beside.end()) }()
 
 	urls := d.listeners.URLs()
-	d.log.Info("serving", "version", version(), "https", urls.HTTPS, "http", urls.HTTP, "ops", urls.Ops, "socket", urls.Socket)
+	d.log.Info("serving", "version", version(), "https", urls.HTTPS, "http", urls.HTTP, "est", urls.EST, "ops", urls.Ops, "socket", urls.Socket)
 	if readyFile != "" {
 		if err := d.listeners.WriteReady(readyFile); err != nil {
 			return fmt.Errorf("writing the ready file: %w", err)

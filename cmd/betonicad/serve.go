@@ -13,6 +13,7 @@ import (
 type serving struct {
 	dir              string
 	https, http, ops string // empty: as configured
+	est              string // likewise; an address enables it
 	ready            string
 	acceptClock      bool
 }
@@ -29,6 +30,7 @@ sign-crl wrote. Its log goes to stderr, one JSON object a line.
 On PostgreSQL any number of replicas may run (betonicad join): what SIGHUP loads on one
 is in force on all a moment later, and each writes it into its own DIR.`,
 		Example: `  betonicad serve --dir ca
+  betonicad serve --dir ca --est :8444
   betonicad serve --dir ca --https 127.0.0.1:0 --http 127.0.0.1:0 --ops 127.0.0.1:0 --ready ready.json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,6 +44,7 @@ is in force on all a moment later, and each writes it into its own DIR.`,
 	f.StringVar(&s.dir, "dir", "", "folder of the CA")
 	f.StringVar(&s.https, "https", "", "address for machines, instead of the configured one; port 0 is a free one")
 	f.StringVar(&s.http, "http", "", "address for relying parties, likewise")
+	f.StringVar(&s.est, "est", "", "address for EST clients, likewise; it enables EST")
 	f.StringVar(&s.ops, "ops", "", "address for health and metrics, likewise")
 	f.BoolVar(&s.acceptClock, "accept-clock", false, "take the clock for right though the newest entry of the log is dated after it")
 	f.StringVar(&s.ready, "ready", "", "file to write the real addresses to, as JSON, once requests are answered")
@@ -59,7 +62,7 @@ func (s serving) config(d layout) (*server.Config, error) {
 		name, value string
 		to          *server.Address
 	}{
-		{"https", s.https, &c.Server.HTTPS}, {"http", s.http, &c.Server.HTTP}, {"ops", s.ops, &c.Server.Ops},
+		{"https", s.https, &c.Server.HTTPS}, {"http", s.http, &c.Server.HTTP}, {"ops", s.ops, &c.Server.Ops}, {"est", s.est, &c.EST.Listen},
 	} {
 		if flag.value == "" {
 			continue
@@ -68,6 +71,7 @@ func (s serving) config(d layout) (*server.Config, error) {
 			return nil, usagef("--%s: %v", flag.name, err)
 		}
 	}
+	c.EST.Enabled = c.EST.Enabled || s.est != ""
 	return c, nil
 }
 
@@ -88,9 +92,6 @@ func (s serving) run(ctx context.Context, env environment) error {
 	defer unlock()
 	tune(env.getenv)
 	logger := slog.New(slog.NewJSONHandler(env.stderr, nil))
-	if text := c.Server.EST.String(); text != "" {
-		logger.Warn("this version does not listen for EST clients", "est", text)
-	}
 	secrets, err := openSecrets(d, c)
 	if err != nil {
 		return err

@@ -55,6 +55,7 @@ type Replica struct {
 type URLs struct {
 	HTTPS  string `json:"https"`
 	HTTP   string `json:"http"`
+	EST    string `json:"est,omitempty"` // empty: there is none
 	Ops    string `json:"ops"`
 	Socket string `json:"socket"`
 }

@@ -31,7 +31,7 @@ func listeners(ctx context.Context, c *Case) []Finding {
 		name, address := s.labels["listener"], local(s.labels["address"])
 		var err error
 		switch name {
-		case "https":
+		case "https", "est":
 			err = handshake(ctx, address, c)
 		case "http":
 			err = answers(ctx, "http://"+address+"/chain.crl.pem")

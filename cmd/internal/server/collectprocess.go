@@ -35,8 +35,10 @@ func (c *processCollector) Describe(to chan<- *prometheus.Desc) {
 func (c *processCollector) Collect(to chan<- prometheus.Metric) {
 	out, now := emitter(to), time.Now()
 	out.gauge(buildDesc, 1, c.version)
-	for listener, address := range map[string]string{"https": c.urls.HTTPS, "http": c.urls.HTTP, "ops": c.urls.Ops, "socket": c.urls.Socket} {
-		out.gauge(listenDesc, 1, listener, address)
+	for listener, address := range map[string]string{"https": c.urls.HTTPS, "http": c.urls.HTTP, "est": c.urls.EST, "ops": c.urls.Ops, "socket": c.urls.Socket} {
+		if address != "" {
+			out.gauge(listenDesc, 1, listener, address)
+		}
 	}
 	out.gauge(driftDesc, (now.Round(0).Sub(c.start.Round(0)) - now.Sub(c.start)).Seconds())
 	if synchronized, err := ClockSynchronized(); err == nil {

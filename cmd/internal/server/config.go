@@ -30,9 +30,6 @@ type Config struct {
 		// HTTP serves what relying parties fetch without TLS, since they fetch it
 		// to judge TLS: signed objects only. Default ":8080".
 		HTTP Address `toml:"http"`
-		// EST is reserved for EST clients (RFC 7030). This version listens to none,
-		// and says so in the log if an address is set.
-		EST Address `toml:"est"`
 		// Ops serves health and metrics, to whoever reaches it: keep it on
 		// loopback. Default "127.0.0.1:9090".
 		Ops Address `toml:"ops"`
@@ -77,6 +74,8 @@ type Config struct {
 	} `toml:"ocsp"`
 
 	ACME ACMEConfig `toml:"acme"`
+
+	EST ESTConfig `toml:"est"`
 
 	Audit struct {
 		// Evidence is the file that keeps every checkpoint of the log that we ever
@@ -194,6 +193,7 @@ func (c *Config) resolve(dir string) {
 	orAddress(&c.Server.HTTPS, ":8443")
 	orAddress(&c.Server.HTTP, ":8080")
 	orAddress(&c.Server.Ops, "127.0.0.1:9090")
+	orAddress(&c.EST.Listen, ":8444")
 	if c.Server.Replica.text == "" {
 		c.Server.Replica = defaultReplica
 	}
@@ -222,6 +222,7 @@ func (c *Config) check() error {
 		c.OCSP.Cache.within("ocsp.cache", 32<<20, 64<<10, 64<<30),
 		c.ACME.resolve(),
 		c.Retention.check(),
+		c.EST.someLabel(),
 		c.Backup.MaxAge.within("backup.max_age", 26*time.Hour, time.Minute, 366*24*time.Hour),
 	)
 }

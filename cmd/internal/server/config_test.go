@@ -14,7 +14,7 @@ func TestParseConfig(t *testing.T) {
 		name, text, want string
 	}{
 		{"empty", "", ""},
-		{"whole", "[server]\nnames=['CA.example','10.0.0.1']\nhttps=':0'\nhttp='127.0.0.1:0'\nest=''\nops='[::1]:0'\nreplica='r-1'\nsocket='s'\n[http]\nurl='http://x:1/'\n" +
+		{"whole", "[server]\nnames=['CA.example','10.0.0.1']\nhttps=':0'\nhttp='127.0.0.1:0'\nops='[::1]:0'\nreplica='r-1'\nsocket='s'\n[http]\nurl='http://x:1/'\n" +
 			"[store]\ndsn='sqlite:x'\n[ca]\nkey='file:k'\npassphrase_file='p'\n[audit]\nevidence='e'", ""},
 		{"unknown key", "[server]\nnames=['a']\nhtps=':1'", `f.toml:3:1: unknown key "server.htps"`},
 		{"unknown table", "[server]\n\n[sever]\n", `f.toml:3:2: unknown key "sever"`},
@@ -30,6 +30,12 @@ func TestParseConfig(t *testing.T) {
 		{"zone", "[server]\nnames=['fe80::1%eth0']", `f.toml:2:8: "fe80::1%eth0" is neither`},
 		{"https url", "[http]\nurl='https://a'", `f.toml:2:5: "https://a" is not of the form`},
 		{"url with user", "[http]\nurl='http://u:p@a'", `f.toml:2:5: `},
+		{"EST", "[est]\nenabled=true\nlisten='127.0.0.1:0'\nlabels=['device']", ""},
+		{"EST elsewhere", "[server]\nest=':1'", `f.toml:2:1: unknown key "server.est"`},
+		{"EST for admins", "[est]\n\nlabels=['device', 'admin']", `f.toml:3:19: role "admin" manages the CA`},
+		{"EST for the CA", "[est]\nlabels=['ca']", `f.toml:2:9: role "ca" manages the CA`},
+		{"label", "[est]\nlabels=['a/b']", `f.toml:2:9: "a/b" is not the name of a role`},
+		{"EST address", "[est]\nlisten='8444'", `f.toml:2:8: "8444" is not host:port`},
 		{"retention", "[retention]\ncertificates='31d'\ntokens='1d'\naudit='2192d'\n[audit]\narchive='/srv/log'", ""},
 		{"log too short", "[retention]\ncertificates='2y'\naudit='5y'", `f.toml:3:7: retention.audit is 5y; it must be from 2192 to 36600 days`},
 		{"certificates shorter than a list", "[retention]\n\ncertificates='30d'", `f.toml:3:14: retention.certificates is 30d`},
@@ -65,6 +71,8 @@ func TestReadConfig(t *testing.T) {
 	c, err := ReadConfig(dir)
 	require.NoError(t, err)
 	require.Equal(t, ":8443 :8080 127.0.0.1:9090", c.Server.HTTPS.String()+" "+c.Server.HTTP.String()+" "+c.Server.Ops.String())
+	require.Equal(t, ":8444", c.EST.Listen.String())
+	require.False(t, c.EST.Enabled)
 	require.Equal(t, WithLoopback(nil), c.Server.Names)
 	require.Equal(t, defaultReplica, c.Server.Replica)
 	require.Equal(t, filepath.Join(dir, "admin.sock"), c.Server.Socket)

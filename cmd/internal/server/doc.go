@@ -3,9 +3,10 @@
 // (problem.go). It authenticates nobody and decides nothing; the handlers that
 // it routes to do, and the funnel behind them.
 //
-// There are four listeners, each with limits of its own:
+// There are up to five listeners, each with limits of its own:
 //
 //	https   machines and people: enrol, renew, the admin API; TLS 1.3
+//	est     EST clients, if they are served; TLS 1.2 and 1.3
 //	http    relying parties: signed objects, which need no TLS
 //	ops     health and metrics, for the host itself
 //	socket  the admin API for root and the daemon's own user; health and metrics, too

@@ -20,6 +20,7 @@ import (
 const (
 	maxHTTPS  = 16384
 	maxHTTP   = 16384
+	maxEST    = 2048 // of those of HTTPS
 	maxOps    = 64
 	maxSocket = 64
 )
@@ -28,11 +29,12 @@ const (
 // answered from [Server.Run] on.
 type Listeners struct {
 	HTTPS, HTTP, Ops, Socket net.Listener
+	EST                      net.Listener // nil: there is none
 	socket                   string
 	files                    int // that may be open
 }
 
-// Listen opens the four listeners of the configuration. A socket that is in the
+// Listen opens the listeners of the configuration. A socket that is in the
 // way is removed: the caller holds the lock of DIR, so nobody listens there.
 func Listen(c *Config) (*Listeners, error) {
 	l := &Listeners{socket: c.Server.Socket}
@@ -41,16 +43,23 @@ func Listen(c *Config) (*Listeners, error) {
 		return nil, err
 	}
 	https, http := shares(l.files)
-	for _, open := range []struct {
+	type opening struct {
 		to      *net.Listener
 		name    string
 		address Address
 		max     int
-	}{
+	}
+	var openings []opening
+	if c.EST.Enabled {
+		est := min(maxEST, https/2)
+		https -= est
+		openings = append(openings, opening{&l.EST, "est", c.EST.Listen, est})
+	}
+	for _, open := range append(openings, []opening{
 		{&l.HTTPS, "https", c.Server.HTTPS, https},
 		{&l.HTTP, "http", c.Server.HTTP, http},
 		{&l.Ops, "ops", c.Server.Ops, maxOps},
-	} {
+	}...) {
 		tcp, err := patient.Listen(context.Background(), "tcp", open.address.String())
 		if err != nil {
 			l.Close()
@@ -69,7 +78,7 @@ func Listen(c *Config) (*Listeners, error) {
 
 // Close closes what is open. Closing twice is no error.
 func (l *Listeners) Close() {
-	for _, one := range []net.Listener{l.HTTPS, l.HTTP, l.Ops, l.Socket} {
+	for _, one := range []net.Listener{l.HTTPS, l.HTTP, l.EST, l.Ops, l.Socket} {
 		if one != nil {
 			one.Close()
 		}
@@ -78,10 +87,14 @@ func (l *Listeners) Close() {
 
 // URLs returns the real addresses.
 func (l *Listeners) URLs() adminapi.URLs {
-	return adminapi.URLs{
+	urls := adminapi.URLs{
 		HTTPS: l.HTTPS.Addr().String(), HTTP: l.HTTP.Addr().String(),
 		Ops: l.Ops.Addr().String(), Socket: l.socket,
 	}
+	if l.EST != nil {
+		urls.EST = l.EST.Addr().String()
+	}
+	return urls
 }
 
 // HTTPPort is the port of the HTTP listener.

@@ -47,6 +47,9 @@ func (s *Server) http() http.Handler {
 	})
 }
 
+// est answers EST clients, with paths and errors of its own.
+func (s *Server) est() http.Handler { return s.observed("est", s.EST) }
+
 // ops answers the operator's own programs.
 func (s *Server) ops() http.Handler {
 	mux := http.NewServeMux()

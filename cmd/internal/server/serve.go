@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/betonica/betonica/enroll/est"
 )
 
 // grace is how long a stopping daemon waits for requests that are under way.
@@ -27,6 +29,11 @@ func (s *Server) Run(ctx context.Context, l *Listeners) error {
 		{"http", l.HTTP, s.serverOf(s.http())},
 		{"ops", l.Ops, s.serverOf(s.ops())},
 		{"socket", l.Socket, s.serverOf(s.socket())},
+	}
+	if l.EST != nil {
+		front := front{"est", l.EST, s.serverOf(s.est())}
+		front.server.TLSConfig = est.TLS(s.ownCertificate)
+		fronts = append(fronts, front)
 	}
 	fronts[0].server.TLSConfig = s.tlsConfig()
 	fronts[0].server.RegisterOnShutdown(func() { close(ending) }) // nobody waits for what does not come any more
@@ -112,7 +119,11 @@ func (s *Server) tlsConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
 		ClientAuth:             tls.RequestClientCert,
-		GetCertificate:         func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.Certificate.Current() },
+		GetCertificate:         s.ownCertificate,
 		SessionTicketsDisabled: true,
 	}
+}
+
+func (s *Server) ownCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return s.Certificate.Current()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/betonica/betonica/revoke/enforcement"
 )
 
-// A Server answers on the daemon's listeners. Every field but ACME and Records is required,
+// A Server answers on the daemon's listeners. Every field but ACME, EST and Records is required,
 // and none may change once Run has begun.
 type Server struct {
 	Join      *join.Handler
@@ -24,6 +24,9 @@ type Server struct {
 
 	// ACME answers what is below /acme/, in its own way; nil: there is none.
 	ACME http.Handler
+
+	// EST answers on the listener of that name, in its own way; required if there is one.
+	EST http.Handler
 
 	// Admin and AdminSocket are the pages below adminapi.Prefix, by pattern of
 	// http.ServeMux: for callers with a certificate, and for those on the socket,
