@@ -31,6 +31,9 @@ func (c *lead) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+// NetConn returns what is wrapped.
+func (c *lead) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite ends the direction to the target, which hears of whom before.
 func (c *lead) CloseWrite() error {
 	if err := c.begin(); err != nil {

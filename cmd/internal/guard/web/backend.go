@@ -15,7 +15,8 @@ import (
 // A backend holds the connections to a route's target, in both versions of HTTP. They
 // are made when they are needed.
 type backend struct {
-	one, two *http.Transport
+	one *pool
+	two *http.Transport
 }
 
 // A target is a connection to what is behind a route.
@@ -29,23 +30,20 @@ type dialer func(ctx context.Context) (*gate.Target, error)
 
 // newBackend makes the pools. one and two dial for HTTP/1.1 and for HTTP/2.
 func newBackend(one, two dialer) backend {
-	return backend{
-		transport(one, func(p *http.Protocols) { p.SetHTTP1(true) }),
-		transport(two, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }), // TLS, if any, is done by who dials
-	}
+	return backend{&pool{dial: one}, transport(two)}
 }
 
 // CloseIdleConnections ends what is not in use.
 func (b backend) CloseIdleConnections() {
 	if b.one != nil {
-		b.one.CloseIdleConnections()
+		b.one.close()
 		b.two.CloseIdleConnections()
 	}
 }
 
-func transport(dial dialer, version func(*http.Protocols)) *http.Transport {
+func transport(dial dialer) *http.Transport {
 	protocols := new(http.Protocols)
-	version(protocols)
+	protocols.SetUnencryptedHTTP2(true) // TLS, if any, is done by who dials
 	return &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			t, err := dial(ctx)
@@ -75,9 +73,15 @@ func bound(t *gate.Target) *target {
 	return &target{t, record.Unbound()}
 }
 
-// roundTripper returns the pool that a request goes by. by is who signs it, or nil: its
+// pool returns the connections that a request goes by in HTTP/1.1.
+func (g *Gate) pool(p *peer, by *tls.Certificate) *pool { return g.backend(p, by).one }
+
+// transport returns those of HTTP/2.
+func (g *Gate) transport(p *peer, by *tls.Certificate) *http.Transport { return g.backend(p, by).two }
+
+// backend returns the connections for a request. by is who signs it, or nil: its
 // connection must have been made with that certificate, which the other guard compares.
-func (g *Gate) roundTripper(p *peer, by *tls.Certificate, two bool) http.RoundTripper {
+func (g *Gate) backend(p *peer, by *tls.Certificate) backend {
 	g.pools.Lock()
 	defer g.pools.Unlock()
 	b := &g.pools.backend
@@ -95,10 +99,7 @@ func (g *Gate) roundTripper(p *peer, by *tls.Certificate, two bool) http.RoundTr
 		b.CloseIdleConnections() // what is under way goes on
 		*b, g.pools.of = newBackend(one, other), by
 	}
-	if two {
-		return b.two
-	}
-	return b.one
+	return *b
 }
 
 func same(a, b *tls.Certificate) bool {

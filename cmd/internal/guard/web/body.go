@@ -13,8 +13,9 @@ import (
 type requestBody struct {
 	io.ReadCloser
 	access  *access
-	in, out *http.Request // trailers go from one to the other
-	left    int64         // to come; negative: nobody knows
+	in      *http.Request
+	trailer http.Header // that goes on; it has its names, and gets its values from in
+	left    int64       // to come; negative: nobody knows
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -60,30 +61,26 @@ func (b *requestBody) signed(p []byte, err error) bool {
 // trailers passes on those that were announced; others nobody expects (RFC 9110, Section
 // 6.5.1).
 func (b *requestBody) trailers() {
-	for name := range b.out.Trailer {
-		b.out.Trailer[name] = b.in.Trailer[name]
+	for name := range b.trailer {
+		b.trailer[name] = b.in.Trailer[name]
 	}
 }
 
-// A responseBody passes the target's payload on, counts and digests it, and keeps the
+// An answerBody passes the target's payload on, counts and digests it, and keeps the
 // record before it lets go of the end.
-type responseBody struct {
-	io.ReadCloser
+type answerBody struct {
+	from   io.Reader
 	ctx    context.Context
 	access *access
-	answer *http.Response
-	flush  func() error // what was written so far
-	left   int64        // to come; negative: nobody knows
+	length int64 // negative: nobody knows
+	left   int64 // of it
 }
 
-func (b *responseBody) Read(p []byte) (n int, err error) {
-	if b.left > 0 && b.left < b.answer.ContentLength { // a part of it must not wait for the next
-		b.flush()
-	}
-	n, err = b.ReadCloser.Read(p)
+func (b *answerBody) Read(p []byte) (n int, err error) {
+	n, err = b.from.Read(p)
 	b.left -= int64(n)
-	ends := errors.Is(err, io.EOF) || b.answer.ContentLength >= 0 && b.left == 0
-	if n > 0 && !ends && isLong(b.answer.ContentLength) && b.access.open(b.ctx) != nil {
+	ends := errors.Is(err, io.EOF) || b.length >= 0 && b.left == 0
+	if n > 0 && !ends && isLong(b.length) && b.access.open(b.ctx) != nil {
 		return 0, errUnkept
 	}
 	b.access.got(p[:n])
@@ -95,7 +92,6 @@ func (b *responseBody) Read(p []byte) (n int, err error) {
 		return n, err
 	}
 	if ends {
-		stripTrailer(b.answer.Trailer)
 		b.access.whole(record.FromTarget)
 		if failed := b.access.keep(b.ctx); failed != nil {
 			return 0, failed
@@ -107,32 +103,22 @@ func (b *responseBody) Read(p []byte) (n int, err error) {
 // errGone is for who went away, or was sent away.
 var errGone = errors.New("gone")
 
-// An upgraded is the connection to the target after 101.
-type upgraded struct {
-	io.ReadWriteCloser
-	access *access
+// proxied is the body of an answer as [httputil.ReverseProxy] reads it.
+type proxied struct {
+	*answerBody
+	answer *http.Response
+	flush  func() error // what was written so far
 }
 
-func (u *upgraded) Read(p []byte) (int, error) {
-	n, err := u.ReadWriteCloser.Read(p)
-	u.access.got(p[:n])
-	if err != nil && !errors.Is(err, io.EOF) {
-		u.access.fail("target", err)
+func (b proxied) Read(p []byte) (int, error) {
+	if b.left > 0 && b.left < b.length { // a part of it must not wait for the next
+		b.flush()
+	}
+	n, err := b.answerBody.Read(p)
+	if err != nil {
+		stripTrailer(b.answer.Trailer)
 	}
 	return n, err
 }
 
-func (u *upgraded) Write(p []byte) (int, error) {
-	n, err := u.ReadWriteCloser.Write(p)
-	u.access.sent(p[:n])
-	u.access.fail("target", err)
-	return n, err
-}
-
-// CloseWrite ends one direction.
-func (u *upgraded) CloseWrite() error {
-	if half, ok := u.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return u.ReadWriteCloser.Close()
-}
+func (b proxied) Close() error { return b.answerBody.from.(io.Closer).Close() }

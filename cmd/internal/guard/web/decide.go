@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/betonica/betonica/cmd/internal/guard/fhir"
+	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 )
@@ -113,7 +114,7 @@ func isForm(h http.Header) bool {
 // as that one.
 func spelt(h http.Header, name string) (values []string) {
 	for k, v := range h {
-		if spelling(k) == name {
+		if h1.Spelling(k) == name {
 			values = append(values, v...)
 		}
 	}

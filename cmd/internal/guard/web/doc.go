@@ -18,6 +18,16 @@
 // are the form of a FHIR search by POST, of at most 64 KiB, and the body of a signed
 // request, which is spooled: see [Conf].
 //
+// # HTTP/1.1
+//
+// Callers of HTTP/1 are served by a session, and targets of HTTP/1.1 asked by a relay, both
+// of this package, which read by package h1: one goroutine reads a request, decides, asks
+// the target over a connection that it has for itself meanwhile, and answers, with one
+// write each way where a message is small. A long body of a request has a goroutine of its
+// own, since the answer may begin before it ends. Connections to targets wait in a pool
+// for the next request; before that they are looked at: what was said on one that nobody
+// asked for, or that it ended, is the end of it. HTTP/2 is net/http's, on either side.
+//
 // # While it is under way
 //
 // What is of more than 1 MiB, or of unknown length, as an export, events or a stream of

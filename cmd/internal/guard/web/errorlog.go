@@ -2,7 +2,10 @@ package web
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 )
 
@@ -13,6 +16,13 @@ type errorLog struct {
 }
 
 const maxLog = 4 << 10 // bytes of one message: a stack, and nothing endless
+
+// panicked takes what a request ended with, unless that is how it was to end.
+func (e *errorLog) panicked(with any) {
+	if with != http.ErrAbortHandler {
+		fmt.Fprintf(e, "panic serving a request: %v\n%s", with, debug.Stack())
+	}
+}
 
 func (e *errorLog) Write(p []byte) (int, error) {
 	if to := e.to.Load(); to != nil {

@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/record"
@@ -21,8 +19,8 @@ import (
 // A passing is what is known of a request that goes through.
 type passing struct {
 	path    string
-	number  int64 // on its connection, of HTTP/1
 	upgrade bool
+	expects bool             // the caller waits for a 100 (Continue), of HTTP/1
 	by      *tls.Certificate // who signs it; nil: nobody
 }
 
@@ -31,7 +29,6 @@ type passing struct {
 func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what passing) {
 	ctx, cut := context.WithCancel(r.Context())
 	defer cut()
-	r = r.WithContext(ctx)
 	lasting := time.AfterFunc(g.openAfter, func() {
 		if err := a.open(ctx); err != nil {
 			a.fail("guard", err)
@@ -45,18 +42,21 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 		}
 		a.keep(r.Context())
 	}()
-	if r.ProtoMajor < 2 {
-		// An answer may begin before the request has ended; net/http would throw the rest
-		// of that away. It always can: both are its own.
-		http.NewResponseController(w).EnableFullDuplex()
+	if !g.two(r) {
+		g.relay(ctx, w, r, a, what)
+		return
 	}
+	if c, ok := w.(*answer); ok && c.body.done {
+		defer c.session.watch.later().Stop()
+	}
+	r = r.WithContext(ctx)
 	proxy := httputil.ReverseProxy{
 		Rewrite:        func(p *httputil.ProxyRequest) { a.rewrite(p, what) },
-		Transport:      g.roundTripper(a.peer, what.by, g.two(r)),
-		FlushInterval:  0, // at once where the length is unknown; otherwise see responseBody
+		Transport:      g.transport(a.peer, what.by),
+		FlushInterval:  0, // at once where the length is unknown; otherwise see answerBody
 		BufferPool:     buffers{},
 		ErrorLog:       discard,
-		ModifyResponse: func(answer *http.Response) error { return a.answered(w, r, answer, what) },
+		ModifyResponse: func(answer *http.Response) error { return a.answered(w, r, answer) },
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, err error) { a.failed(w, r, err, what) },
 	}
 	proxy.ServeHTTP(w, r)
@@ -71,7 +71,7 @@ func (g *Gate) two(r *http.Request) bool {
 	return r.ProtoMajor == 2 && p.link.Route.DialHTTP2 != nil
 }
 
-// rewrite makes the request that the target gets.
+// rewrite makes the request that a target of HTTP/2 gets.
 func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
 	out := p.Out
 	out.URL.Scheme, out.URL.Host = "http", "target" // whoever dials knows where it is
@@ -82,7 +82,7 @@ func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
 	out.Trailer = p.In.Trailer.Clone()
 	stripTrailer(out.Trailer)
 	if out.Body != nil {
-		out.Body = &requestBody{out.Body, a, p.In, out, p.In.ContentLength}
+		out.Body = &requestBody{ReadCloser: out.Body, access: a, in: p.In, trailer: out.Trailer, left: p.In.ContentLength}
 	}
 	if a.rec.Side == record.Server {
 		out.Header.Set(headerIdentity, a.rec.Caller)
@@ -94,7 +94,7 @@ func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
 	}
 	out.Header.Set(headerRecord, a.rec.Number)
 	if what.by != nil {
-		if err := a.sign(out, what.by); err != nil {
+		if err := a.sign(out, out.Host, out.URL.RequestURI(), what.by); err != nil {
 			a.fail("signing", err) // it goes out without: the other guard refuses it
 		}
 	}
@@ -118,26 +118,16 @@ func (a *access) over(t *target) {
 	a.bind(t.bond)
 }
 
-// answered takes the target's answer. Without a body its header is all, and waits for the
-// record.
-func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.Response, what passing) error {
+// answered takes the answer of a target of HTTP/2. Without a body its header is all, and
+// waits for the record.
+func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.Response) error {
 	a.mu.Lock()
 	a.rec.Status = answer.StatusCode
 	a.mu.Unlock()
-	stripAnswer(answer.Header)
-	if answer.StatusCode == http.StatusSwitchingProtocols {
-		rwc, ok := answer.Body.(io.ReadWriteCloser)
-		if !ok || !what.upgrade || !strings.EqualFold(answer.Header.Get("Upgrade"), "websocket") {
-			return errUpgrade
-		}
-		w.Header().Del("Connection")
-		a.peer.wire.granted.Store(true)
-		a.peer.link.Lasts(func() bool { return a.still(r, what.path) })
-		answer.Body = &upgraded{rwc, a}
-		a.whole(record.ToTarget)
-		a.whole(record.FromTarget)
-		return nil
+	if answer.StatusCode == http.StatusSwitchingProtocols { // there is none in HTTP/2
+		return errUpgrade
 	}
+	stripAnswer(answer.Header)
 	stripTrailer(answer.Trailer)
 	if r.Method == http.MethodHead || answer.Body == nil || answer.Body == http.NoBody || answer.ContentLength == 0 {
 		a.whole(record.FromTarget)
@@ -146,7 +136,8 @@ func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.R
 		}
 		return nil
 	}
-	answer.Body = &responseBody{ReadCloser: answer.Body, ctx: r.Context(), access: a, answer: answer, flush: http.NewResponseController(w).Flush, left: answer.ContentLength}
+	n := answer.ContentLength
+	answer.Body = proxied{&answerBody{from: answer.Body, ctx: r.Context(), access: a, length: n, left: n}, answer, http.NewResponseController(w).Flush}
 	return nil
 }
 
@@ -157,9 +148,6 @@ var (
 
 // failed answers where the target did not.
 func (a *access) failed(w http.ResponseWriter, r *http.Request, err error, what passing) {
-	if what.upgrade {
-		w.Header().Set("Connection", "close") // as before it was granted
-	}
 	if errors.Is(err, errUnkept) || a.unkept() != nil {
 		unkept.write(w, r)
 		return
@@ -171,11 +159,10 @@ func (a *access) failed(w http.ResponseWriter, r *http.Request, err error, what 
 		a.refuse(w, r, unsigned, "body is not the one that was signed")
 		return
 	}
-	if what.number > 0 {
-		if bad := a.peer.wire.refused(what.number); bad != nil {
-			a.refuse(w, r, malformed(bad), bad.Error()) // its body was
-			return
-		}
+	if c, ok := w.(*answer); ok && c.body.malformed() != nil {
+		bad := c.body.malformed()
+		a.refuse(w, r, malformed(bad), bad.Error())
+		return
 	}
 	f := unreachable
 	var slow net.Error
@@ -198,7 +185,5 @@ var discard = log.New(io.Discard, "", 0)
 // buffers lends what bodies are copied through.
 type buffers struct{}
 
-var pool = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
-
-func (buffers) Get() []byte  { return *pool.Get().(*[]byte) }
-func (buffers) Put(b []byte) { pool.Put(&b) }
+func (buffers) Get() []byte  { return *copies.Get().(*[]byte) }
+func (buffers) Put(b []byte) { copies.Put(&b) }

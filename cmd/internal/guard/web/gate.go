@@ -15,6 +15,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
 	"github.com/betonica/betonica/cmd/internal/guard/sign"
+	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
 	"github.com/betonica/betonica/cmd/internal/record"
 )
 
@@ -61,7 +62,7 @@ type Conf struct {
 // A Gate is the HTTP of one route. It implements [gate.Gate].
 type Gate struct {
 	conf   Conf
-	server *http.Server
+	server *http.Server // of HTTP/2
 	errors errorLog
 	held   chan struct{} // has one for each body that is held to be signed
 
@@ -82,12 +83,11 @@ var _ gate.Gate = (*Gate)(nil)
 func New(conf Conf) *Gate {
 	g := &Gate{conf: conf, held: make(chan struct{}, atOnce), openAfter: openAfter}
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // TLS is done already
 	g.server = &http.Server{
 		Handler:        http.HandlerFunc(g.serveHTTP),
 		BaseContext:    func(l net.Listener) context.Context { return l.(*single).ctx },
-		MaxHeaderBytes: maxHead,
+		MaxHeaderBytes: h1.MaxHead,
 		Protocols:      protocols,
 		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: 250, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10},
 		ErrorLog:       log.New(&g.errors, "", 0),
@@ -102,14 +102,36 @@ const openAfter = 10 * time.Second
 func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
 	g.errors.to.Store(l.Route.Log)
 	p := newPeer(l, g.conf.Chain)
-	s := &single{wire: newWire(l.Conn), drain: g.drain, route: l.Route}
-	p.wire = s.wire
-	s.ctx = context.WithValue(ctx, peerKey{}, p)
-	g.server.Serve(s) // returns when the connection ends, or the route does
-	s.wait(ctx)
+	w := newWire(l.Conn)
+	of := context.WithValue(ctx, peerKey{}, p)
+	if g.one(newSession(of, g, w), l.Route, ctx.Done()) {
+		s := &single{wire: w, ctx: of, drain: g.drain, route: l.Route}
+		g.server.Serve(s) // returns when the connection ends, or the route does
+		s.wait(ctx)
+	}
 	p.wait()
 	p.logoff(context.WithoutCancel(ctx))
 	p.pool.CloseIdleConnections()
+}
+
+// one serves a connection of HTTP/1 until it ends, and reports whether it is one of HTTP/2
+// after all.
+func (g *Gate) one(s *session, r *gate.Route, cut <-chan struct{}) (two bool) {
+	over := make(chan bool, 1)
+	go func() { over <- s.serve() }()
+	drain := r.Drain
+	for {
+		select {
+		case <-drain:
+			s.drain()
+			drain = nil
+		case <-cut:
+			s.wire.Close()
+			cut = nil
+		case two := <-over:
+			return two
+		}
+	}
 }
 
 // Close ends the connections to the target. No link is served any more.
@@ -132,10 +154,11 @@ func (g *Gate) drain() {
 // A peer is a caller's connection as requests see it.
 type peer struct {
 	link  *gate.Link
-	wire  *wire
 	bond  record.Bond // in server mode
 	cert  string      // Client-Cert
 	chain string      // Client-Cert-Chain; "": none
+
+	identity []byte // what tells an application of HTTP/1.1 all of that, as lines of a head
 
 	pool backend // of this connection alone, where the target is told who comes
 
@@ -161,6 +184,11 @@ func newPeer(l *gate.Link, chain bool) *peer {
 	}
 	if chain && l.TLS != nil {
 		p.chain = chainOf(l.TLS)
+	}
+	p.identity = appendField(nil, headerIdentity, []string{l.Caller.ID.String()})
+	p.identity = appendField(p.identity, headerCert, []string{p.cert})
+	if p.chain != "" {
+		p.identity = appendField(p.identity, headerChain, []string{p.chain})
 	}
 	return p
 }

@@ -1,102 +1,141 @@
 package web
 
 import (
-	"bytes"
-	"errors"
-	"strconv"
+	"net/http"
+	"net/url"
 	"strings"
+
+	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
 )
 
 // A shape is what is wrong with a request before anybody asks what it wants. Its text is
 // for the caller and for the record, and repeats nothing of what he sent.
-type shape string
-
-func (s shape) Error() string { return string(s) }
+type shape = h1.Shape
 
 const (
-	badLine     = shape("line does not end in CR LF, or has a control character")
-	badRequest  = shape("malformed request line")
-	badVersion  = shape("neither HTTP/1.0 nor HTTP/1.1")
-	badMethod   = shape("method is not served")
-	badTarget   = shape("target is neither a path nor of this host")
-	badHeader   = shape("malformed header")
-	badFold     = shape("folded header")
-	badHost     = shape("not exactly one valid Host")
-	badLength   = shape("malformed or repeated length")
-	badTransfer = shape("transfer coding other than chunked, or with a length")
-	badName     = shape("header that some servers read as another")
-	badChunk    = shape("malformed chunk")
-	tooLarge    = shape("headers larger than 64 KiB")
-	tooSlow     = shape("headers slower than 10 s")
+	badRequest = shape("malformed request line")
+	badVersion = shape("neither HTTP/1.0 nor HTTP/1.1")
+	badMethod  = shape("method is not served")
+	badTarget  = shape("target is neither a path nor of this host")
+	badHost    = shape("not exactly one valid Host")
+	badExpect  = shape("expectation other than 100-continue")
+	badLength  = h1.BadLength
+	tooSlow    = shape("headers slower than 10 s")
 )
 
-// A head is what the framing of one HTTP/1 request hangs on (RFC 9112, Section 6).
+// A head is what one request of HTTP/1 begins with.
 type head struct {
-	length  int64 // of the body; 0 with chunked
-	chunked bool
-	upgrade bool // to a WebSocket: what follows is no HTTP
+	method, target string
+	path, query    string // of the target; path is decoded
+	host           string
+	old            bool // HTTP/1.0
+	header         http.Header
+	length         int64 // of the body; -1 with chunks
+	upgrade        bool  // to a WebSocket: what follows is no HTTP
+	expects        bool  // a 100 (Continue) before it sends the body
+	close          bool  // the connection, after the answer
 }
 
 // parseHead reads one request's line and headers, with the empty line at their end. It
 // accepts what RFC 9112 lets a client send, and nothing that a lenient server might
-// read otherwise: obs-fold, bare CR or LF, several or listed lengths, a length beside
-// Transfer-Encoding, space around names, and names that are framing but for an _.
+// read otherwise: see package h1, and [cleanTarget].
 func parseHead(b []byte) (head, error) {
-	line, rest, ok := cutLine(b)
-	if !ok {
-		return head{}, badLine
-	}
-	method, target, old, err := requestLine(line)
+	h := head{header: http.Header{}}
+	line, err := h1.Parse(b, h.header)
 	if err != nil {
 		return head{}, err
 	}
-	var h head
-	var f fields
-	for {
-		if line, rest, ok = cutLine(rest); !ok {
-			return head{}, badLine
-		}
-		if len(line) == 0 {
-			break
-		}
-		if err := f.add(line); err != nil {
-			return head{}, err
-		}
-	}
-	if len(rest) != 0 {
-		return head{}, badHeader
-	}
-	if err := f.framing(&h, old); err != nil {
+	if err := h.requestLine(line); err != nil {
 		return head{}, err
 	}
-	if f.hosts != 1 && !(old && f.hosts == 0) || f.hosts == 1 && !isHost(f.host) || !own(target, f.host) {
+	length, chunked, err := h1.Framing(h.header, h.old)
+	if err != nil {
+		return head{}, err
+	}
+	if h.length = max(length, 0); chunked {
+		h.length = -1
+	}
+	hosts := h.header["Host"]
+	if len(hosts) == 1 {
+		h.host = hosts[0]
+	}
+	if len(hosts) != 1 && !(h.old && len(hosts) == 0) || len(hosts) == 1 && !isHost(h.host) || !own(h.target, h.host) {
 		return head{}, badHost
 	}
-	if _, _, err := cleanTarget(target); err != nil {
+	delete(h.header, "Host")
+	if h.path, h.query, err = cleanTarget(h.target); err != nil {
 		return head{}, err
 	}
-	h.upgrade = f.websocket && f.upgrading && method == "GET" && !old && !h.chunked && h.length == 0
-	return h, nil
+	return h, h.connection()
 }
 
-// requestLine takes "GET /path HTTP/1.1" apart; old is HTTP/1.0.
-func requestLine(line []byte) (method, target string, old bool, err error) {
-	parts := strings.Split(string(line), " ")
-	if len(parts) != 3 {
-		return "", "", false, badRequest
+// connection reads what the request wants of its connection.
+func (h *head) connection() error {
+	options := h.header["Connection"]
+	upgrades := h.header["Upgrade"] // of several, the application may take another one than we
+	h.upgrade = len(upgrades) == 1 && strings.EqualFold(upgrades[0], "websocket") && h1.HasToken(options, "upgrade") && h.method == "GET" && !h.old && h.length == 0
+	h.close = h1.HasToken(options, "close") || h.old && !h1.HasToken(options, "keep-alive")
+	if expect := h.header["Expect"]; len(expect) > 0 && !h.old {
+		if len(expect) > 1 || !strings.EqualFold(expect[0], "100-continue") {
+			return badExpect
+		}
+		h.expects = h.length != 0
 	}
-	if !isMethod(parts[0]) {
-		return "", "", false, badMethod
+	delete(h.header, "Expect") // of this hop: see relay
+	return nil
+}
+
+// requestLine takes "GET /path HTTP/1.1" apart.
+func (h *head) requestLine(line string) error {
+	method, rest, ok := strings.Cut(line, " ")
+	target, version, ok2 := strings.Cut(rest, " ")
+	if !ok || !ok2 || strings.IndexByte(version, ' ') >= 0 {
+		return badRequest
 	}
-	for _, c := range []byte(parts[1]) {
-		if c <= ' ' || c >= 0x7f {
-			return "", "", false, badTarget
+	if !isMethod(method) {
+		return badMethod
+	}
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c >= 0x7f {
+			return badTarget
 		}
 	}
-	if parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0" {
-		return "", "", false, badVersion
+	if version != "HTTP/1.1" && version != "HTTP/1.0" {
+		return badVersion
 	}
-	return parts[0], parts[1], parts[2] == "HTTP/1.0", nil
+	h.method, h.target, h.old = method, target, version == "HTTP/1.0"
+	return nil
+}
+
+// request fills in r, which has its context already.
+func (h *head) request(r *http.Request) {
+	r.Method, r.RequestURI, r.Host, r.Header, r.ContentLength = h.method, h.target, h.host, h.header, h.length
+	r.URL = &url.URL{Path: h.path, RawQuery: h.query}
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	if h.old {
+		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+	}
+	r.Close, r.Body = h.close, http.NoBody
+	r.Trailer = announced(h.header)
+	delete(h.header, "Trailer")
+}
+
+// announced returns the trailers that a message's headers name, without their values; nil
+// if it names none.
+func announced(h http.Header) (trailer http.Header) {
+	for _, list := range h["Trailer"] {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.Trim(name, " \t"); !h1.IsName(name) {
+				continue
+			}
+			if trailer == nil {
+				trailer = http.Header{}
+			}
+			trailer[http.CanonicalHeaderKey(name)] = nil
+		}
+	}
+	stripTrailer(trailer)
+	return trailer
 }
 
 // own reports whether target is a path, or absolute and of the Host (RFC 9112, Section
@@ -126,35 +165,9 @@ func isMethod(s string) bool {
 // isHost reports whether a Host is a name or an address with an optional port.
 func isHost(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !alphanumeric(c) && !strings.ContainsRune("-._~:[]", rune(c)) {
+		if c := s[i]; !h1.Alphanumeric(c) && strings.IndexByte("-._~:[]", c) < 0 {
 			return false
 		}
 	}
 	return s != "" && len(s) <= 300
-}
-
-// cutLine cuts off the first line, without its CR LF; false if it does not end so, or has
-// a bare CR, a NUL or another control character but the tab.
-func cutLine(b []byte) (line, rest []byte, ok bool) {
-	n := bytes.IndexByte(b, '\n')
-	if n < 1 || b[n-1] != '\r' {
-		return nil, nil, false
-	}
-	line, rest = b[:n-1], b[n+1:]
-	for _, c := range line {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return nil, nil, false
-		}
-	}
-	return line, rest, true
-}
-
-var errLength = errors.New("not a length")
-
-// parseLength reads a Content-Length: digits, and nothing else.
-func parseLength(s string) (int64, error) {
-	if s == "" || len(s) > 18 || strings.Trim(s, "0123456789") != "" {
-		return 0, errLength
-	}
-	return strconv.ParseInt(s, 10, 64)
 }

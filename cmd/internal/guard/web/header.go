@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
 )
 
 // What the guard tells the application, and the other guard.
@@ -18,7 +20,7 @@ const (
 // the caller is, where it comes from, and what it really asks for, against the request
 // line. The name may be in any case and have anything for its hyphens.
 func reserved(name string) bool {
-	name = spelling(name)
+	name = h1.Spelling(name)
 	for _, prefix := range []string{"betonica-", "client-cert", "x-client-cert", "x-ssl-", "ssl-client-", "x-forwarded-"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
@@ -38,13 +40,30 @@ func reserved(name string) bool {
 // that is about a single hop or about framing.
 func misspelt(name string) bool {
 	plain := strings.ToLower(name)
-	alike := spelling(plain)
+	alike := h1.Spelling(plain)
 	return plain != alike && slices.Contains(hop, alike)
 }
 
 var hop = []string{
 	"connection", "proxy-connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-authentication-info",
 	"te", "trailer", "transfer-encoding", "upgrade", "content-length", "host", "http2-settings", "expect",
+}
+
+// removeHop removes what is of one hop: what Connection names, and what is about framing
+// or about the connection itself (RFC 9110, Section 7.6.1).
+func removeHop(h http.Header) {
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			delete(h, http.CanonicalHeaderKey(strings.Trim(name, " \t")))
+		}
+	}
+	for name := range h {
+		switch name {
+		case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+			"Te", "Trailer", "Transfer-Encoding", "Upgrade":
+			delete(h, name)
+		}
+	}
 }
 
 // strip removes from headers or trailers what the other side may not say.
@@ -62,7 +81,7 @@ func strip(h http.Header) {
 func stripTrailer(h http.Header) {
 	strip(h)
 	for name := range h {
-		if slices.Contains(hop, spelling(name)) || slices.Contains(early, spelling(name)) {
+		if slices.Contains(hop, h1.Spelling(name)) || slices.Contains(early, h1.Spelling(name)) {
 			delete(h, name)
 		}
 	}
@@ -78,7 +97,7 @@ var early = []string{
 // stripAnswer removes from a response what is the guards' own.
 func stripAnswer(h http.Header) {
 	for name := range h {
-		if strings.HasPrefix(spelling(name), "betonica-") {
+		if strings.HasPrefix(h1.Spelling(name), "betonica-") {
 			delete(h, name)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
 )
 
 // A refusal is an answer of the guard's own.
@@ -27,8 +29,10 @@ var (
 func malformed(err error) refusal {
 	r := refusal{status: http.StatusBadRequest, grpc: 13, detail: err.Error(), close: true}
 	switch err {
-	case tooLarge:
+	case h1.TooLarge:
 		r.status = http.StatusRequestHeaderFieldsTooLarge
+	case badExpect:
+		r.status = http.StatusExpectationFailed
 	case tooSlow:
 		r.status = http.StatusRequestTimeout
 	case errForm, errSigned:
@@ -53,8 +57,12 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Content-Type", "application/problem+json")
+	body := f.body(r)
+	if body != nil {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	w.WriteHeader(f.status)
-	w.Write(f.body(r))
+	w.Write(body)
 }
 
 // body returns the problem as JSON; nil where the answer has none.

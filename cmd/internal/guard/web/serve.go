@@ -14,11 +14,9 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	defer p.leave()
 	p.link.Touch()
 	a := g.newAccess(p, r)
-	number, upgrade, bad := int64(0), false, error(nil)
-	if r.ProtoMajor < 2 {
-		if number, upgrade, bad = p.wire.begin(); upgrade {
-			w.Header().Set("Connection", "close") // what follows is not read as HTTP
-		}
+	upgrade, expects, bad := false, false, error(nil)
+	if c, ok := w.(*answer); ok {
+		upgrade, expects, bad = c.upgrade, c.body.expects, c.bad
 	}
 	path, err := clean(r)
 	switch {
@@ -78,7 +76,7 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	g.forward(w, r, a, passing{path: path, number: number, upgrade: upgrade, by: by})
+	g.forward(w, r, a, passing{path: path, upgrade: upgrade, expects: expects, by: by})
 }
 
 // refuse keeps the record of a request that goes nowhere, and then says so.

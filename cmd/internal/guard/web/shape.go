@@ -1,6 +1,10 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
+)
 
 // clean judges what is left to judge of a request that net/http could read, whichever
 // protocol it came by, and strips from it what only the guard may say. It returns the
@@ -20,7 +24,7 @@ func clean(r *http.Request) (path string, err error) {
 		return "", badTarget
 	}
 	if lengths := r.Header["Content-Length"]; len(lengths) > 0 { // of HTTP/2; the wire has seen to others
-		if n, err := parseLength(lengths[0]); err != nil || len(lengths) > 1 || n != r.ContentLength {
+		if n, ok := h1.ParseLength(lengths[0]); !ok || len(lengths) > 1 || n != r.ContentLength {
 			return "", badLength
 		}
 	}

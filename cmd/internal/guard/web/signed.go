@@ -97,7 +97,7 @@ func (g *Gate) hold(r *http.Request) (release func(), err error) {
 const errSigned = shape("body of a signed request is larger than 1 MiB")
 
 // sign signs the request that goes to the other guard. Its nonce is the record's number.
-func (a *access) sign(out *http.Request, by *tls.Certificate) error {
+func (a *access) sign(out *http.Request, host, target string, by *tls.Certificate) error {
 	key, ok := by.PrivateKey.(crypto.Signer)
 	if !ok || by.Leaf == nil {
 		return errUnsigned
@@ -107,6 +107,6 @@ func (a *access) sign(out *http.Request, by *tls.Certificate) error {
 		components = append(components[:len(components):len(components)], digestHeader)
 	}
 	in := sign.Input{Components: components, Nonce: a.rec.Number, KeyID: keyID(by.Leaf)}
-	_, err := sign.Sign(messageOf(out, out.Host, out.URL.RequestURI()), in, key, a.peer.link.Route.Now())
+	_, err := sign.Sign(messageOf(out, host, target), in, key, a.peer.link.Route.Now())
 	return err
 }
