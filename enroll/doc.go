@@ -33,6 +33,7 @@
 //	[*ProfileError]         ACME's own      the account has no such profile
 //	store.ErrSpent          ACME's own      the order is not open any more
 //	store.ErrNotFound       404             no such identity, token or certificate
+//	[*AttestationError]     403             not what a TPM says that is on record
 //	[ErrReused]             409             a spent token with another key
 //	[*ConflictError]        409             not in this state (admin calls)
 //	store.ErrKeyTaken       409             the public key was used before

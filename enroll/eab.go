@@ -15,6 +15,8 @@ type Sealer interface {
 	// Seal encrypts secret so that only Open with the same name returns it.
 	Seal(name string, secret []byte) []byte
 	Open(name string, sealed []byte) ([]byte, error)
+	// Key returns a key of 32 bytes for a purpose, the same on every replica.
+	Key(purpose string) []byte
 }
 
 // sealedName is the name that a token's secret is sealed under.

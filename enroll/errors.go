@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -20,11 +21,20 @@ var (
 // token. A good token passes all the same.
 type RateLimitError struct {
 	RetryAfter time.Duration // at most an hour
+	Of         string        // what there is too much of; "": bad tokens
 }
 
 func (e *RateLimitError) Error() string {
-	return fmt.Sprintf("too many bad tokens; try again in %s", e.RetryAfter.Round(time.Second))
+	return fmt.Sprintf("too many %s; try again in %s", cmp.Or(e.Of, "bad tokens"), e.RetryAfter.Round(time.Second))
 }
+
+// An AttestationError refuses what is said to be the word of a TPM. Its text is meant
+// for the caller; it is on record.
+type AttestationError struct {
+	Detail string
+}
+
+func (e *AttestationError) Error() string { return "attestation: " + e.Detail }
 
 // A ConflictError reports that something is not in the state that the call
 // needs. Its text is meant for the caller.

@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"net/netip"
@@ -97,7 +98,7 @@ func (b Binding) subjectApart(policy *ca.Policy, o store.Order, req ca.Request) 
 // granted; of a device's own name with the key that was attested. That the
 // authorization is in time is for the store to say.
 func validated(a store.Authorization) bool {
-	return a.Status == store.AuthorizationValid && a.Token != "" && (a.Type != identifierPermanent || len(a.SPKI) > 0)
+	return a.Status == store.AuthorizationValid && a.Token != "" && (a.Type != identifierPermanent || len(a.SPKI) == sha256.Size)
 }
 
 // holding returns the identity as policy judges it: with the names that were
@@ -112,6 +113,8 @@ func (b Binding) holding(authz []store.Authorization, req ca.Request) ca.Identit
 			continue
 		}
 		switch a.Type {
+		case identifierPermanent:
+			id.Attested = (*[32]byte)(a.SPKI) // of 32 bytes: validated saw to it
 		case identifierDNS:
 			id.ValidatedDNS = append(id.ValidatedDNS, dnsName(store.OrderIdentifier{Identifier: a.Identifier, Wildcard: a.Wildcard}))
 		case identifierIP:

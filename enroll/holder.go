@@ -36,6 +36,10 @@ func (r *Registrar) Holder(ctx context.Context, cert *x509.Certificate, from net
 		r.refuseStranger(ctx, ReasonCertificate, "", from, "no certificate presented")
 		return Holder{}, ErrUnauthenticated
 	}
+	if ca.ForAttestation(cert) {
+		r.refuseStranger(ctx, ReasonCertificate, "", from, "an attestation key's certificate authenticates nobody")
+		return Holder{}, ErrUnauthenticated
+	}
 	serial := store.SerialOf(cert)
 	h, err := r.store.Holder(ctx, serial)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !bytes.Equal(h.Certificate.DER, cert.Raw) {

@@ -92,6 +92,9 @@ func (r *Registrar) record(ctx context.Context, a Applicant, g ca.Grant, cert *x
 	row := store.NewCertificate(cert)
 	row.Identity = a.Identity.ID.Path()
 	row.Method = string(a.Identity.Method)
+	if g.Attestation() {
+		row.Method = store.MethodAttestation
+	}
 	row.Policy = g.PolicyVersion()
 	row.Rekey = g.Rekey()
 	row.SharesNames = g.SharesNames()

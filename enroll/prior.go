@@ -79,7 +79,7 @@ func (r *Registrar) identity(i store.Identity, method ca.Method, from netip.Addr
 			return ca.Identity{}, fmt.Errorf("identity %s on record: %w", i.Path, err)
 		}
 	}
-	return ca.Identity{ID: id, Revision: i.Revision, Method: method, DNSNames: i.DNSNames, IPs: ips, Source: from}, nil
+	return ca.Identity{ID: id, Revision: i.Revision, Method: method, DNSNames: i.DNSNames, IPs: ips, Source: from, TPM: len(i.EK) > 0}, nil
 }
 
 // notActive refuses an identity for the state that it is in.

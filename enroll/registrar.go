@@ -19,7 +19,8 @@ type Config struct {
 	// Issuers sign; nothing else may call their Issue.
 	Issuers *ca.Issuers
 	// Sealer keeps the secrets of tokens for external account binding where only this
-	// authority can read them; nil: there can be no such tokens.
+	// authority can read them, and has the key of the challenges for TPMs; nil: there can
+	// be no such tokens, and no TPMs.
 	Sealer Sealer
 	// Log gets a line for each certificate and each alarm; nil: slog.Default().
 	Log *slog.Logger
@@ -45,6 +46,7 @@ type Registrar struct {
 	refusals *refusals
 	tally    *tally
 	bad      *badTokens
+	begun    *begun
 }
 
 // New returns a Registrar under the policy that the store says is in force;
@@ -85,6 +87,7 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 		refusals: newRefusals(c.Store, c.Log),
 		tally:    newTally(),
 		bad:      newBadTokens(),
+		begun:    newBegun(),
 	}, nil
 }
 

@@ -23,6 +23,7 @@ var ErrSealed = errors.New("sealed secret: made with another key or name, or dam
 // key can derive. It is safe for concurrent use.
 type Sealer struct {
 	aead cipher.AEAD
+	key  []byte
 }
 
 // NewSealer derives the sealing key from an in-process private key: an
@@ -46,7 +47,17 @@ func NewSealer(signer crypto.Signer) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sealer{aead: aead}, nil
+	return &Sealer{aead: aead, key: key}, nil
+}
+
+// Key returns a key of 32 bytes for another purpose than sealing, or for more than
+// Seal can bear: the same for the same purpose.
+func (s *Sealer) Key(purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, s.key, nil, "betonica sealer key: "+purpose, 32)
+	if err != nil {
+		panic(err) // 32 bytes are not too many
+	}
+	return key
 }
 
 // Seal encrypts secret so that only [Sealer.Open] with the same name returns it;

@@ -16,6 +16,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/acme"
+	"github.com/betonica/betonica/enroll/attest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
 	"github.com/betonica/betonica/revoke"
@@ -134,7 +135,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	opened := &daemon{
 		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, listeners: l, log: logger,
 		server: &server.Server{
-			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar},
+			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar}, Attest: &attest.Handler{Registrar: registrar},
 			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
 			Evidence: server.NewEvidence(func(der []byte) (bool, error) { return witness(context.WithoutCancel(ctx), db, issuance.known(), der) }),
 			Stopped:  db.Stopped,

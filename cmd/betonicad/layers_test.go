@@ -55,7 +55,7 @@ var layers = map[string]string{
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
 
-	"enroll":                  "ca store store/audit enroll/api enroll/limit", // a token's text and the answers are of the API
+	"enroll":                  "ca store store/audit enroll/api enroll/limit enroll/acme/attest", // a token's text and the answers are of the API
 	"enroll/agent":            "enroll/client enroll/api store/audit/checkpoint",
 	"revoke/static":           "",
 	"revoke/evidence":         "revoke/crl", // lists prove by themselves
@@ -66,14 +66,15 @@ var layers = map[string]string{
 	"revoke/enforcement":      "store store/audit revoke/crl",                      // it decides nothing and signs nothing
 	"revoke/bundle":           "revoke/crl",
 
-	"enroll/join":  "ca store enroll enroll/api",
-	"enroll/renew": "ca store enroll enroll/api",
-	"enroll/est":   "ca store enroll enroll/api",
-	"enroll/acme":  "ca store enroll enroll/api enroll/limit enroll/acme/validate enroll/acme/attest",
+	"enroll/attest": "ca enroll enroll/api", // what TPMs and their makers write
+	"enroll/join":   "ca store enroll enroll/api",
+	"enroll/renew":  "ca store enroll enroll/api",
+	"enroll/est":    "ca store enroll enroll/api",
+	"enroll/acme":   "ca store enroll enroll/api enroll/limit enroll/acme/validate enroll/acme/attest",
 
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
-	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/est enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive store/audit/journal",
+	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/attest enroll/est enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive store/audit/journal",
 	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi cmd/internal/archive",
 
 	// The doctor is given keys and configuration, and opens the store by itself.
@@ -82,7 +83,7 @@ var layers = map[string]string{
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal",
+	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal",
 	"cmd/betonica":  "enroll/api enroll/client enroll/agent revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record",
 
 	// What tests stand on: nothing above may import it.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/acme/attest"
 	"github.com/betonica/betonica/store"
 )
@@ -114,8 +115,27 @@ func (h *Handler) attest(r *request, a store.Authorization) error {
 	spki, err := attest.Verify(object, attest.Options{
 		Roots: h.attestationRoots(r.account.Account), KeyAuthorization: keyAuthorization(a, r.account.Account),
 		Identifier: a.Value, Now: h.Now(),
+		Known: func(ak *x509.Certificate) (bool, error) {
+			return h.knownKey(r.Context(), ak, h.attestationRole(r.account.Account)+"/"+a.Value)
+		},
 	})
 	return h.complete(context.WithoutCancel(r.Context()), a, err, spki[:])
+}
+
+// knownKey reports whether the certificate of an attestation key is one of our own. It
+// must be good at this moment, and the device's that is asked for.
+func (h *Handler) knownKey(ctx context.Context, ak *x509.Certificate, path string) (bool, error) {
+	key, err := h.Registrar.AttestationKey(ctx, ak)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if e, ok := errors.AsType[*enroll.AttestationError](err); ok {
+		return true, &attest.Error{Kind: attest.Kind, Detail: e.Detail}
+	}
+	if err == nil && key.Identity.Path != path {
+		err = &attest.Error{Kind: attest.Kind, Detail: "the attestation key's certificate does not name the identifier"}
+	}
+	return true, err
 }
 
 // attestationRoots are those that vouch for the devices of the account's role.

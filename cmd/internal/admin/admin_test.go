@@ -23,6 +23,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/attest"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
@@ -59,7 +60,7 @@ func serve(t *testing.T, uid int) *fixture {
 		Version: "test", Started: f.Now(), URLs: f.urls, Ready: f.Store.Health, Log: log,
 	})
 	s := &server.Server{
-		Join: &join.Handler{Registrar: f.Registrar}, Renew: &renew.Handler{Registrar: f.Registrar},
+		Join: &join.Handler{Registrar: f.Registrar}, Renew: &renew.Handler{Registrar: f.Registrar}, Attest: &attest.Handler{Registrar: f.Registrar},
 		Registrar: f.Registrar, Issuers: f.Issuers, Publishers: w.Publishers, Responder: w.Responder, Enforcement: w.Enforcement, Admin: a.MTLS(), AdminSocket: a.Socket(),
 		Certificate: &server.Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {

@@ -48,6 +48,9 @@ func problemOf(err error) *api.Problem {
 	if e, ok := errors.AsType[*ca.DeniedError](err); ok {
 		return api.NewProblem(http.StatusForbidden, api.ProblemDenied, e.Error())
 	}
+	if e, ok := errors.AsType[*enroll.AttestationError](err); ok {
+		return api.NewProblem(http.StatusForbidden, api.ProblemAttestation, e.Error())
+	}
 	if e, ok := errors.AsType[*adminapi.ForbiddenError](err); ok {
 		return api.NewProblem(http.StatusForbidden, adminapi.ProblemForbidden, e.Error())
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/attest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
 	"github.com/betonica/betonica/revoke"
@@ -19,6 +20,7 @@ import (
 type Server struct {
 	Join      *join.Handler
 	Renew     *renew.Handler
+	Attest    *attest.Handler
 	Registrar *enroll.Registrar
 	Issuers   *ca.Issuers
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/enroll/attest"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/enroll/join"
 	"github.com/betonica/betonica/enroll/renew"
@@ -41,7 +42,7 @@ func newServer(t testing.TB, pages map[string]Page) *fixture {
 	w := revoketest.New(t, f.ca)
 	f.Server = &Server{
 		Stopped: func() error { return nil }, Evidence: NewEvidence(func([]byte) (bool, error) { return false, nil }),
-		Join: &join.Handler{Registrar: f.ca.Registrar}, Renew: &renew.Handler{Registrar: f.ca.Registrar},
+		Join: &join.Handler{Registrar: f.ca.Registrar}, Renew: &renew.Handler{Registrar: f.ca.Registrar}, Attest: &attest.Handler{Registrar: f.ca.Registrar},
 		Registrar: f.ca.Registrar, Issuers: f.ca.Issuers, Publishers: w.Publishers, Responder: w.Responder, Enforcement: w.Enforcement, Admin: pages,
 		Certificate: &Certificate{
 			Issue: func(ctx context.Context) (tls.Certificate, error) {
