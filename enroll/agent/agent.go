@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // An Agent keeps one directory fresh until its context ends. Its methods may be
@@ -19,12 +20,15 @@ type Agent struct {
 
 	// Of the goroutine that run is.
 	renewal, settling, watching backoff
-	lost                        bool // the directory cannot be read
+	asking                      backoff   // for the time
+	retry                       time.Time // when a certificate that is held back is tried; zero: there is none
+	lost                        bool      // the directory cannot be read
 }
 
 // holding is what an Agent has in memory.
 type holding struct {
 	credential *Credential
+	due        *Credential // what is renewed next: the same, or one that is held back
 	roots      *x509.CertPool
 }
 
@@ -38,7 +42,7 @@ func Start(ctx context.Context, conf Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := k.open(ctx)
+	c, err := k.await(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -51,27 +55,71 @@ func Start(ctx context.Context, conf Config) (*Agent, error) {
 	return a, nil
 }
 
+// await opens, again and again if it is told to be patient and that may help.
+func (k *keeper) await(ctx context.Context) (*Credential, error) {
+	var b backoff
+	for {
+		c, err := k.open(ctx)
+		if err == nil || !k.conf.Patient || ctx.Err() != nil {
+			return c, err
+		}
+		denied, no := errors.AsType[*DeniedError](err)
+		event := Event{Kind: Failed, Step: "enroll", Err: err}
+		switch {
+		case no:
+			event.Kind, b.until = Refused, denied.Retry
+		case k.stands() == Denied:
+			event.Kind, b.until = Refused, k.denial().Retry
+		case k.stands() == Grace:
+			event.Kind = Expired
+			b.fail(k.now(), err, 0)
+		case mayHelp(err):
+			b.fail(k.now(), err, 0)
+		default:
+			return nil, err
+		}
+		event.Retry = b.until
+		k.move(ctx, missed, func(s *Status) { s.Retry = b.until.UTC().Truncate(time.Second) })
+		k.report(ctx, event)
+		select {
+		case <-time.After(b.until.Sub(k.now())):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // open returns a credential that is good now.
 func (k *keeper) open(ctx context.Context) (*Credential, error) {
 	c, err := k.recover(ctx)
-	if errors.Is(err, ErrNotEnrolled) && k.conf.TokenFile != "" {
-		token, err := readTokenFile(k.conf.TokenFile)
+	if errors.Is(err, ErrNotEnrolled) && (k.conf.TokenFile != "" || k.conf.Prove != nil) {
+		proof, err := k.proof()
 		if err != nil {
 			return nil, err
 		}
-		return k.enroll(ctx, token)
+		return k.enroll(ctx, proof)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if k.conf.Now().After(c.NotAfter()) {
-		renewed, _, err := k.renew(ctx, false)
+	k.clock.raise(c.Certificate.Leaf.NotBefore)
+	if k.now().After(c.NotAfter()) {
+		renewed, _, err := k.renew(ctx, true)
 		if err != nil {
-			return nil, fmt.Errorf("the certificate of %s ran out at %s, and was not renewed: %w", c.ID(), stamp(c.NotAfter()), err)
+			return nil, fmt.Errorf("the certificate of %s ran out at %s, and was not renewed: %w", c.ID(), stamp(c.NotAfter()), k.explain(c, err))
 		}
 		c = renewed
 	}
 	return c, nil
+}
+
+// proof is what an empty directory is enrolled with.
+func (k *keeper) proof() (Proof, error) {
+	if k.conf.Prove != nil {
+		return k.conf.Prove()
+	}
+	token, err := readTokenFile(k.conf.TokenFile)
+	return Proof{Token: &token}, err
 }
 
 func (k *keeper) recover(ctx context.Context) (*Credential, error) {
@@ -88,7 +136,7 @@ func (a *Agent) hold(c *Credential) {
 	for _, r := range c.Roots {
 		roots.AddCert(r)
 	}
-	a.current.Store(&holding{c, roots})
+	a.current.Store(&holding{c, a.keeper.dir.newest(c), roots})
 }
 
 // Renew renews now, due or not: after a key may have been seen by others, or to

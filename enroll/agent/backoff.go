@@ -49,6 +49,28 @@ func (b *backoff) fail(now time.Time, err error, left time.Duration) time.Time {
 	return b.until
 }
 
+// maxDenied is the longest that a CA that said no is left alone.
+const maxDenied = 24 * time.Hour
+
+// denied is fail for a CA that said no: a person has to do something, which takes an
+// hour or days. left as there, but a quarter of it.
+func (b *backoff) denied(now time.Time, err error, left time.Duration) time.Time {
+	span := maxDenied
+	if b.failures < 5 {
+		span = min(time.Hour<<b.failures, maxDenied)
+	}
+	b.failures++
+	wait := uniform(span/2, span)
+	if p, ok := errors.AsType[*api.Problem](err); ok && p.RetryAfter > wait {
+		wait = min(p.RetryAfter, maxDenied)
+	}
+	if left > 0 {
+		wait = min(wait, max(left/4, 10*time.Minute))
+	}
+	b.until = now.Add(wait)
+	return b.until
+}
+
 // uniform picks from [lo, hi).
 func uniform(lo, hi time.Duration) time.Duration {
 	if hi <= lo {

@@ -2,11 +2,15 @@ package agent
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/enroll/client"
 )
 
 // Config says what to keep where. Only Dir is always needed.
@@ -23,6 +27,14 @@ type Config struct {
 	// It is not read otherwise: not even when the certificate ran out.
 	TokenFile string
 
+	// Prove, if set, says what else [Start] enrols an empty Dir with, in TokenFile's
+	// place. It is called for that only.
+	Prove func() (Proof, error)
+
+	// Patient makes [Start] wait until there is a certificate that is good, where
+	// trying again may help, or a person. Else it returns the error.
+	Patient bool
+
 	// Request is what to ask for. Dir remembers it from the enrolment on; the
 	// renewals ask for the same.
 	Request Request
@@ -31,15 +43,25 @@ type Config struct {
 	// chip, says [KeysOf], needs what opens it.
 	Keys Keys
 
+	// Attest, if set, has a key attested, by the chip that it is in. It is called anew
+	// before each request, which is csr in PEM and goes over ca.
+	Attest func(ctx context.Context, ca *client.Client, key crypto.Signer, csr []byte) (*api.Attestation, error)
+
 	// Exec is a command to run after each new certificate, to make a program load
 	// it: its name and arguments, without a shell. It finds Dir in $BETONICA_DIR, the
 	// certificate's serial number in $BETONICA_SERIAL, and in $BETONICA_CHANGED why it
 	// runs: [ChangedCertificate], or what [Agent.RunHook] says. A command that fails is
-	// reported and, by a running [Agent], tried again; it undoes nothing.
+	// reported and tried again; where the certificate of before is still good, that
+	// one is put back in place meanwhile, and Exec runs for it.
 	Exec []string
 
-	// ExecTimeout bounds Exec; the command and its children are killed then. 0: one
-	// minute.
+	// Health is a command that says, by its exit status, whether all is well after Exec:
+	// it is run each second until it succeeds. One that does not succeed in time is an
+	// Exec that failed. It finds the same variables.
+	Health []string
+
+	// ExecTimeout bounds Exec, and Health with all its tries; the command and its
+	// children are killed then. 0: one minute.
 	ExecTimeout time.Duration
 
 	// Events, if set, is called with everything that happens, one call at a time.
@@ -55,9 +77,11 @@ type Config struct {
 	// DialContext makes connections to the CA; nil: as package client says.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// step is called before each change to a file, and does not return if this is
-	// where the test pulls the plug.
-	step func(op, path string)
+	// step is called before each change to a file, returns an error if the disk has
+	// one, and does not return if this is where the test pulls the plug.
+	step func(op, path string) error
+	// uptime is a clock that nobody sets.
+	uptime func() time.Duration
 }
 
 // A Request is what a machine asks its CA for. Empty fields leave it to the
@@ -70,6 +94,8 @@ type Request struct {
 	// certificate has those on the CA's record.
 	DNSNames []string     `json:"dns,omitempty"`
 	IPs      []netip.Addr `json:"ips,omitempty"`
+	// Role is what a machine would like to be whose proof does not say so.
+	Role string `json:"role,omitempty"`
 	// Key is the type of the keys: P-256 (the default), P-384, Ed25519, RSA-2048,
 	// RSA-3072 or RSA-4096.
 	Key string `json:"key,omitempty"`
@@ -96,6 +122,10 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.uptime == nil {
+		start := time.Now()
+		c.uptime = func() time.Duration { return time.Since(start) }
 	}
 	return c, nil
 }

@@ -50,10 +50,11 @@ type Credential struct {
 // record is agent.json.
 type record struct {
 	URL string `json:"url"`
-	// Token is the id of the join token that the directory was enrolled with, Parent
-	// the serial of the certificate that this one renews: a request has one of the
-	// two as its reason; Token is kept through renewals.
+	// Token is the id of the join token that the directory was enrolled with, Proof what
+	// else it showed, Parent the serial of the certificate that this one renews: a
+	// request has one of them as its reason; Token and Proof are kept through renewals.
 	Token   string  `json:"token,omitempty"`
+	Proof   string  `json:"proof,omitempty"`
 	Parent  string  `json:"parent,omitempty"`
 	Request Request `json:"request"`
 	CSR     string  `json:"csr"`
@@ -64,6 +65,10 @@ type record struct {
 	RenewAfter time.Time `json:"renew_after,omitzero"`
 	HookDone   bool      `json:"hook_done,omitempty"`
 	Confirmed  bool      `json:"confirmed,omitempty"`
+	// Held says that Exec or Health failed with this generation, and that one of before
+	// is in place until it is tried again; Tries is how often.
+	Held  *hold `json:"held,omitempty"`
+	Tries int   `json:"tries,omitempty"`
 }
 
 // Load returns the credential that dir holds, changing nothing and waiting for

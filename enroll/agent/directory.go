@@ -44,14 +44,20 @@ func (d directory) recover() (*Credential, error) {
 	}
 	// A generation has its number only once it is whole: the newest is the one,
 	// also where the link was not yet pointed at it. One that cannot be read is
-	// passed over.
+	// passed over, and so is one that is held back, if there is another.
+	held := 0
 	for _, n := range numbers {
-		if err == nil && n <= current.Generation {
+		if err == nil && current.record.Held == nil && n <= current.Generation {
 			break
 		}
-		if _, e := d.generation(n); e == nil {
+		if c, e := d.generation(n); e == nil && c.record.Held == nil {
 			return d.point(n)
+		} else if e == nil && held == 0 {
+			held = n
 		}
+	}
+	if err != nil && held > 0 {
+		return d.point(held)
 	}
 	if err != nil {
 		return nil, err
@@ -112,14 +118,21 @@ func (d directory) point(n int) (*Credential, error) {
 }
 
 // prune removes generations that are older than the current one and the one
-// before it, which a program may still be reading.
+// before it, which a program may still be reading, and which may be good when the
+// current one is not.
 func (d directory) prune(current int) error {
 	numbers, err := d.generations()
 	if err != nil {
 		return err
 	}
+	good := 0
 	for i, n := range numbers {
-		if i >= keepGenerations && n != current {
+		rec, err := readRecord(d.at(generationName(n)))
+		usable := err == nil && rec.Held == nil
+		if usable {
+			good++
+		}
+		if i >= keepGenerations && n != current && (!usable || good > keepGenerations) {
 			if err := d.disk.remove(d.at(generationName(n))); err != nil {
 				return err
 			}

@@ -24,8 +24,37 @@ const (
 // Its children die with it when its time is up, or ctx done. The error names the
 // exit status and ends with the end of the output.
 func (k *keeper) runHook(ctx context.Context, c *Credential, changed string) error {
+	if len(k.conf.Exec) == 0 {
+		return nil
+	}
 	k.hooks.Lock()
 	defer k.hooks.Unlock()
+	return k.command(ctx, c, changed, k.conf.Exec)
+}
+
+// healthy runs Health until it succeeds, or its time is up.
+func (k *keeper) healthy(ctx context.Context, c *Credential) error {
+	if len(k.conf.Health) == 0 {
+		return nil
+	}
+	end := time.After(k.conf.ExecTimeout)
+	for {
+		err := k.command(ctx, c, ChangedCertificate, k.conf.Health)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-end:
+			return fmt.Errorf("not healthy within %s: %w", k.conf.ExecTimeout, err)
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// command runs one command for c.
+func (k *keeper) command(ctx context.Context, c *Credential, changed string, argv []string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, k.conf.ExecTimeout, fmt.Errorf("no end after %s", k.conf.ExecTimeout))
 	defer cancel()
 	dir, err := filepath.Abs(k.dir.path)
@@ -33,7 +62,7 @@ func (k *keeper) runHook(ctx context.Context, c *Credential, changed string) err
 		return err
 	}
 	var output tail
-	cmd := exec.CommandContext(ctx, k.conf.Exec[0], k.conf.Exec[1:]...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "BETONICA_DIR="+dir, "BETONICA_SERIAL="+c.Serial(), "BETONICA_CHANGED="+changed)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	killWhole(cmd)

@@ -2,8 +2,10 @@ package agent
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -48,11 +50,7 @@ func (d directory) readPending() (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	text, err := os.ReadFile(d.at(nextDir, keyFile))
-	if err != nil {
-		return record{}, err
-	}
-	key, err := openKey(d.keys, text)
+	key, err := d.pendingKey()
 	if err != nil {
 		return record{}, err
 	}
@@ -74,9 +72,22 @@ func (d directory) readPending() (record, error) {
 	return rec, nil
 }
 
+// pendingKey opens the key of the request in next.
+func (d directory) pendingKey() (crypto.Signer, error) {
+	text, err := os.ReadFile(d.at(nextDir, keyFile))
+	if err != nil {
+		return nil, err
+	}
+	key, err := openKey(d.keys, text)
+	if err == nil && key == nil {
+		err = errors.New("the key is in a chip that is not open")
+	}
+	return key, err
+}
+
 // sameReason reports whether a request on its way is the one that is wanted now.
 func sameReason(is, want record, keys string) bool {
 	a, b := is.Request, want.Request
-	return is.Keys == keys && is.Token == want.Token && is.Parent == want.Parent &&
-		a.Identity == b.Identity && slices.Equal(a.DNSNames, b.DNSNames) && slices.Equal(a.IPs, b.IPs) && a.Key == b.Key
+	return is.Keys == keys && is.Token == want.Token && is.Proof == want.Proof && is.Parent == want.Parent &&
+		a.Identity == b.Identity && a.Role == b.Role && slices.Equal(a.DNSNames, b.DNSNames) && slices.Equal(a.IPs, b.IPs) && a.Key == b.Key
 }

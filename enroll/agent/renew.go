@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/enroll/client"
@@ -15,8 +16,10 @@ import (
 // earlier step still owes. It returns the credential that is in place, and
 // whether it is a new one.
 //
-// The error wraps [ErrNotEnrolled] if there is nothing to renew. What fails once
-// the certificate is in place is an [Event].
+// The error wraps [ErrNotEnrolled] if there is nothing to renew. It is a [*HeldError],
+// and c is what is in place, if Exec or Health failed with the new certificate. It is
+// a [*DeniedError], with ifDue, while a CA that said no is left alone. What else fails
+// once the certificate is in place is an [Event].
 func Renew(ctx context.Context, conf Config, ifDue bool) (c *Credential, renewed bool, err error) {
 	k, err := newKeeper(conf)
 	if err != nil {
@@ -24,80 +27,177 @@ func Renew(ctx context.Context, conf Config, ifDue bool) (c *Credential, renewed
 	}
 	c, renewed, err = k.renew(ctx, ifDue)
 	if err != nil {
-		return nil, false, err
+		return nil, false, k.explain(c, err)
 	}
-	k.settleOnce(ctx, c)
-	return c, renewed, nil
+	c, err = k.settleOnce(ctx, c)
+	return c, renewed && err == nil, err
 }
 
-func (k *keeper) renew(ctx context.Context, ifDue bool) (*Credential, bool, error) {
+// explain adds what to do to a no.
+func (k *keeper) explain(c *Credential, err error) error {
+	if _, ok := errors.AsType[*DeniedError](err); ok || c == nil || !saidNo(err) {
+		return err
+	}
+	return advise(c, err)
+}
+
+// renew takes one try. What it renews is the newest certificate, also if that is held
+// back: a second one for the same parent would look like a thief's. It returns the
+// certificate in place, also with an error.
+func (k *keeper) renew(ctx context.Context, ifDue bool) (_ *Credential, renewed bool, err error) {
 	unlock, err := k.dir.lock(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	defer unlock()
-	old, err := k.dir.recover()
+	current, err := k.dir.recover()
 	if err != nil {
 		return nil, false, err
 	}
-	if ifDue && k.conf.Now().Before(old.RenewAfter) {
-		return old, false, nil
+	old := k.dir.newest(current)
+	k.clock.raise(old.Certificate.Leaf.NotBefore)
+	if ifDue && k.now().Before(old.RenewAfter) {
+		return current, false, nil
+	}
+	if ifDue {
+		if err := k.quiet(old); err != nil {
+			return current, false, err
+		}
+	}
+	defer func() {
+		if err != nil {
+			k.stumble(ctx, old, err)
+		}
+	}()
+	if k.now().After(old.NotAfter()) { // or is it the clock?
+		if err := k.askTime(ctx, old); err != nil {
+			return current, false, err
+		}
+		if ifDue && k.now().Before(old.RenewAfter) {
+			return current, false, nil
+		}
 	}
 	ca, err := k.as(old)
 	if err != nil {
-		return nil, false, err
+		return current, false, err
 	}
 	defer ca.Close()
-	want := record{URL: k.client(old.URL).URL, Token: old.record.Token, Parent: old.Serial(), Request: old.record.Request}
+	want := record{
+		URL: k.client(old.URL).URL, Token: old.record.Token, Proof: old.record.Proof, Parent: old.Serial(), Request: old.record.Request,
+	}
 	rec, err := k.dir.pending(want, old.Trust().TrustDomain)
 	if err != nil {
-		return nil, false, err
+		return current, false, err
 	}
-	since := k.since()
-	issued, err := ca.Renew(ctx, client.Request{CSR: []byte(rec.CSR), Since: since})
+	renew := ca.Renew
+	if k.now().After(old.NotAfter()) {
+		k.move(ctx, ended, nil)
+		renew = ca.RenewLate
+	} else {
+		k.move(ctx, due, nil)
+	}
+	req := client.Request{CSR: []byte(rec.CSR), Since: k.since()}
+	if req.Attestation, err = k.attest(ctx, ca, rec); err != nil {
+		return current, false, err
+	}
+	got, err := renew(ctx, req)
 	if err != nil {
-		return nil, false, err
+		return current, false, err
 	}
-	c, err := k.install(ctx, Renewed, rec, issued, old.Trust(), since)
-	return c, err == nil, err
+	c, err := k.install(ctx, Renewed, rec, got, old.Trust(), req.Since)
+	if err != nil {
+		return current, false, err
+	}
+	return c, true, nil
 }
 
-// as returns a client that presents c.
+// as returns a client that presents c. Where c looks as if it had not begun, or were
+// over, the clock may be wrong, and is not what the CA is judged by.
 func (k *keeper) as(c *Credential) (*client.Client, error) {
 	conf := k.client(c.URL)
 	conf.Trust.Roots, conf.Trust.TrustDomain = c.Roots, c.Trust().TrustDomain
 	conf.Certificate = &c.Certificate
+	if now := k.now(); now.Before(c.Certificate.Leaf.NotBefore) || now.After(c.NotAfter()) {
+		conf.Trust.Earliest, _ = k.clock.doubtful()
+	}
 	return client.New(conf)
 }
 
-// settleOnce settles for a caller who does not come back by itself.
-func (k *keeper) settleOnce(ctx context.Context, c *Credential) {
-	for _, failed := range k.settle(ctx, c) {
-		k.report(ctx, failed)
+// askTime makes the CA say what time it is: any answer does.
+func (k *keeper) askTime(ctx context.Context, c *Credential) error {
+	ca, err := k.as(c)
+	if err != nil {
+		return err
 	}
+	defer ca.Close()
+	if _, err = ca.Checkpoint(ctx, 0); err != nil {
+		if _, answered := errors.AsType[*api.Problem](err); !answered {
+			return err
+		}
+	}
+	if _, doubt := k.clock.doubtful(); doubt {
+		return errors.New("the CA did not say what time it is, or one that is over: see state.json")
+	}
+	return nil
 }
 
-// settle does what c still owes once it is in place: run Exec, and tell the CA.
-// It reports what it did, and returns what failed for the caller to report.
-func (k *keeper) settle(ctx context.Context, c *Credential) (failed []Event) {
+// settleOnce settles for a caller who does not come back by itself.
+func (k *keeper) settleOnce(ctx context.Context, c *Credential) (*Credential, error) {
+	c, retry, failed := k.settle(ctx, c)
+	var held error
+	if h := k.dir.newest(c).record.Held; h != nil && !retry.IsZero() {
+		held = &HeldError{Serial: k.dir.newest(c).Serial(), Until: retry, Err: errors.New(h.Why)}
+	}
+	for _, f := range failed {
+		k.report(ctx, f)
+		if f.Kind == RolledBack {
+			held = f.Err
+		}
+	}
+	return c, held
+}
+
+// settle does what c still owes once it is in place: run Exec, and tell the CA, which
+// for a certificate that may be rolled back waits for Exec. It tries one that is held
+// back again, if it is time. It reports what it did, and returns what is in place then,
+// when a certificate that is held back is next tried (zero: there is none), and what
+// failed, for the caller to report.
+func (k *keeper) settle(ctx context.Context, c *Credential) (_ *Credential, retry time.Time, failed []Event) {
 	fail := func(step string, err error) {
 		failed = append(failed, Event{Kind: Failed, Credential: c, Step: step, Err: err})
+	}
+	c, retry, err := k.again(ctx, c)
+	if err != nil {
+		fail("hook", err)
+		return c, retry, failed
 	}
 	rec, err := readRecord(c.Dir)
 	if err != nil {
 		fail("read", err)
-		return failed
+		return c, retry, failed
 	}
-	if len(k.conf.Exec) > 0 && !rec.HookDone {
-		err := k.runHook(ctx, c, ChangedCertificate)
+	if k.wantsHook() && !rec.HookDone {
+		back, err := k.try(ctx, c)
+		if held, ok := errors.AsType[*HeldError](err); ok {
+			k.move(ctx, disliked, func(s *Status) { s.Why, s.Retry = held.Err.Error(), held.Until })
+			failed = append(failed, Event{Kind: RolledBack, Credential: back, Step: "hook", Err: err, Retry: held.Until})
+			c, retry, more := k.settle(ctx, back)
+			return c, retry, append(failed, more...)
+		}
 		if err == nil {
 			err = k.note(ctx, c, func(r *record) { r.HookDone = true })
 		}
-		if err == nil {
-			k.report(ctx, Event{Kind: HookRan, Credential: c})
-		} else {
+		if err != nil {
 			fail("hook", err)
+		} else {
+			k.report(ctx, Event{Kind: HookRan, Credential: c})
 		}
+		if err != nil && k.dir.before(c, k.now()) != nil {
+			return c, retry, failed // it may still be rolled back
+		}
+	}
+	if len(failed) == 0 {
+		k.move(ctx, liked, nil)
 	}
 	if !rec.Confirmed {
 		err := k.confirm(ctx, c)
@@ -110,8 +210,12 @@ func (k *keeper) settle(ctx context.Context, c *Credential) (failed []Event) {
 			fail("confirm", err)
 		}
 	}
-	return failed
+	k.save(ctx) // the CA may have said what time it is
+	return c, retry, failed
 }
+
+// wantsHook reports whether anything runs for a new certificate.
+func (k *keeper) wantsHook() bool { return len(k.conf.Exec)+len(k.conf.Health) > 0 }
 
 func (k *keeper) confirm(ctx context.Context, c *Credential) error {
 	ca, err := k.as(c)

@@ -19,7 +19,11 @@ const (
 
 // run takes the steps that are due, until ctx ends.
 func (a *Agent) run(ctx context.Context) {
-	a.watching.done(a.keeper.conf.Now().Add(uniform(0, watchEvery)))
+	now := a.keeper.now()
+	a.watching.done(now.Add(uniform(0, watchEvery)))
+	if a.keeper.quiet(a.due()) != nil { // a CA that said no to this certificate, before
+		a.renewal.until = a.keeper.denial().Retry
+	}
 	for ctx.Err() == nil {
 		a.turn(ctx)
 		select {
@@ -31,11 +35,14 @@ func (a *Agent) run(ctx context.Context) {
 	}
 }
 
+// due is the certificate that is renewed next.
+func (a *Agent) due() *Credential { return a.current.Load().due }
+
 // pause is how long nothing is due, a tick at most.
 func (a *Agent) pause() time.Duration {
-	now := a.keeper.conf.Now()
+	now := a.keeper.now()
 	next := now.Add(tick)
-	for _, at := range []time.Time{later(a.renewal.until, a.Credential().RenewAfter), a.settling.until, a.watching.until} {
+	for _, at := range []time.Time{later(a.renewal.until, a.due().RenewAfter), a.settling.until, a.watching.until, a.retry} {
 		if at.After(now) && at.Before(next) {
 			next = at
 		}
@@ -52,11 +59,12 @@ func later(a, b time.Time) time.Time {
 
 func (a *Agent) turn(ctx context.Context) {
 	a.refresh(ctx)
-	now := a.keeper.conf.Now()
-	if !now.Before(a.Credential().RenewAfter) && a.renewal.ready(now) {
+	a.askTime(ctx)
+	now := a.keeper.now()
+	if !now.Before(a.due().RenewAfter) && a.renewal.ready(now) {
 		a.renew(ctx)
 	}
-	if a.settling.ready(now) {
+	if a.settling.ready(now) || !a.retry.IsZero() && !now.Before(a.retry) {
 		a.settle(ctx)
 	}
 	if a.watching.ready(now) {
@@ -71,29 +79,61 @@ func (a *Agent) refresh(ctx context.Context) {
 	if err == nil && n != a.Credential().Generation {
 		var c *Credential
 		if c, err = a.keeper.dir.generation(n); err == nil {
-			a.hold(c)
-			a.renewal, a.settling = backoff{}, backoff{}
+			a.take(c)
+			a.keeper.move(ctx, issued, nil)
 		}
 	}
 	if err != nil && !a.lost { // said once, and not each minute
-		a.failed(ctx, "read", err, a.keeper.conf.Now().Add(tick))
+		a.failed(ctx, "read", err, a.keeper.now().Add(tick))
 	}
 	a.lost = err != nil
 }
 
+// take makes another certificate the one that is kept.
+func (a *Agent) take(c *Credential) {
+	a.hold(c)
+	a.renewal, a.settling, a.retry = backoff{}, backoff{}, time.Time{}
+}
+
+// askTime asks the CA for the time after the system's clock has jumped.
+func (a *Agent) askTime(ctx context.Context) {
+	now := a.keeper.now()
+	if _, doubt := a.keeper.clock.doubtful(); !doubt || !a.asking.ready(now) {
+		return
+	}
+	if err := a.keeper.askTime(ctx, a.due()); err != nil {
+		a.failed(ctx, "clock", err, a.asking.fail(now, err, 0))
+		return
+	}
+	a.asking = backoff{}
+	a.keeper.save(ctx)
+}
+
 func (a *Agent) renew(ctx context.Context) {
 	err := a.replace(ctx, true)
-	if err == nil {
+	if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return
 	}
-	now, end := a.keeper.conf.Now(), a.Credential().NotAfter()
-	retry := a.renewal.fail(now, err, end.Sub(now))
-	if now.After(end) {
-		err = fmt.Errorf("the certificate ran out at %s; if this goes on, enrol again with a token made with --replace: %w", stamp(end), err)
-		a.keeper.report(ctx, Event{Kind: Expired, Credential: a.Credential(), Step: "renew", Err: err, Retry: retry})
+	k, c := a.keeper, a.due()
+	now, left := k.now(), c.NotAfter().Sub(k.now())
+	event := Event{Kind: Failed, Credential: a.Credential(), Step: "renew", Err: err}
+	switch denied, before := errors.AsType[*DeniedError](err); {
+	case before: // another process asked
+		a.renewal.until = denied.Retry
 		return
+	case k.stands() == Denied:
+		event.Kind, event.Err = Refused, advise(c, err)
+		event.Retry = k.denial().Retry
+		a.renewal.until = event.Retry
+	default:
+		event.Retry = a.renewal.fail(now, err, left)
 	}
-	a.failed(ctx, "renew", err, retry)
+	if left < 0 {
+		event.Kind = Expired
+		event.Err = fmt.Errorf("the certificate ran out at %s; if this goes on, enrol again with a token made with --replace: %w", stamp(c.NotAfter()), event.Err)
+	}
+	k.move(ctx, missed, func(s *Status) { s.Retry = event.Retry.UTC().Truncate(time.Second) })
+	k.report(ctx, event)
 }
 
 // replace renews, with ifDue only if no other process has; the turn that follows
@@ -103,27 +143,37 @@ func (a *Agent) replace(ctx context.Context, ifDue bool) error {
 	if err != nil {
 		return err
 	}
-	a.hold(c)
-	a.renewal, a.settling = backoff{}, backoff{}
+	a.take(c)
 	return nil
 }
 
 // settle does what the certificate in place still owes.
 func (a *Agent) settle(ctx context.Context) {
-	failed := a.keeper.settle(ctx, a.Credential())
-	now := a.keeper.conf.Now()
-	if len(failed) == 0 {
-		a.settling.done(now.Add(watchEvery)) // nothing left; a new certificate begins anew
-		return
+	c, retry, failed := a.keeper.settle(ctx, a.Credential())
+	now := a.keeper.now()
+	if c.Generation != a.Credential().Generation {
+		a.hold(c)
 	}
-	retry := a.settling.fail(now, failed[0].Err, 0)
+	a.retry = retry
+	again := time.Time{}
 	for _, e := range failed {
-		a.failed(ctx, e.Step, e.Err, retry)
+		if e.Kind == RolledBack {
+			a.retry = e.Retry
+			a.keeper.report(ctx, e)
+			continue
+		}
+		if again.IsZero() {
+			again = a.settling.fail(now, e.Err, 0)
+		}
+		a.failed(ctx, e.Step, e.Err, again)
+	}
+	if again.IsZero() {
+		a.settling.done(now.Add(watchEvery)) // nothing left; a new certificate begins anew
 	}
 }
 
 func (a *Agent) watch(ctx context.Context) {
-	now := a.keeper.conf.Now()
+	now := a.keeper.now()
 	if err := a.keeper.watch(ctx, a.Credential()); err != nil {
 		a.failed(ctx, "monitor", err, a.watching.fail(now, err, 0))
 		return
@@ -132,6 +182,7 @@ func (a *Agent) watch(ctx context.Context) {
 	if c, err := a.keeper.dir.load(); err == nil && c.Generation == a.Credential().Generation {
 		a.hold(c) // it may be due sooner
 	}
+	a.keeper.save(ctx)
 }
 
 // failed reports a step that will be tried again, unless it was told to stop.

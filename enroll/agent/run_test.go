@@ -106,7 +106,7 @@ func (w *world) answer(p *api.Problem) {
 	w.ca.Lock()
 	defer w.ca.Unlock()
 	w.ca.Intercept = func(rw http.ResponseWriter, r *http.Request) bool {
-		if p == nil || r.URL.Path != api.PathRenew {
+		if p == nil || r.URL.Path != api.PathRenew && r.URL.Path != api.PathRenewLate {
 			return false
 		}
 		catest.Refuse(rw, p)

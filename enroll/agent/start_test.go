@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -67,19 +68,26 @@ func handshake(t *testing.T, server, dial *tls.Config) error {
 
 // A certificate that ran out is tried to be renewed once, and never bought anew.
 func TestStartExpired(t *testing.T) {
-	ca := catest.New(t)
-	ca.Lifetime = -time.Second
-	conf, _ := config(t, ca)
-	conf.Now = func() time.Time { return time.Now().Add(-time.Minute) }
-	mustEnroll(t, ca, conf)
-	conf.Now = nil
-	conf.TokenFile = filepath.Join(t.TempDir(), "token")
-	require.NoError(t, os.WriteFile(conf.TokenFile, []byte(ca.Token("device", "SN-1").String()), 0o600))
-	_, err := agent.Start(t.Context(), conf)
-	require.ErrorContains(t, err, "ran out at")
-	require.Len(t, ca.Issued(), 1)
-	require.Equal(t, 1, count(ca.Seen, "POST /v1/renew"))
-	require.Equal(t, 1, count(ca.Seen, "POST /v1/enroll"))
+	synctest.Test(t, func(t *testing.T) {
+		net := newWire()
+		ca := catest.Serve(t, net)
+		conf := agent.Config{Dir: t.TempDir(), URL: ca.URL, TokenFile: filepath.Join(t.TempDir(), "token"), DialContext: net.dial}
+		mustEnroll(t, ca, conf)
+		require.NoError(t, os.WriteFile(conf.TokenFile, []byte(ca.Token("device", "SN-1").String()), 0o600))
+		after(25 * time.Hour)
+		_, err := agent.Start(t.Context(), conf)
+		require.ErrorContains(t, err, "ran out at")
+		require.Len(t, ca.Issued(), 1)
+		require.Equal(t, 1, count(ca.Seen, "POST /v1/renew/late"))
+		require.Zero(t, count(ca.Seen, "POST /v1/renew"))
+		require.Equal(t, 1, count(ca.Seen, "POST /v1/enroll"))
+
+		// The next one, soon after, does not even ask.
+		_, err = agent.Start(t.Context(), conf)
+		var denied *agent.DeniedError
+		require.ErrorAs(t, err, &denied)
+		require.Equal(t, 1, count(ca.Seen, "POST /v1/renew/late"))
+	})
 }
 
 func count(all []string, one string) (n int) {
