@@ -12,6 +12,7 @@ func agentCommand(env environment) *cobra.Command {
 	var conf agent.Config
 	var lists listsFlags
 	var relay relayFlags
+	var shown proofFlags
 	cmd := &cobra.Command{
 		Use:   "agent --dir DIR [--exec COMMAND]",
 		Short: "Keep a machine's certificate fresh until told to stop",
@@ -29,8 +30,13 @@ With --relay it serves the revocation lists to other machines of the site, as th
 CA does and with the CA's signatures, so that one machine listens to the CA for
 many: they name http://HOST:PORT of it where they would name the CA's.
 
-A DIR that is empty is enrolled first, with --url and --token-file. A machine
-whose certificate ran out is never enrolled anew: that takes a new token.`,
+Where COMMAND, or the one that --health names, fails with a new certificate, the one
+of before is put back in place, COMMAND runs again, and the new one is tried later.
+
+A DIR that is empty is enrolled first, with --url and what betonica enroll takes. A
+machine whose certificate ran out asks the CA for a late renewal, which some roles
+admit; it is never enrolled anew: that takes a new token. While the CA cannot be
+reached, and while it says no, the agent goes on asking, more and more slowly.`,
 		Example: `  betonica agent --dir /etc/pump --exec 'systemctl reload nginx'`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,6 +46,10 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 			ctx := cmd.Context()
 			conf.Log = logger(env, false)
 			conf.TokenFile = tokenPath(env, conf.TokenFile)
+			conf.Patient = true
+			if shown.any() {
+				conf.Prove = func() (agent.Proof, error) { return shown.agentProof(conf.TokenFile) }
+			}
 			hook(cmd, &conf)
 			a, err := agent.Start(ctx, conf)
 			if err != nil {
@@ -62,6 +72,8 @@ whose certificate ran out is never enrolled anew: that takes a new token.`,
 	cmd.Flags().StringVar(&conf.URL, "url", "", "the CA's `URL`, to enrol, or if it moved")
 	cmd.Flags().StringVar(&conf.TokenFile, "token-file", "", "the `file` with the join token, to enrol (default: the systemd credential "+tokenCredential+")")
 	cmd.Flags().StringVar(&conf.Request.Identity, "identity", "", "`ROLE/NAME` to be called, if the token leaves it open")
+	cmd.Flags().StringVar(&conf.Request.Role, "role", "", "the `role` to have, where no token says so")
+	shown.register(cmd)
 	hookFlags(cmd)
 	lists.register(cmd)
 	relay.register(cmd)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/enroll/agent"
 )
 
 // A verdict is what check finds.
@@ -25,6 +27,8 @@ type verdict struct {
 	NotAfter  time.Time `json:"not_after"`
 	Valid     bool      `json:"valid"`
 	Reason    string    `json:"reason,omitempty"` // why not
+	// Agent is what the agent of a machine's directory says of itself.
+	Agent *agent.Status `json:"agent,omitempty"`
 }
 
 func checkCommand(env environment) *cobra.Command {
@@ -50,10 +54,14 @@ It asks nobody: a certificate that was revoked may still look valid here.`,
 			if !v.Valid {
 				state = "not valid: " + v.Reason
 			}
-			err = writeOne(env, *form, v, []field{
+			fields := []field{
 				{"file", v.File}, {"identity", v.Identity}, {"serial", v.Serial},
 				{"not before", stamp(v.NotBefore, env.now())}, {"not after", stamp(v.NotAfter, env.now())}, {"state", state},
-			})
+			}
+			if v.Agent != nil {
+				fields = append(fields, field{"agent", agentText(*v.Agent, env.now())})
+			}
+			err = writeOne(env, *form, v, fields)
 			if err == nil && !v.Valid {
 				err = fmt.Errorf("%s is not valid: %s", v.File, v.Reason)
 			}
@@ -66,10 +74,29 @@ It asks nobody: a certificate that was revoked may still look valid here.`,
 	return cmd
 }
 
+// agentText says where the agent stands, and why.
+func agentText(s agent.Status, now time.Time) string {
+	text := string(s.State)
+	if s.Code != "" {
+		text += ", code " + s.Code
+	}
+	if s.Why != "" {
+		text += ": " + s.Why
+	}
+	if s.Retry.After(now) {
+		text += "; tried again " + relative(s.Retry, now)
+	}
+	return text
+}
+
 // check judges the certificate in file. Its error says that there was nothing
 // to judge.
 func check(now time.Time, file, rootsFile, keyFile string) (verdict, error) {
+	var status *agent.Status
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		if s, err := agent.ReadStatus(file); err == nil && s.State != "" {
+			status = &s
+		}
 		file = filepath.Join(file, "current", "cert.pem")
 	}
 	text, err := os.ReadFile(file)
@@ -81,7 +108,7 @@ func check(now time.Time, file, rootsFile, keyFile string) (verdict, error) {
 		return verdict{}, fmt.Errorf("%s: %w", file, err)
 	}
 	leaf := chain[0]
-	v := verdict{File: file, Serial: serialText(leaf), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC()}
+	v := verdict{File: file, Serial: serialText(leaf), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(), Agent: status}
 	if len(leaf.URIs) > 0 {
 		v.Identity = leaf.URIs[0].String()
 	}

@@ -20,6 +20,7 @@ type holding struct {
 	RenewAfter time.Time `json:"renew_after"`
 	Generation int       `json:"generation"`
 	Dir        string    `json:"dir"` // with cert.pem, key.pem, chain.pem, roots.pem
+	State      string    `json:"state,omitempty"`
 	Renewed    *bool     `json:"renewed,omitempty"`
 }
 
@@ -27,6 +28,9 @@ func writeHolding(env environment, form output, dir string, c *agent.Credential,
 	h := holding{
 		Identity: c.ID(), Serial: c.Serial(), NotBefore: c.Certificate.Leaf.NotBefore.UTC(), NotAfter: c.NotAfter().UTC(),
 		RenewAfter: c.RenewAfter.UTC(), Generation: c.Generation, Dir: filepath.Join(dir, "current"), Renewed: renewed,
+	}
+	if status, err := agent.ReadStatus(dir); err == nil {
+		h.State = string(status.State)
 	}
 	now := env.now()
 	fields := []field{
@@ -41,12 +45,16 @@ func writeHolding(env environment, form output, dir string, c *agent.Credential,
 // hookFlags gives a command what runs after a new certificate.
 func hookFlags(cmd *cobra.Command) {
 	cmd.Flags().String("exec", "", "`command` for the shell to run after each new certificate, such as 'systemctl reload nginx'")
-	cmd.Flags().Duration("exec-timeout", time.Minute, "how long it may take")
+	cmd.Flags().String("health", "", "`command` for the shell that says, after --exec, whether all is well: it is tried each second")
+	cmd.Flags().Duration("exec-timeout", time.Minute, "how long each may take")
 }
 
 func hook(cmd *cobra.Command, conf *agent.Config) {
 	if line := cmd.Flags().Lookup("exec").Value.String(); line != "" {
 		conf.Exec = []string{"/bin/sh", "-c", line}
+	}
+	if line := cmd.Flags().Lookup("health").Value.String(); line != "" {
+		conf.Health = []string{"/bin/sh", "-c", line}
 	}
 	conf.ExecTimeout, _ = cmd.Flags().GetDuration("exec-timeout")
 }

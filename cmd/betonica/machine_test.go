@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -46,8 +50,11 @@ func TestMachine(t *testing.T) {
 	require.Equal(t, got.Serial+"\n", string(text))
 
 	r := x.run("renew", "--dir", dir, "--exec", "echo oops; exit 3")
-	require.Zero(t, r.code) // it is renewed
+	require.Equal(t, exitFailed, r.code)
 	require.Contains(t, r.stderr, "exit status 3: oops")
+	require.Contains(t, r.stderr, "next:  mend what failed")
+	require.Contains(t, x.ok("check", dir), "state       valid\n")
+	require.Contains(t, x.ok("check", dir), "agent       rollback: /bin/sh: exit status 3: oops; tried again in ")
 }
 
 // A token comes from stdin or from systemd, and the settings from the
@@ -145,7 +152,7 @@ func TestMachineErrors(t *testing.T) {
 	ca.Unlock()
 	x.stdin = ca.Token("device", "SN-1").String()
 	x.ok("enroll", "--url", ca.URL, "--token-file", "-", "--out", dir)
-	require.Eventually(t, func() bool { r = x.run("renew", "--dir", dir); return r.code == exitNotAllowed }, 5*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { r = x.run("renew", "--dir", dir); return r.code == exitDenied }, 5*time.Second, 50*time.Millisecond)
 	require.Contains(t, r.stderr, "betonica token create --role device --name SN-1 --replace")
 }
 
@@ -174,4 +181,57 @@ func TestAgent(t *testing.T) {
 	require.Empty(t, r.stdout)
 	require.Contains(t, r.stderr, "msg=enrolled")
 	require.FileExists(t, hook)
+}
+
+// A machine without a token shows a code, waits for a person, and needs to know its CA
+// by something.
+func TestAsk(t *testing.T) {
+	x, ca, dir := newTool(t), catest.New(t), filepath.Join(t.TempDir(), "m")
+	ask := []string{"enroll", "--url", ca.URL, "--ask", "--role", "device", "--out", dir}
+	r := x.run(ask...)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.stderr, "--root")
+	require.Equal(t, exitUsage, x.run(append(ask, "--root-sha256", "12ab")...).code)
+
+	root := filepath.Join(t.TempDir(), "root.crt")
+	require.NoError(t, os.WriteFile(root, []byte(catest.PEM(ca.Root)), 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan result)
+	go func() { done <- x.runContext(ctx, append(ask, "--root", root)...) }()
+	require.Eventually(t, func() bool { return len(ca.Asking()) == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(filepath.Join(dir, "state.json"))
+		return strings.Contains(string(text), `"pending"`)
+	}, 30*time.Second, 10*time.Millisecond)
+	code := ca.Asking()[0].Code
+	cancel()
+	r = <-done
+	require.Equal(t, exitCancelled, r.code, r.stderr)
+	require.Contains(t, r.stderr, "code "+code)
+
+	ca.Approve(code, "device/SN-3")
+	require.Contains(t, x.ok(append(ask, "--root", root)...), "spiffe://hospital.example/device/SN-3") // the same request
+	require.Contains(t, x.ok("check", dir), "agent       active\n")
+}
+
+// A machine gets its own certificate for the one that its maker gave it.
+func TestBirthCertificate(t *testing.T) {
+	x, ca, dir := newTool(t), catest.New(t), t.TempDir()
+	birth := catest.NewIssuer(t, "maker.example").Certificate(t, "pump/77", nil)
+	ca.Birth(birth.Leaf, "device/SN-77")
+	key, err := x509.MarshalPKCS8PrivateKey(birth.PrivateKey)
+	require.NoError(t, err)
+	for name, text := range map[string]string{
+		"crt": catest.PEM(birth.Leaf), "key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	sum := sha256.Sum256(ca.Root.Raw)
+	enroll := []string{"enroll", "--url", ca.URL, "--root-sha256", hex.EncodeToString(sum[:]), "--out", filepath.Join(dir, "m"), "--birth-cert", filepath.Join(dir, "crt")}
+	require.Equal(t, exitUsage, x.run(enroll...).code)
+	enroll = append(enroll, "--birth-key", filepath.Join(dir, "key"))
+	first := x.ok(enroll...)
+	require.Contains(t, first, "spiffe://hospital.example/device/SN-77")
+	require.Equal(t, first, x.ok(enroll...)) // it is there
+	require.Len(t, ca.Issued(), 1)
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +20,10 @@ func renewCommand(env environment) *cobra.Command {
 		Short: "Renew a machine's certificate, with a new key",
 		Long: `Renew the certificate in DIR over mutual TLS, with a new key, and swap the link
 DIR/current to it. With --if-due nothing happens, and that is no error, before
-the time that the CA gave: run it from a timer.`,
+the time that the CA gave: run it from a timer.
+
+Where the command that --exec names, or --health, fails with the new certificate, the
+one of before is put back in place, the command runs again, and this one fails.`,
 		Example: `  betonica renew --dir /etc/pump
   betonica renew --dir /etc/pump --if-due --exec 'systemctl reload nginx'     # hourly`,
 		Args: noArgs,
@@ -31,6 +36,9 @@ the time that the CA gave: run it from a timer.`,
 			c, renewed, err := agent.Renew(cmd.Context(), conf, ifDue)
 			if err != nil {
 				err = fmt.Errorf("renewing: %w", interrupted(cmd.Context(), err))
+				if held, ok := errors.AsType[*agent.HeldError](err); ok {
+					return &advice{err, "mend what failed, and run this again after " + held.Until.UTC().Format(time.RFC3339)}
+				}
 				return adviseRenewal(err, conf.Dir)
 			}
 			return writeHolding(env, *form, conf.Dir, c, &renewed)
