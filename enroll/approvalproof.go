@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"net/netip"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
@@ -16,7 +14,6 @@ type approvalProof struct {
 	r        *Registrar
 	request  store.Request   // approved or used
 	identity *store.Identity // that it was approved as; nil: what else was shown makes it
-	from     netip.Addr
 }
 
 // read looks the identity up as it is now.
@@ -64,7 +61,7 @@ func (p *approvalProof) Unmet(ctx context.Context, key [32]byte, err error) (*x5
 	if e != nil {
 		return nil, e
 	}
-	if prior != nil && prior.Identity.Path == p.request.Identity && p.r.now().Sub(issuedAt(prior.Certificate.Serial)) < replayTime {
+	if p.bought(prior) {
 		now, e := p.r.store.Request(ctx, p.request.ID)
 		if e != nil {
 			return nil, e
@@ -82,6 +79,11 @@ func (p *approvalProof) Unmet(ctx context.Context, key [32]byte, err error) (*x5
 	return nil, err
 }
 
+// bought reports whether the certificate is what the approval was used for, a moment ago.
+func (p *approvalProof) bought(prior *store.Holder) bool {
+	return prior != nil && prior.Identity.Path == p.request.Identity && p.r.now().Sub(issuedAt(prior.Certificate.Serial)) < replayTime
+}
+
 // spent says why the approval cannot be used.
 func (p *approvalProof) spent(ctx context.Context) error {
 	now, err := p.r.store.Request(ctx, p.request.ID)
@@ -93,7 +95,7 @@ func (p *approvalProof) spent(ctx context.Context) error {
 	case now.State == store.RequestDenied:
 		return &ca.DeniedError{Rule: now.Role, Reason: "a person denied it"}
 	case now.State == store.RequestUsed:
-		return fmt.Errorf("the approval was used: %w", store.ErrSpent)
+		return store.ErrKeyTaken
 	}
 	return store.ErrStale // it has lapsed: who asks again opens another request
 }

@@ -107,6 +107,12 @@ func (r *Registrar) Deny(ctx context.Context, by Actor, id store.RequestID, spki
 	return r.store.Request(ctx, id)
 }
 
+// Lapsed reports whether nothing can become of the request any more, for its time is
+// over.
+func (r *Registrar) Lapsed(q store.Request) bool {
+	return q.Lapsed(r.now()) && (q.State == store.RequestWaiting || q.State == store.RequestApproved)
+}
+
 // mayApprove asks policy whether this actor may let that request in as anybody. It fills
 // in the identity that the request has already.
 func (r *Registrar) mayApprove(ctx context.Context, by Actor, q store.Request, a *Approval) error {

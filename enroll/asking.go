@@ -120,6 +120,21 @@ func (r *Registrar) mayWait(ctx context.Context, q asking) error {
 	return nil
 }
 
+// Waiting returns how many machines wait for approval, in each role that has it.
+func (r *Registrar) Waiting(ctx context.Context) (map[string]int, error) {
+	policy, waiting := r.Policies.Current(), map[string]int{}
+	for _, name := range policy.Roles() {
+		if role, ok := policy.Role(name); ok && approvable(role) {
+			queue, err := r.store.RoleQueue(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			waiting[name] = queue.Waiting
+		}
+	}
+	return waiting, nil
+}
+
 // full is what somebody is told who finds a queue full: to come back when a person may
 // have looked, and never later than when the first of them lapses.
 func (r *Registrar) full(whose string, q store.Queue) error {
@@ -164,7 +179,16 @@ func (r *Registrar) decided(ctx context.Context, q asking, found store.Request) 
 	case store.RequestDenied:
 		return nil, r.refuseAsking(ctx, ReasonDenied, q, found.ID.String(), &ca.DeniedError{Rule: q.role, Reason: "a person denied it"})
 	}
-	p := &approvalProof{r: r, request: found, from: q.from}
+	p := &approvalProof{r: r, request: found}
+	if found.State == store.RequestUsed {
+		prior, err := r.byKey(ctx, q.req.SPKI())
+		if err != nil {
+			return nil, err
+		}
+		if !p.bought(prior) {
+			return nil, r.refuseAsking(ctx, ReasonKey, q, found.ID.String(), store.ErrKeyTaken)
+		}
+	}
 	return p, p.read(ctx)
 }
 

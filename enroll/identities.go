@@ -88,8 +88,9 @@ func (r *Registrar) Resume(ctx context.Context, by Actor, path string) (store.Id
 }
 
 // Retire ends an active identity that is out of service, for good: its tokens and
-// ACME accounts are revoked and its names free for others. The certificates that it holds stay good
-// until they end, also with those names; where that matters, revoke it instead.
+// ACME accounts are revoked, what was approved for it is denied, and its names are free
+// for others. The certificates that it holds stay good until they end, also with those
+// names; where that matters, revoke it instead.
 func (r *Registrar) Retire(ctx context.Context, by Actor, path string) (store.Identity, error) {
 	return r.move(ctx, by, path, "identity.retire", store.Active, store.Retired)
 }
@@ -108,6 +109,7 @@ func (r *Registrar) move(ctx context.Context, by Actor, path, action string, fro
 		if to == store.Retired {
 			tx.RevokeTokens(path) // before the identity: the order of locks of those who issue
 			tx.RevokeAccounts(path)
+			tx.DenyRequests(path, by.Name)
 			tx.FreeNames(path)
 		}
 		tx.SetState(path, []store.State{from}, to)
