@@ -2,13 +2,14 @@ package enroll
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 )
 
 // An admission is a Claim on its way to a decision: what was found out of it so far.
@@ -18,26 +19,46 @@ type admission struct {
 	policy *ca.Policy
 	req    ca.Request
 
-	token *tokenProof // nil: none was shown
+	birth    *birthProof // nil, like the others: not shown, or not good
+	token    *tokenProof
+	approval *approvalProof
 
 	role     ca.Role
 	parts    []part          // what counts, the strongest first
 	who      ca.Identity     // whom all of it names, as policy judges it; the zero ID: nobody yet
 	identity *store.Identity // on record; nil: not
+	entry    entry
 }
 
 // authenticate finds out which credentials are good. Whoever shows one that is not is a
 // stranger; that is on record already.
 func (a *admission) authenticate(ctx context.Context) error {
 	var err error
-	if a.claim.Token != "" || !a.claim.shows() {
+	role := a.claim.Role
+	if a.claim.Token != "" || !a.claim.shows() && !a.claim.Ask {
 		if a.token, err = a.r.bearer(ctx, a.claim.Token, a.claim.From); err != nil {
 			return err
 		}
-		a.parts = append(a.parts, a.token)
 		a.who.ID = a.token.unnamed().Identity.ID
+		role = a.token.token.Role
+	}
+	if len(a.claim.Birth) > 0 && a.wantsBirth(role) {
+		if a.birth, err = a.r.birth(ctx, a.policy, a.claim, role); err != nil {
+			return err
+		}
+		a.parts = append(a.parts, a.birth)
+	}
+	if a.token != nil {
+		a.parts = append(a.parts, a.token)
 	}
 	return nil
+}
+
+// wantsBirth reports whether the birth certificate is looked at. Beside another credential,
+// where the role makes nothing of it, it is only what a TLS client happened to present.
+func (a *admission) wantsBirth(role string) bool {
+	found, _ := a.policy.Role(role)
+	return a.token == nil && !a.claim.Ask || role == "" || slices.Contains(found.Methods, ca.MethodBirth)
 }
 
 // judge finds out for whom the claim speaks, and whether that is enough. known is what
@@ -52,25 +73,36 @@ func (a *admission) judge(ctx context.Context) (known, err error) {
 	if why := a.unfit(); why != "" {
 		return nil, a.denied(why)
 	}
-	if network, ok := a.network(); ok {
-		a.parts = append(a.parts, networkProof{network.String()})
+	a.network()
+	if lack := a.lacks(); lack != "" {
+		if err := a.ask(ctx, lack); err != nil {
+			return nil, err
+		}
 	}
-	if err := a.lacks(); err != nil {
-		return nil, err
-	}
-	return a.enters()
+	return a.enters(ctx)
 }
 
 // chooseRole finds the role that everything is for, which must take every credential
 // that is shown.
 func (a *admission) chooseRole() error {
-	name := a.token.token.Role
-	a.role.Name = name
-	if a.claim.Role != "" && a.claim.Role != name {
-		return a.denied("the token is for this role and no other")
+	name := a.claim.Role
+	switch {
+	case a.token != nil:
+		name = a.token.token.Role
+	case a.birth != nil:
+		name = a.birth.role
 	}
 	var ok bool
-	if a.role, ok = a.policy.Role(name); !ok {
+	a.role, ok = a.policy.Role(name)
+	a.role.Name = name
+	switch {
+	case len(a.parts) == 0:
+		return nil // whether there is such a role is nothing for strangers
+	case name == "":
+		return a.denied(fmt.Sprintf("a device with the serial number %q could be in more than one role: the request has to say in which", a.birth.serial))
+	case a.claim.Role != "" && a.claim.Role != name:
+		return a.denied("the token is for this role and no other")
+	case !ok:
 		return &ca.DeniedError{ID: a.who.ID, Reason: "there is no such role"}
 	}
 	for _, p := range a.parts {
@@ -78,13 +110,39 @@ func (a *admission) chooseRole() error {
 			return a.denied(fmt.Sprintf("method %q is not allowed", p.method()))
 		}
 	}
+	if a.birth != nil && a.birth.spki == a.req.SPKI() {
+		return &ca.DeniedError{Rule: name, Reason: "the key is that of its birth certificate: it must make a new one", Key: true}
+	}
 	return nil
 }
 
-// identify finds the identity that the credentials name.
+// identify finds the identity that the credentials name. If they name two, somebody has
+// what is not his.
 func (a *admission) identify(ctx context.Context) error {
-	a.identity = a.token.identity
-	id, err := a.token.identify(ctx, a.req, a.identity)
+	var named []*store.Identity
+	if a.birth != nil && a.birth.identity != nil {
+		named = append(named, a.birth.identity)
+	}
+	if a.token != nil && a.token.identity != nil {
+		named = append(named, a.token.identity)
+	}
+	if a.approval != nil && a.approval.identity != nil {
+		named = append(named, a.approval.identity)
+	}
+	for _, other := range named {
+		if other.Path != named[0].Path {
+			return a.contradiction(ctx, named[0].Path, other.Path)
+		}
+		a.identity = named[0]
+	}
+	var id ca.ID
+	var err error
+	switch {
+	case a.token != nil:
+		id, err = a.token.identify(ctx, a.req, a.identity)
+	case a.identity != nil:
+		id, err = ca.ParsePath(a.r.issuers.TrustDomain(), a.identity.Path)
+	}
 	if err != nil {
 		return err
 	}
@@ -95,6 +153,21 @@ func (a *admission) identify(ctx context.Context) error {
 	return err
 }
 
+// contradiction alarms about two identities of one claim. Both are suspect: who has lost
+// a credential, and who has found it, is for people to find out.
+func (a *admission) contradiction(ctx context.Context, one, other string) error {
+	proof := a.applicant().Proof.String()
+	a.r.tally.refuse(ReasonProofs)
+	err := a.r.accuse(ctx, a.claim.From, audit.Event{
+		Action: "identity.suspect", Actor: stranger, Subject: one, Address: address(a.claim.From), Outcome: "showed credentials of two identities",
+		RequestID: RequestID(ctx), Detail: map[string]any{"proof": proof, "other": other},
+	}, one, other)
+	if err != nil {
+		return err
+	}
+	return recorded{&ca.DeniedError{Rule: a.role.Name, Reason: "what was shown is of two identities"}}
+}
+
 // unfit says why the role does not take the request as it was made, or "".
 func (a *admission) unfit() string {
 	if a.claim.ServerKey && !a.role.ServerKeys {
@@ -103,61 +176,41 @@ func (a *admission) unfit() string {
 	return a.claim.Channel.refusal(a.role.ChannelBinding)
 }
 
+// network counts the network that the caller speaks from, if the role, or the token,
+// names it.
+func (a *admission) network() {
+	from := a.claim.From.Unmap().WithZone("")
+	i := slices.IndexFunc(a.role.Networks, func(p netip.Prefix) bool { return p.Contains(from) })
+	switch {
+	case i >= 0:
+		a.parts = append(a.parts, networkProof{network: a.role.Networks[i]})
+	case a.token != nil && a.token.token.Network.IsValid(): // bearer saw to it
+		a.parts = append(a.parts, networkProof{a.token.token.Network, true})
+	}
+}
+
 // denied refuses whoever has shown something good, with the reason.
 func (a *admission) denied(reason string) error {
 	return &ca.DeniedError{ID: a.who.ID, Rule: a.role.Name, Reason: reason}
 }
 
-// network returns which of the role's networks, or the token's, the caller speaks from.
-func (a *admission) network() (netip.Prefix, bool) {
-	from := a.claim.From.Unmap().WithZone("")
-	networks := a.role.Networks
-	if a.token != nil && a.token.token.Network.IsValid() {
-		networks = append(networks, a.token.token.Network) // bearer saw to it
+// refuse records why the claim gets nothing, and returns err.
+func (a *admission) refuse(ctx context.Context, err error) error {
+	if a.birth != nil || a.token != nil {
+		return a.r.refuse(ctx, a.applicant(), err)
 	}
-	i := slices.IndexFunc(networks, func(p netip.Prefix) bool { return p.Contains(from) })
-	if i < 0 {
-		return netip.Prefix{}, false
+	if refusal(err) {
+		a.r.tally.refuse(reasonOf(err))
+		a.r.refusals.add(audit.Event{
+			Action: "request.refuse", Actor: stranger, Address: address(a.claim.From), Outcome: err.Error(), RequestID: RequestID(ctx),
+		})
 	}
-	return networks[i], true
-}
-
-// lacks says what is missing to be enough proof, or nil.
-func (a *admission) lacks() error {
-	if len(a.parts) >= a.role.Proofs {
-		return nil
-	}
-	var shown, more []string
-	for _, p := range a.parts {
-		kind, _, _ := strings.Cut(p.String(), ":")
-		shown = append(shown, kind)
-	}
-	for _, m := range []struct {
-		method ca.Method
-		name   string
-	}{
-		{ca.MethodToken, "a join token"}, {ca.MethodBirth, "its birth certificate"}, {ca.MethodTPM, "its TPM"},
-		{ca.MethodApproval, "a person's approval, which it must ask for"},
-	} {
-		if slices.Contains(a.role.Methods, m.method) && !slices.ContainsFunc(a.parts, func(p part) bool { return p.method() == m.method }) {
-			more = append(more, m.name)
-		}
-	}
-	return a.denied(fmt.Sprintf("it takes %d independent proofs, and this is %d (%s); there is also: %s",
-		a.role.Proofs, len(shown), strings.Join(shown, ", "), strings.Join(more, ", ")))
-}
-
-// enters says whether the identity, as it is on record, may get a first certificate.
-func (a *admission) enters() (known, err error) {
-	if known := a.token.known(); known != nil || a.identity == nil {
-		return known, nil // what it was spent for is what counts
-	}
-	return nil, a.token.admits(a.who.ID)
+	return err
 }
 
 // applicant is who asks, as far as is known.
 func (a *admission) applicant() Applicant {
-	proof := &allOf{r: a.r, parts: a.parts, identity: a.identity}
+	proof := &allOf{r: a.r, parts: a.parts, identity: a.identity, entry: a.entry, role: a.role.Name}
 	if a.token != nil {
 		proof.owner = a.token.token.Owner
 	}
@@ -168,3 +221,7 @@ func (a *admission) applicant() Applicant {
 	}
 	return who
 }
+
+// Foreign reports whether a client certificate that was presented in TLS is not one of
+// ours, and so may be a birth certificate.
+func (r *Registrar) Foreign(cert *x509.Certificate) bool { return r.issuers.Chain(cert) == nil }

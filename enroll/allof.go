@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/betonica/betonica/ca"
@@ -17,13 +19,20 @@ type part interface {
 	method() ca.Method // "" for what names nobody
 }
 
+// A binder is a part that its identity remembers.
+type binder interface {
+	bind(tx *store.Tx, cert *store.Certificate)
+}
+
 // allOf is every proof that a first enrolment takes, as one: all of them are good, or
 // nothing is issued.
 type allOf struct {
 	r        *Registrar
 	parts    []part
+	role     string
 	identity *store.Identity // on record; nil: it is created
 	owner    string          // of the one that is created
+	entry    entry
 }
 
 // String joins the names of the parts.
@@ -43,25 +52,49 @@ func (p *allOf) Settle(tx *store.Tx, cert *store.Certificate) {
 	for _, part := range p.parts {
 		part.Settle(tx, cert)
 	}
-	switch {
-	case p.identity == nil:
-		role, name, _ := strings.Cut(cert.Identity, "/")
-		tx.CreateIdentity(store.Identity{Path: cert.Identity, Role: role, Name: name, Owner: p.owner, State: store.Active})
-	case p.identity.State == store.Pending:
-		tx.ActivateIdentity(cert.Identity, cert.Revision)
-	default:
-		// Whoever has copies of the old keys, an account's too, holds nothing any more.
-		tx.RevokeAccounts(cert.Identity)
-		tx.ReplaceCertificates(cert.Identity, cert.Revision)
-		tx.ClearSuspect(cert.Identity)
-		cert.Revision++
+	p.enter(tx, cert)
+	for _, part := range p.parts {
+		if b, ok := part.(binder); ok {
+			b.bind(tx, cert)
+		}
 	}
 	cert.Rekey = true
 }
 
-// Unmet asks each part what it means: the first that knows more than err has it.
+func (p *allOf) enter(tx *store.Tx, cert *store.Certificate) {
+	switch {
+	case p.identity == nil:
+		role, name, _ := strings.Cut(cert.Identity, "/")
+		tx.CreateIdentity(store.Identity{Path: cert.Identity, Role: role, Name: name, Owner: p.owner, State: store.Active})
+	case p.identity.State == store.Pending && p.usesUp():
+		tx.ActivateIdentity(cert.Identity, cert.Revision)
+	case p.identity.State == store.Pending:
+		tx.ActivateOnce(cert.Identity, cert.Revision)
+	default:
+		// Whoever has copies of the old keys, an account's too, holds nothing any more.
+		tx.RevokeAccounts(cert.Identity)
+		if p.entry == entryReplaces {
+			tx.ReplaceCertificates(cert.Identity, cert.Revision)
+			tx.ClearSuspect(cert.Identity)
+		} else {
+			tx.EnrolAnew(cert.Identity, cert.Revision)
+		}
+		cert.Revision++
+	}
+}
+
+// usesUp reports whether a part is used up, so that it is the first to notice that
+// somebody else was faster.
+func (p *allOf) usesUp() bool {
+	return slices.ContainsFunc(p.parts, func(part part) bool {
+		return part.method() == ca.MethodToken || part.method() == ca.MethodApproval
+	})
+}
+
+// Unmet asks each part what it means, those first that are used up: the first that knows
+// more than err has it.
 func (p *allOf) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certificate, error) {
-	for _, part := range p.parts {
+	for _, part := range slices.Backward(p.parts) {
 		cert, e := part.Unmet(ctx, key, err)
 		if e == nil {
 			return cert, nil
@@ -73,11 +106,33 @@ func (p *allOf) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certi
 	return nil, err
 }
 
-// A networkProof is that the caller speaks from one of the networks of its role. It
-// names nobody.
-type networkProof struct{ network string }
+// stands reports whether the parts are as good under another policy, which changed while
+// they were used up. Whether the role takes the first of them, and how many it takes, is
+// for Decide to say.
+func (p *allOf) stands(policy *ca.Policy) bool {
+	role, ok := policy.Role(p.role)
+	if !ok || len(p.parts) == 0 || !slices.Contains(role.Methods, p.parts[0].method()) {
+		return true
+	}
+	return !slices.ContainsFunc(p.parts, func(part part) bool {
+		switch part := part.(type) {
+		case *birthProof:
+			return part.good(policy, p.role) != nil
+		case networkProof:
+			return !part.ofToken && !slices.Contains(role.Networks, part.network)
+		}
+		return !slices.Contains(role.Methods, part.method())
+	})
+}
 
-func (p networkProof) String() string                       { return "network:" + p.network }
+// A networkProof is that the caller speaks from one of the networks of its role, or its
+// token. It names nobody.
+type networkProof struct {
+	network netip.Prefix
+	ofToken bool
+}
+
+func (p networkProof) String() string                       { return "network:" + p.network.String() }
 func (p networkProof) Settle(*store.Tx, *store.Certificate) {}
 func (p networkProof) method() ca.Method                    { return "" }
 

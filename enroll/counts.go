@@ -26,6 +26,7 @@ const (
 	ReasonStale       Reason = "stale"       // it was overtaken: suspended, revoked, another policy
 	ReasonAttestation Reason = "attestation" // what a TPM is said to have said
 	ReasonDenied      Reason = "denied"      // a person denied the request
+	ReasonProofs      Reason = "proofs"      // two proofs of different identities, which is an alarm, or too few from a stranger
 
 	ReasonNetworkQueue Reason = "network_queue" // too many of its network wait for approval
 	ReasonRoleQueue    Reason = "role_queue"    // too many wait for approval in the role
@@ -35,14 +36,18 @@ const (
 type Counts struct {
 	Issued  map[ca.Method]int64 // certificates, by the proof that they were issued on
 	Refused map[Reason]int64    // refusals, also those that the log only counts
+	Alarms  map[string]int64    // what looks like a thief, by the action that the log has it under
 }
+
+// alarms are the actions of this package that are alarms.
+var alarms = [...]string{"token.reuse", "birth.reuse", "certificate.fork", "certificate.late", "identity.suspect"}
 
 // Counts returns what was done. Every method and reason is there, also those that
 // never were.
 func (r *Registrar) Counts() Counts {
 	r.tally.mu.Lock()
 	defer r.tally.mu.Unlock()
-	return Counts{Issued: maps.Clone(r.tally.issued), Refused: maps.Clone(r.tally.refused)}
+	return Counts{Issued: maps.Clone(r.tally.issued), Refused: maps.Clone(r.tally.refused), Alarms: maps.Clone(r.tally.alarms)}
 }
 
 // A tally is what Counts reads.
@@ -50,15 +55,20 @@ type tally struct {
 	mu      sync.Mutex
 	issued  map[ca.Method]int64
 	refused map[Reason]int64
+	alarms  map[string]int64
 }
 
 func newTally() *tally {
-	t := &tally{issued: map[ca.Method]int64{}, refused: map[Reason]int64{}}
+	t := &tally{issued: map[ca.Method]int64{}, refused: map[Reason]int64{}, alarms: map[string]int64{}}
+	for _, action := range alarms {
+		t.alarms[action] = 0
+	}
 	for _, m := range []ca.Method{ca.MethodToken, ca.MethodRenew, ca.MethodACME, ca.MethodBirth, ca.MethodTPM, ca.MethodApproval, ca.MethodSelf} {
 		t.issued[m] = 0
 	}
 	for _, r := range []Reason{ReasonPolicy, ReasonRequest, ReasonToken, ReasonReused, ReasonCertificate,
-		ReasonSpent, ReasonForked, ReasonKey, ReasonName, ReasonStale, ReasonAttestation, ReasonDenied, ReasonNetworkQueue, ReasonRoleQueue} {
+		ReasonSpent, ReasonForked, ReasonKey, ReasonName, ReasonStale, ReasonAttestation, ReasonDenied,
+		ReasonProofs, ReasonNetworkQueue, ReasonRoleQueue} {
 		t.refused[r] = 0
 	}
 	return t
@@ -76,6 +86,12 @@ func (t *tally) refuse(r Reason) {
 	t.refused[r]++
 }
 
+func (t *tally) alarm(action string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.alarms[action]++
+}
+
 // reasonOf returns the reason of an error that is a refusal.
 func reasonOf(err error) Reason {
 	if _, ok := errors.AsType[*ca.RequestError](err); ok {
@@ -83,6 +99,9 @@ func reasonOf(err error) Reason {
 	}
 	if _, ok := errors.AsType[*IdentifierError](err); ok {
 		return ReasonRequest
+	}
+	if _, ok := errors.AsType[*ForkedError](err); ok {
+		return ReasonForked
 	}
 	for _, one := range []struct {
 		err    error

@@ -39,5 +39,5 @@ func TestCounts(t *testing.T) {
 	for reason, n := range after.Refused {
 		require.Equal(t, want[reason], n-before.Refused[reason], reason)
 	}
-	require.Len(t, after.Refused, 10)
+	require.Len(t, after.Refused, 15)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/betonica/betonica/ca"
 )
 
 var (
@@ -16,6 +18,19 @@ var (
 	// else had it. It is alarmed, and the identity is marked suspect.
 	ErrReused = errors.New("token was already used with another key")
 )
+
+// A ForkedError reports that a certificate which somebody else has renewed already is not
+// renewed once more: a copy of it, or of the disk that it is on, is about. It is
+// alarmed, and the identity is marked suspect.
+type ForkedError struct{ denied *ca.DeniedError }
+
+func (e *ForkedError) Error() string { return e.denied.Error() }
+func (e *ForkedError) Unwrap() error { return e.denied }
+
+// recorded is an error that is on record already.
+type recorded struct{ error }
+
+func (e recorded) Unwrap() error { return e.error }
 
 // A RateLimitError reports too many bad tokens from one source, or for one
 // token. A good token passes all the same.

@@ -32,6 +32,11 @@ type Holder struct {
 //
 // The answer is good for one request: a connection may outlive it.
 func (r *Registrar) Holder(ctx context.Context, cert *x509.Certificate, from netip.Addr) (Holder, error) {
+	return r.holder(ctx, cert, from, r.void)
+}
+
+// holder is Holder for a certificate that void has nothing against.
+func (r *Registrar) holder(ctx context.Context, cert *x509.Certificate, from netip.Addr, void func(ca.ID, store.Holder) error) (Holder, error) {
 	if cert == nil {
 		r.refuseStranger(ctx, ReasonCertificate, "", from, "no certificate presented")
 		return Holder{}, ErrUnauthenticated
@@ -53,7 +58,7 @@ func (r *Registrar) Holder(ctx context.Context, cert *x509.Certificate, from net
 	if err != nil {
 		return Holder{}, err
 	}
-	if err := r.void(id.ID, h); err != nil {
+	if err := void(id.ID, h); err != nil {
 		r.tally.refuse(ReasonCertificate)
 		r.refusals.add(audit.Event{
 			Action: "certificate.refuse", Actor: h.Identity.Path, Subject: h.Identity.Path, Address: address(from), Outcome: err.Error(),

@@ -52,7 +52,7 @@ func (r *Registrar) issue(ctx context.Context, a Applicant, req ca.Request, know
 			if e != nil {
 				return nil, e
 			}
-			if newer.Version() != policy.Version() {
+			if newer.Version() != policy.Version() && stands(a.Proof, newer) {
 				policy, renewed, err = newer, true, nil
 				continue
 			}
@@ -60,6 +60,13 @@ func (r *Registrar) issue(ctx context.Context, a Applicant, req ca.Request, know
 		return nil, r.refuse(ctx, a, err)
 	}
 	return nil, r.refuse(ctx, a, store.ErrForked)
+}
+
+// stands reports whether a proof is as good under a newer policy. Where policy says what
+// is proof at all, it may not be.
+func stands(p Proof, policy *ca.Policy) bool {
+	all, ok := p.(*allOf)
+	return !ok || all.stands(policy)
 }
 
 // unmet reports whether err is a demand of the proof, or on the key, that was
@@ -149,6 +156,9 @@ func (r *Registrar) refuse(ctx context.Context, a Applicant, err error) error {
 
 // refusal reports whether err says no to an applicant and is not on record yet.
 func refusal(err error) bool {
+	if _, ok := errors.AsType[recorded](err); ok {
+		return false
+	}
 	if _, ok := errors.AsType[*ca.DeniedError](err); ok {
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
@@ -17,6 +18,7 @@ type parentProof struct {
 	child   *store.Serial // the child that the parent is known to have
 	alarmed bool          // the fork is on record
 	keeps   bool          // the identity's own key may be certified again
+	late    bool          // the parent has expired: nobody is in a hurry to be served twice
 }
 
 func (p *parentProof) String() string { return "certificate:" + p.parent.String() }
@@ -73,8 +75,15 @@ func (p *parentProof) fork(ctx context.Context, how string, child store.Serial) 
 		}
 		p.alarmed = true
 	}
-	if role, ok := p.r.Policies.Current().Role(p.id.ID.Role()); ok && role.Fork == ca.ForkRefuse {
-		return &ca.DeniedError{ID: p.id.ID, Rule: role.Name, Reason: "the certificate was " + how}
+	if role, ok := p.r.Policies.Current().Role(p.id.ID.Role()); p.late || ok && role.Fork == ca.ForkRefuse {
+		return &ForkedError{&ca.DeniedError{ID: p.id.ID, Rule: p.id.ID.Role(), Reason: fmt.Sprintf(
+			"the certificate was %s: it has two holders. A machine that was copied, or set back to an older state such as a snapshot, has to enrol anew: %s",
+			how, enrolAnew(p.id.ID))}}
 	}
 	return nil
+}
+
+// enrolAnew says how an identity that has enrolled gets in again.
+func enrolAnew(id ca.ID) string {
+	return fmt.Sprintf("betonica token create --role %s --name %s --replace", id.Role(), id.Name())
 }

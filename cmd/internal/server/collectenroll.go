@@ -14,11 +14,12 @@ type enrolCollector struct{ registrar *enroll.Registrar }
 var (
 	issuedDesc   = desc("certificates_issued_total", "Certificates issued, by what proved the identity.", "method")
 	refusalsDesc = desc("refusals_total", "Refusals to issue, also those that the audit log only counts, by reason.", "reason")
+	alarmsDesc   = desc("alarms_total", "What looks like a thief with a copy, by the action that the audit log has it under.", "action")
 	policyDesc   = desc("policy_version", "Version of the policy that is in force.")
 )
 
 func (c *enrolCollector) Describe(to chan<- *prometheus.Desc) {
-	describe(to, issuedDesc, refusalsDesc, policyDesc)
+	describe(to, issuedDesc, refusalsDesc, alarmsDesc, policyDesc)
 }
 
 func (c *enrolCollector) Collect(to chan<- prometheus.Metric) {
@@ -28,6 +29,9 @@ func (c *enrolCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	for reason, n := range counts.Refused {
 		out.counter(refusalsDesc, float64(n), string(reason))
+	}
+	for action, n := range counts.Alarms {
+		out.counter(alarmsDesc, float64(n), action)
 	}
 	out.gauge(policyDesc, float64(c.registrar.Policies.Current().Version()))
 }

@@ -34,6 +34,7 @@
 //
 //	betonica_certificates_issued_total                 by what proved the identity
 //	betonica_refusals_total                            by reason: one of enroll.Reason
+//	betonica_alarms_total                              by action: what looks like a thief with a copy
 //	betonica_identities                                on record, by state
 //	betonica_identities_suspect                        about which something was alarmed
 //	betonica_certificates_live                         in time and not revoked

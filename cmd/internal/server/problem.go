@@ -45,6 +45,9 @@ func problemOf(err error) *api.Problem {
 	if e, ok := errors.AsType[*ca.RequestError](err); ok {
 		return api.NewProblem(http.StatusBadRequest, api.ProblemMalformed, e.Error())
 	}
+	if e, ok := errors.AsType[*enroll.ForkedError](err); ok {
+		return api.NewProblem(http.StatusForbidden, api.ProblemForked, e.Error())
+	}
 	if e, ok := errors.AsType[*ca.DeniedError](err); ok {
 		return api.NewProblem(http.StatusForbidden, api.ProblemDenied, e.Error())
 	}

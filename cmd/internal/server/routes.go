@@ -13,6 +13,7 @@ func (s *Server) https() http.Handler {
 	mux := http.NewServeMux()
 	s.route(mux, "POST "+api.PathEnroll, s.Join.Enroll)
 	s.route(mux, "POST "+api.PathRenew, s.Renew.Renew)
+	s.route(mux, "POST "+api.PathRenewLate, s.Renew.RenewLate)
 	s.route(mux, "POST "+api.PathConfirm, s.Renew.Confirm)
 	s.route(mux, "POST "+api.PathAttestBegin, s.Attest.Begin)
 	s.route(mux, "POST "+api.PathAttestFinish, s.Attest.Finish)

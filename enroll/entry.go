@@ -1,0 +1,163 @@
+package enroll
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
+)
+
+// An entry is how the identity of an admission becomes one that gets certificates.
+type entry int
+
+const (
+	entryFirst    entry = iota // it is new, or was pending
+	entryReplaces              // it is active, and what it holds is superseded
+	entryAnew                  // it is active, and holds nothing any more
+)
+
+// lacks says what is missing to be enough proof, or "".
+func (a *admission) lacks() string {
+	switch {
+	case len(a.parts) < a.role.Proofs:
+		return a.tooFew()
+	case a.who.ID.IsZero() && a.birth != nil:
+		return fmt.Sprintf("a device with the serial number %q is not in the inventory (betonica identity import)", a.birth.serial)
+	case a.who.ID.IsZero():
+		return "nothing that was shown says who it is"
+	}
+	return ""
+}
+
+// tooFew says which proofs the role takes beside those that were shown.
+func (a *admission) tooFew() string {
+	var shown, more []string
+	for _, p := range a.parts {
+		kind, _, _ := strings.Cut(p.String(), ":")
+		shown = append(shown, kind)
+	}
+	for _, m := range []struct {
+		method ca.Method
+		name   string
+	}{
+		{ca.MethodToken, "a join token"}, {ca.MethodBirth, "its birth certificate"}, {ca.MethodTPM, "its TPM"},
+		{ca.MethodApproval, "a person's approval, which it has to ask for"},
+	} {
+		has := slices.ContainsFunc(a.parts, func(p part) bool { return p.method() == m.method })
+		if !has && slices.Contains(a.role.Methods, m.method) {
+			more = append(more, m.name)
+		}
+	}
+	return fmt.Sprintf("it takes %d independent proofs, and %d was shown (%s); there is also: %s",
+		a.role.Proofs, len(shown), strings.Join(shown, ", "), strings.Join(more, ", "))
+}
+
+// ask has a person say what is missing, if that is all and the claim would wait for it.
+func (a *admission) ask(ctx context.Context, lack string) error {
+	shown := a.birth != nil || a.token != nil
+	could := a.claim.Ask && len(a.parts)+1 >= a.role.Proofs
+	if shown && !(could && approvable(a.role)) {
+		return a.denied(lack)
+	}
+	if !could { // what a stranger lacks is nothing for strangers
+		a.r.refuseStranger(ctx, ReasonProofs, "", a.claim.From, "asked for approval, where that is not enough")
+		return ErrUnauthenticated
+	}
+	q := asking{req: a.req, csr: a.claim.CSR, role: a.role.Name, identity: a.who.ID.Path(), from: a.claim.From}
+	if len(a.parts) > 0 {
+		q.proofs = a.applicant().Proof.String()
+	}
+	var err error
+	if a.approval, err = a.r.approval(ctx, q); err != nil {
+		if refusal(err) {
+			err = recorded{err}
+		}
+		return err
+	}
+	// Before the network, which is the weakest, and behind everything else.
+	at := len(a.parts)
+	if at > 0 && a.parts[at-1].method() == "" {
+		at--
+	}
+	a.parts = slices.Insert(a.parts, at, part(a.approval))
+	if err := a.identify(ctx); err != nil {
+		return err
+	}
+	if a.who.ID.Path() != a.approval.request.Identity {
+		return a.denied(fmt.Sprintf("it was approved as %s", a.approval.request.Identity))
+	}
+	return nil
+}
+
+// enters says whether the identity, as it is on record, may get a first certificate, and
+// how. known is what the store is bound to say when the proofs are used up.
+func (a *admission) enters(ctx context.Context) (known, err error) {
+	if a.token != nil && a.token.known() != nil {
+		return a.token.known(), nil // what it was spent for is what counts
+	}
+	if a.approval != nil && a.approval.known() != nil {
+		return a.approval.known(), nil
+	}
+	if a.identity == nil {
+		return nil, nil
+	}
+	replaces := a.token != nil && a.token.token.Replace || a.approval != nil && a.approval.request.Replace
+	if a.birth != nil {
+		a.birth.replaces = replaces
+		if key := a.identity.BirthSPKI; len(key) > 0 && !bytes.Equal(key, a.birth.spki[:]) && !replaces {
+			return nil, a.otherBirth(ctx)
+		}
+	}
+	switch a.identity.State {
+	case store.Pending:
+		return nil, nil
+	case store.Active:
+		if replaces {
+			a.entry = entryReplaces
+			return nil, nil
+		}
+		return a.again(ctx)
+	}
+	return nil, notActive(a.who.ID, *a.identity)
+}
+
+// again is enters for an identity that has enrolled before.
+func (a *admission) again(ctx context.Context) (known, err error) {
+	switch {
+	case a.token != nil && a.token.token.Exact:
+		return nil, a.token.admits(a.who.ID)
+	case a.token != nil:
+		return nil, a.denied("the identity exists: it takes a token that is bound to it")
+	}
+	until, err := a.r.store.LiveUntil(ctx, a.identity.Path)
+	switch {
+	case err != nil:
+		return nil, err
+	case until.IsZero():
+		a.entry = entryAnew
+		return nil, nil
+	case a.birth == nil:
+		return nil, a.approval.admits(a.who.ID)
+	}
+	return store.ErrSpent, nil
+}
+
+// otherBirth alarms about a second birth certificate for one serial number: a forged
+// device, or one whose board was changed.
+func (a *admission) otherBirth(ctx context.Context) error {
+	a.r.tally.refuse(ReasonProofs)
+	err := a.r.accuse(ctx, a.claim.From, audit.Event{
+		Action: "identity.suspect", Actor: stranger, Subject: a.identity.Path, Address: address(a.claim.From),
+		Outcome:   "came with another birth certificate than before",
+		RequestID: RequestID(ctx), Detail: map[string]any{"proof": a.birth.String()},
+	}, a.identity.Path)
+	if err != nil {
+		return err
+	}
+	return recorded{a.denied("it has come with another birth certificate before: if its board was changed, give it a join token made with --replace as well")}
+}

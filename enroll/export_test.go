@@ -1,0 +1,3 @@
+package enroll
+
+var DeviceSerial = deviceSerial
