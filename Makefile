@@ -13,7 +13,7 @@ BENCH_DIR ?=
 # of a package that failed, and the name and reason of each test left out.
 VERDICT := awk -f .ci/verdict.awk
 
-.PHONY: help build test check demo bench crash soak fuzz clean
+.PHONY: help build test check demo bench crash soak fuzz dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -65,5 +65,8 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
 	done
 
-clean: ## remove what build made
-	rm -rf bin
+dist: ## programs, packages and bills of materials of this commit, for every platform, built twice and compared
+	.dist/twice dist
+
+clean: ## remove what build and dist made
+	rm -rf bin dist

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/betonica/betonica/cmd/internal/notify"
 	"github.com/betonica/betonica/enroll/agent"
 )
 
@@ -62,6 +63,7 @@ reached, and while it says no, the agent goes on asking, more and more slowly.`,
 				return err
 			}
 			done := lists.keep(ctx, a, conf)
+			tellManager(ctx, env, conf.Log, notify.Ready)
 			a.Wait()
 			<-done
 			<-relayed

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/betonica/betonica/cmd/internal/guard"
+	"github.com/betonica/betonica/cmd/internal/notify"
 )
 
 func guardCommand(env environment) *cobra.Command {
@@ -120,6 +121,8 @@ func runGuard(ctx context.Context, env environment, c guard.Config, ready string
 	if err := guard.Confine(ctx, c, log, reads...); err != nil {
 		log.ErrorContext(ctx, "landlock: the guard keeps all files that its user may open", "error", err)
 	}
+	tellManager(ctx, env, log, notify.Ready)
+	context.AfterFunc(ctx, func() { tellManager(ctx, env, log, notify.Stopping) })
 	watching, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {

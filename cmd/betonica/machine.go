@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/betonica/betonica/cmd/internal/notify"
 	"github.com/betonica/betonica/enroll/agent"
 )
 
@@ -75,4 +76,11 @@ func interrupted(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// tellManager says to the service manager how the program is doing.
+func tellManager(ctx context.Context, env environment, log *slog.Logger, s notify.State) {
+	if err := notify.Send(env.getenv, s); err != nil {
+		log.WarnContext(ctx, "the service manager was not told", "state", string(s), "error", err)
+	}
 }

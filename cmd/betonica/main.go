@@ -42,6 +42,13 @@ type environment struct {
 // run runs one command line. Its error is for [report] and [exitCode].
 func run(ctx context.Context, env environment, args []string) error {
 	env.stderr = &cleanWriter{env.stderr}
+	root := commands(env)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// commands returns the tree of all commands.
+func commands(env environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "betonica",
 		Short: "Enrol machines with a Betonica CA, and look after them",
@@ -75,8 +82,7 @@ well or there is nothing to do, 1 failed, 2 usage, 3 cancelled, 4 not allowed,
 		tokenCommand(env), identityCommand(env), certCommand(env), revokeCommand(env), auditCommand(env), policyCommand(env), statusCommand(env),
 		versionCommand(env),
 	)
-	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	return root
 }
 
 // group is what a command does that only has commands below it.

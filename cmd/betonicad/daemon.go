@@ -13,6 +13,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/admin"
 	"github.com/betonica/betonica/cmd/internal/archive"
+	"github.com/betonica/betonica/cmd/internal/notify"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/acme"
@@ -192,5 +193,14 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 			return fmt.Errorf("writing the ready file: %w", err)
 		}
 	}
+	d.tell(notify.Ready)
+	context.AfterFunc(ctx, func() { d.tell(notify.Stopping) })
 	return d.server.Run(ctx, d.listeners)
+}
+
+// tell says to the service manager how the daemon is doing.
+func (d *daemon) tell(s notify.State) {
+	if err := notify.Send(os.Getenv, s); err != nil {
+		d.log.Warn("the service manager was not told", "state", string(s), "error", err)
+	}
 }

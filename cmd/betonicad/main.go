@@ -45,6 +45,13 @@ type environment struct {
 
 // run runs one command line.
 func run(ctx context.Context, env environment, args []string) error {
+	root := commands(env)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// commands returns the tree of all commands.
+func commands(env environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:               "betonicad",
 		Short:             "Betonica's certificate authority",
@@ -55,7 +62,6 @@ func run(ctx context.Context, env environment, args []string) error {
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags(), env.getenv) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
@@ -65,8 +71,7 @@ func run(ctx context.Context, env environment, args []string) error {
 		backupCommand(env), restoreCommand(env), recoverCommand(env),
 		demoCommand(env), demoPeerCommand(env), versionCommand(env),
 	)
-	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	return root
 }
 
 // group is what a command does that only has commands below it.

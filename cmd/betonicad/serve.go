@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ type serving struct {
 	dir              string
 	https, http, ops string // empty: as configured
 	est              string // likewise; an address enables it
+	socket           string
 	ready            string
 	acceptClock      bool
 }
@@ -46,6 +48,7 @@ is in force on all a moment later, and each writes it into its own DIR.`,
 	f.StringVar(&s.http, "http", "", "address for relying parties, likewise")
 	f.StringVar(&s.est, "est", "", "address for EST clients, likewise; it enables EST")
 	f.StringVar(&s.ops, "ops", "", "address for health and metrics, likewise")
+	f.StringVar(&s.socket, "socket", "", "path of the admin socket, likewise")
 	f.BoolVar(&s.acceptClock, "accept-clock", false, "take the clock for right though the newest entry of the log is dated after it")
 	f.StringVar(&s.ready, "ready", "", "file to write the real addresses to, as JSON, once requests are answered")
 	return cmd
@@ -72,6 +75,11 @@ func (s serving) config(d layout) (*server.Config, error) {
 		}
 	}
 	c.EST.Enabled = c.EST.Enabled || s.est != ""
+	if s.socket != "" {
+		if c.Server.Socket, err = filepath.Abs(s.socket); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
