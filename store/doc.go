@@ -52,8 +52,9 @@
 //
 // # What leaves when
 //
-//	certificates          90 days after they ended, with their lineage and the word that
-//	                      they were in use; [Retention] has the settings
+//	certificates          90 days after they ended, or as long as any may still be renewed
+//	                      ([DB.KeepExpired]), with their lineage and the word that they
+//	                      were in use; [Retention] has the settings
 //	revocations           545 days after their certificate ended, and never before it
 //	                      has left
 //	tokens                30 days after they could be spent for the last time

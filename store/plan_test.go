@@ -62,6 +62,9 @@ func TestWritesUseIndexes(t *testing.T) {
 			}
 		}
 		usesIndexes(t, d, forgetRows)
+		tx.Sleep("device/a", Dormant)
+		tx.Attest("device/a", "o")
+		tx.FillIdentity("device/a", "o", "s")
 		for _, demand := range append(tx.demands, relaxed.tx.demands...) {
 			plan := usesIndexes(t, d, demand.query)
 			require.NotContains(t, plan, "Join Filter", demand.query)
@@ -151,6 +154,16 @@ func readAll(t *testing.T, d *DB) {
 			}
 			_, err = d.AccountCertificate(ctx, acct.ID, *completed.Serial)
 			return err
+		},
+		func() error { _, _, err := d.Lives(ctx, "", 10); return err },
+		func() error { _, err := d.LifeCounts(ctx); return err },
+		func() error {
+			for _, q := range []Doubt{{Why: Dormant}, {Why: Ownerless, Role: "device"}, {Why: Unattested, Cutoffs: []Cutoff{{"device", time.Now()}}}} {
+				if _, _, err := d.Doubtful(ctx, q, Page{}); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		func() error { _, _, err := d.Devices(ctx, "", Page{}); return err },
 		func() error { _, _, err := d.Devices(ctx, "device", Page{}); return err },

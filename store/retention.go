@@ -79,6 +79,12 @@ type leaving struct {
 	count  string                        // adds $1 to those that went, and raises the horizon to $2
 }
 
+// lastIssued is when the newest of an identity's certificates was issued that leave; what
+// then has none keeps it, so that it is known how long it has been asleep.
+const lastIssued = `(
+	SELECT COALESCE(MAX(c.not_before), 0) FROM certificates c
+	WHERE c.identity = identities.path AND c.method <> 'attestation' AND (c.not_after, c.serial) <= ($1, $2))`
+
 // Certificates go before their revocations.
 var leavers = [...]leaving{{
 	name:  "certificates",
@@ -87,6 +93,10 @@ var leavers = [...]leaving{{
 		SELECT c.not_after, c.serial, c.identity FROM certificates c
 		WHERE c.not_after < $1 ORDER BY c.not_after, c.serial LIMIT $2`, // the identity: so the row is in memory when the writer wants it
 	remove: []string{`
+		UPDATE identities SET active_at = ` + lastIssued + `
+		WHERE path IN (SELECT c.identity FROM certificates c WHERE (c.not_after, c.serial) <= ($1, $2))
+		AND NOT EXISTS (SELECT 1 FROM certificates n WHERE n.identity = identities.path AND (n.not_after, n.serial) > ($1, $2) AND n.method <> 'attestation')
+		AND active_at < ` + lastIssued, `
 		DELETE FROM lineage WHERE parent IN (
 			SELECT c.serial FROM certificates c WHERE (c.not_after, c.serial) <= ($1, $2))`, `
 		DELETE FROM confirmations WHERE serial IN (
@@ -116,6 +126,11 @@ var leavers = [...]leaving{{
 		UPDATE retention SET tokens = tokens + $1, horizon = CASE WHEN horizon < $2 THEN $2 ELSE horizon END WHERE id = 1`,
 }}
 
+// KeepExpired has certificates stay for at least as long after they ended as f says, which
+// is asked at each purge: whoever may still renew one that has ended has to find it. It
+// is for before [DB.Run].
+func (d *DB) KeepExpired(f func() time.Duration) { d.keepExpired = f }
+
 // Purge removes what has left its retention by now, and puts on record how much of
 // each kind. It goes in small batches, each a Relaxed call, and rests after each for
 // ten times as long as it took: other writes do not feel it. It can end after any of
@@ -123,8 +138,12 @@ var leavers = [...]leaving{{
 //
 // Of two that purge one database at once the one that meets the other ends.
 func (d *DB) Purge(ctx context.Context, now time.Time) error {
+	keep := d.keep
+	if d.keepExpired != nil {
+		keep.Certificates = max(keep.Certificates, d.keepExpired())
+	}
 	for _, kind := range leavers {
-		if err := d.purge(ctx, kind, now.Add(-kind.after(d.keep)).UnixMilli()); err != nil {
+		if err := d.purge(ctx, kind, now.Add(-kind.after(keep)).UnixMilli()); err != nil {
 			return fmt.Errorf("purging %s: %w", kind.name, err)
 		}
 	}

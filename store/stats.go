@@ -62,6 +62,10 @@ type Counts struct {
 	Revoked      int64 // certificates that are in time and revoked
 	OpenTokens   int64 // tokens that can still be used
 	AuditEntries int64
+
+	// Doubtful is how many identities were stale, ownerless or dormant when they were
+	// counted last, those among them that were suspended for it.
+	Doubtful map[Why]int64
 }
 
 // Counts counts. It reads an index entry for each thing that it counts, so in a large
@@ -108,5 +112,24 @@ func (d *DB) count(ctx context.Context) (Counts, error) {
 			return Counts{}, fmt.Errorf("counting: %w", err)
 		}
 	}
-	return c, nil
+	return c, d.countDoubtful(ctx, &c)
+}
+
+func (d *DB) countDoubtful(ctx context.Context, c *Counts) error {
+	var stale, ownerless, dormant int64
+	err := d.reads.row(ctx, `
+		SELECT COALESCE(SUM(f.stale), 0), COALESCE(SUM(f.ownerless), 0), COALESCE(SUM(f.dormant), 0) FROM life f WHERE f.role >= ''`, nil,
+		&stale, &ownerless, &dormant)
+	if err != nil {
+		return fmt.Errorf("counting identities in doubt: %w", err)
+	}
+	c.Doubtful = map[Why]int64{Unattested: stale, Ownerless: ownerless, Dormant: dormant}
+	for why := range c.Doubtful {
+		var n int64
+		if err := d.reads.row(ctx, `SELECT COUNT(*) FROM identities WHERE why = $1 AND why <> ''`, []any{string(why)}, &n); err != nil {
+			return fmt.Errorf("counting identities in doubt: %w", err)
+		}
+		c.Doubtful[why] += n
+	}
+	return nil
 }

@@ -31,6 +31,7 @@ func TestCounts(t *testing.T) {
 		require.Equal(t, Counts{
 			Identities: map[State]int64{Active: 2, Suspended: 1, Revoked: 1}, Suspects: 1,
 			Live: 4, Revoked: 1, OpenTokens: 1, AuditEntries: d.LogSize(),
+			Doubtful: map[Why]int64{Dormant: 0, Ownerless: 0, Unattested: 0},
 		}, counts)
 
 		must(t, d, func(tx *Tx) { tx.ClearSuspect(device(1)) })

@@ -83,6 +83,8 @@ type DB struct {
 	replaced recent[map[string]int64]
 	counting sync.WaitGroup // of those that are made beside
 
+	keepExpired func() time.Duration // see KeepExpired; nil: for no time
+
 	idleCalls int64 // of giveBack's goroutine: calls of the writer as it saw them last
 
 	leave  func()    // ends what keeps the feed
