@@ -171,6 +171,7 @@ func writeFallen(env environment, form output, f adminapi.Fallen) error {
 		{"certificates", strings.Join(f.Serials, " ")},
 		{"tokens", strings.Join(f.Tokens, " ")},
 		{"accounts", strings.Join(f.Accounts, " ")},
+		{"requests", strings.Join(f.Requests, " ")},
 		{"names", strings.Join(f.Names, " ")},
 		{"crl number", number},
 	})

@@ -75,7 +75,7 @@ func revoker(r *http.Request, by enroll.Actor) revoke.By {
 
 func fallenOf(f revoke.Fallen) adminapi.Fallen {
 	return adminapi.Fallen{
-		Identity: f.Identity, Serials: texts(f.Serials), Tokens: texts(f.Tokens), Accounts: texts(f.Accounts), Names: texts(f.Names),
+		Identity: f.Identity, Serials: texts(f.Serials), Tokens: texts(f.Tokens), Accounts: texts(f.Accounts), Requests: f.Requests, Names: texts(f.Names),
 		Number: f.Number, Already: f.Already,
 	}
 }

@@ -9,9 +9,9 @@ import (
 type right uint
 
 const (
-	inventory  right = 1 << iota // read tokens, identities, certificates, policy and status
+	inventory  right = 1 << iota // read tokens, requests, identities, certificates, policy and status
 	log                          // read the audit log
-	tokens                       // make and revoke join tokens
+	tokens                       // make and revoke join tokens; approve and deny who asks without
 	identities                   // make and manage identities
 	revocation                   // revoke identities and certificates
 	policy                       // change the policy

@@ -20,6 +20,10 @@ var verbs = []verb{
 	{"GET", "tokens", inventory, "read tokens", (*Admin).listTokens},
 	{"DELETE", "tokens/{id}", tokens, "revoke tokens", (*Admin).revokeToken},
 
+	{"GET", "requests", inventory, "read requests for approval", (*Admin).listRequests},
+	{"POST", "requests/{id}/approve", tokens, "approve machines", (*Admin).approve},
+	{"POST", "requests/{id}/deny", tokens, "deny machines", (*Admin).deny},
+
 	{"POST", "identities", identities, "make identities", (*Admin).createIdentity},
 	{"POST", "identities/import", identities, "make identities", (*Admin).importDevices},
 	{"GET", "identities", inventory, "read identities", (*Admin).listIdentities},

@@ -8,6 +8,9 @@
 //	POST   tokens                          TokenRequest  -> NewToken (201)
 //	GET    tokens?role=&name=&open=                      -> Page[Token]
 //	DELETE tokens/{id}                                   -> 204
+//	GET    requests?code=&role=&open=                    -> Page[Request]
+//	POST   requests/{id}/approve           ApproveRequest -> Request
+//	POST   requests/{id}/deny              DenyRequest   -> Request
 //	POST   identities                      IdentityRequest -> Identity (201)
 //	POST   identities/import               ImportRequest -> results: []ImportResult
 //	GET    identities?role=&state=&owner=&search=        -> Page[Identity]

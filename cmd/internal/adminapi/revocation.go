@@ -16,13 +16,14 @@ type RevokeRequest struct {
 
 // Fallen is what a revocation took, or would take.
 type Fallen struct {
-	Identity string   `json:"identity"`          // <role>/<name>
-	Serials  []string `json:"serials"`           // certificates that were live until now
-	Tokens   []string `json:"tokens"`            // unused join tokens, by their ids
-	Accounts []string `json:"accounts"`          // ACME accounts that are ended, by their ids
-	Names    []string `json:"names"`             // DNS names and addresses that are free again
-	Number   int64    `json:"number"`            // CRL number from which on the lists say so; 0: no certificate fell
-	Already  bool     `json:"already,omitempty"` // the certificate was revoked before
+	Identity string   `json:"identity"`           // <role>/<name>
+	Serials  []string `json:"serials"`            // certificates that were live until now
+	Tokens   []string `json:"tokens"`             // unused join tokens, by their ids
+	Accounts []string `json:"accounts"`           // ACME accounts that are ended, by their ids
+	Requests []string `json:"requests,omitempty"` // requests for approval that are denied, by their ids
+	Names    []string `json:"names"`              // DNS names and addresses that are free again
+	Number   int64    `json:"number"`             // CRL number from which on the lists say so; 0: no certificate fell
+	Already  bool     `json:"already,omitempty"`  // the certificate was revoked before
 }
 
 // Revoke ends an identity, or one certificate. When it returns, that is on disk
