@@ -35,6 +35,9 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
 	}
+	if _, ok := errors.AsType[*conflictError](err); ok {
+		return exitConflict
+	}
 	if status, typ, ok := problemOf(err); ok {
 		return problemCode(status, typ)
 	}
@@ -88,6 +91,12 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// A conflictError is that something is not in the state that the command line takes it
+// to be in.
+type conflictError struct{ text string }
+
+func (e *conflictError) Error() string { return e.text }
 
 // noArgs refuses arguments beside flags.
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -133,6 +133,7 @@ func TestUsage(t *testing.T) {
 	x := newTool(t)
 	for _, args := range [][]string{
 		{"frobnicate"}, {"token", "frob"}, {"token", "create"}, {"token", "create", "--role", "device"}, {"token", "create", "x"},
+		{"approve", "x"}, {"approve", "7ZK4-09TM", "now"}, {"approve", "7ZK4-09TM", "--as", "noslash"}, {"approve", "deny"}, {"approve", "list", "x"},
 		{"token", "revoke"}, {"token", "revoke", "a", "b"}, {"identity", "show"}, {"identity", "create", "noslash"},
 		{"enroll"}, {"enroll", "--url", "https://a"}, {"enroll", "--url", "https://a", "--out", "b"}, {"renew"}, {"agent"}, {"check"},
 		{"enroll", "--url", "https://a", "--out", "b", "--ip", "x", "--token-file", "t"},
@@ -144,7 +145,7 @@ func TestUsage(t *testing.T) {
 		require.Empty(t, r.stdout)
 		require.True(t, strings.HasPrefix(r.stderr, "error: "), "%q: %s", args, r.stderr)
 	}
-	for _, args := range [][]string{{}, {"token"}, {"--help"}, {"enroll", "--help"}, {"completion", "bash"}, {"version"}} {
+	for _, args := range [][]string{{}, {"token"}, {"approve"}, {"--help"}, {"enroll", "--help"}, {"completion", "bash"}, {"version"}} {
 		r := x.run(args...)
 		require.Zero(t, r.code, "%q", args)
 		require.NotEmpty(t, r.stdout)
