@@ -9,9 +9,9 @@ BENCH ?= .
 SIZE ?= 100000
 BENCH_DIR ?=
 
-# Test output goes through a filter that keeps the verdicts, the whole output
-# of a package that failed, and the name and reason of each test left out.
-VERDICT := awk -f .ci/verdict.awk
+# Tests run through a script that keeps of their output the verdicts, the whole of a
+# package that failed, and the name and reason of each test left out.
+TEST := .ci/test -timeout 20m
 
 .PHONY: help build test check demo bench crash soak fuzz dist clean
 
@@ -23,9 +23,9 @@ build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
 	CGO_ENABLED=0 go build -trimpath -o bin/betonica ./cmd/betonica
 
 test: ## every test this machine can run; it names those it leaves out
-	go test -timeout 20m -v ./... | $(VERDICT)
+	$(TEST) -- ./...
 	@if [ -n "$$CI" ] || $(CC) -E -include openssl/aes.h -x c /dev/null >/dev/null 2>&1; then \
-		go test -tags tpmsimulator -run '^Test(Simulator|TPM)$$' -v ./enroll/acme/attest ./cmd/betonicad | $(VERDICT); \
+		$(TEST) -tags tpmsimulator -run '^Test(Simulator|TPM)$$' -- ./enroll/acme/attest ./cmd/betonicad; \
 	else echo "    left out TestSimulator and TestTPM: the TPM is C, and wants OpenSSL's headers (libssl-dev)"; fi
 
 # The race pass puts the detector into every package, and into the daemon that a few
@@ -38,8 +38,8 @@ check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint modul
 	go vet ./...
 	go tool staticcheck ./...
 	go test -run '^TestLayers$$' ./cmd/betonicad
-	go test -timeout 20m -race -v $$(go list ./... | grep -v /cmd/betonicad$$) | $(VERDICT)
-	go test -timeout 20m -race -v -run '$(RACED)' ./cmd/betonicad | $(VERDICT)
+	$(TEST) -race -- $$(go list ./... | grep -v /cmd/betonicad$$)
+	$(TEST) -race -run '$(RACED)' -- ./cmd/betonicad
 	cd testdata/lint && go vet ./... && go test ./...
 
 demo: build ## the main job, with real binaries on this machine
