@@ -1,0 +1,28 @@
+package key
+
+import (
+	"context"
+	"crypto"
+	"errors"
+
+	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/enroll/client"
+)
+
+var errWindows = errors.New("TPMs are not supported on Windows")
+
+// A TPM is nothing on Windows.
+type TPM struct{}
+
+// Open returns an error.
+func Open(_, _ string) (*TPM, error) { return nil, errWindows }
+
+func (*TPM) String() string                              { return "" }
+func (*TPM) Make(string) (crypto.Signer, []byte, error)  { return nil, nil, errWindows }
+func (*TPM) Open([]byte) (crypto.Signer, error)          { return nil, errWindows }
+func (*TPM) Endorsement(context.Context) (string, error) { return "", errWindows }
+
+// Attest returns an error.
+func (*TPM) Attest(context.Context, *client.Client, *api.JoinToken, crypto.Signer, []byte) (*api.Attestation, error) {
+	return nil, errWindows
+}
