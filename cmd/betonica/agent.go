@@ -52,6 +52,9 @@ reached, and while it says no, the agent goes on asking, more and more slowly.`,
 				conf.Prove = func() (agent.Proof, error) { return shown.agentProof(conf.TokenFile) }
 			}
 			hook(cmd, &conf)
+			if err := shown.useTPM(&conf); err != nil {
+				return err
+			}
 			a, err := agent.Start(ctx, conf)
 			if err != nil {
 				return adviseRenewal(fmt.Errorf("starting: %w", interrupted(ctx, err)), conf.Dir)

@@ -170,6 +170,9 @@ func judgeKey(cert []byte, file, keyFile string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if block, _ := pem.Decode(text); block != nil && block.Type == "TSS2 PRIVATE KEY" {
+		return judgeTPMKey(cert, text, keyFile)
+	}
 	if _, err := tls.X509KeyPair(cert, text); err != nil {
 		return fmt.Sprintf("with %s: %v", keyFile, err), nil
 	}

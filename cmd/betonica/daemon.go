@@ -51,7 +51,11 @@ func connectTLS(url, dir string) (*adminapi.Client, error) {
 	if dir == "" {
 		return nil, usagef("--url needs --dir, the directory with your own certificate")
 	}
-	own, err := agent.Load(dir)
+	conf := agent.Config{Dir: dir}
+	if err := ownKeys(&conf); err != nil {
+		return nil, err
+	}
+	own, err := agent.LoadWith(dir, conf.Keys)
 	if err != nil {
 		return nil, advise(err, "betonica enroll --url URL --token-file FILE --out "+dir, exitNotFound)
 	}

@@ -22,16 +22,21 @@ func enrollCommand(env environment) *cobra.Command {
 	var shown proofFlags
 	var form *output
 	cmd := &cobra.Command{
-		Use:   "enroll --url URL --token-file FILE|--birth-cert FILE|--ask --out DIR",
+		Use:   "enroll --url URL --token-file FILE|--birth-cert FILE|--tpm DEVICE|--ask --out DIR",
 		Short: "Get a machine's first certificate",
 		Long: `Get a machine's first certificate, and put it into DIR/current: cert.pem (with its
 intermediates), key.pem, chain.pem, roots.pem. What the machine shows is a join token,
-the certificate that its maker gave it, or the word of a person; some roles want two.
+the certificate that its maker gave it, its TPM, or the word of a person; some roles
+want two.
 
 The token carries the fingerprint of the CA's root, so that not even the first
 contact is on trust; without one, --root or --root-sha256 says it. If the reply is
 lost, the same command asks again for the same certificate; once it is there, the
 same command does nothing.
+
+With --tpm the keys, this one and those of all renewals, are made in a TPM 2.0 and
+never leave it: key.pem is of no use on another machine. The CA knows the TPM from
+its inventory (betonica tpm DEVICE prints what stands there), or from a token.
 
 With --ask it shows a code, and waits until somebody approves the request that has
 the same code at the CA (betonica approve CODE --as ROLE/NAME). To stop it, and to
@@ -40,6 +45,7 @@ call it again later, goes on with the same request.`,
   betonica enroll --url https://ca.example:8443 --token-file - --out m < token
   betonica enroll ... --identity device/ward3-7     # with a token for device/ward3-*
   betonica enroll --url U --birth-cert idevid.pem --birth-key idevid.key --root root.crt --role device --out m
+  betonica enroll --url U --tpm /dev/tpmrm0 --root root.crt --out m
   betonica enroll --url U --ask --role device --root-sha256 9f86d0...0a08 --out m`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,6 +74,9 @@ call it again later, goes on with the same request.`,
 			conf.Log = logger(env, true)
 			conf.Events = showCode(env)
 			hook(cmd, &conf)
+			if err := useTPM(&conf, shown.tpm, token); err != nil {
+				return err
+			}
 			c, err := agent.EnrollWith(cmd.Context(), conf, proof)
 			if err != nil {
 				err = fmt.Errorf("enrolling: %w", interrupted(cmd.Context(), err))

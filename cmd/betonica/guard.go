@@ -109,7 +109,7 @@ func runGuard(ctx context.Context, env environment, c guard.Config, ready string
 	signal.Notify(hup, syscall.SIGHUP) // before anybody is told that it is ready
 	defer signal.Stop(hup)
 	boundMemory(c)
-	g, err := guard.Open(ctx, c, guard.Options{Log: log, Now: env.now})
+	g, err := guard.Open(ctx, c, guard.Options{Log: log, Now: env.now, Keys: ownKeys})
 	if err != nil {
 		return adviseRenewal(fmt.Errorf("starting: %w", interrupted(ctx, err)), c.Dir)
 	}

@@ -19,19 +19,21 @@ import (
 type proofFlags struct {
 	birthCert, birthKey string
 	ask                 bool
+	tpm                 string
 	root, rootSHA256    string
 }
 
 func (f *proofFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.birthCert, "birth-cert", "", "the `file` with the certificate that the machine's maker gave it, and its intermediates")
 	cmd.Flags().StringVar(&f.birthKey, "birth-key", "", "the `file` with the key of that")
+	cmd.Flags().StringVar(&f.tpm, "tpm", "", "the `device` or socket of the TPM that makes and keeps the keys, such as /dev/tpmrm0")
 	cmd.Flags().BoolVar(&f.ask, "ask", false, "ask for a person's approval, and wait for it")
 	cmd.Flags().StringVar(&f.root, "root", "", "the `file` with the CA's root certificate; needed without a token")
 	cmd.Flags().StringVar(&f.rootSHA256, "root-sha256", "", "in its place the SHA-256 of that certificate, in `hex`")
 }
 
 // any reports whether something else than a token is shown.
-func (f *proofFlags) any() bool { return f.ask || f.birthCert != "" }
+func (f *proofFlags) any() bool { return f.ask || f.birthCert != "" || f.tpm != "" }
 
 // proof is what the flags and token, nil for none, come to.
 func (f *proofFlags) proof(token *api.JoinToken) (agent.Proof, error) {

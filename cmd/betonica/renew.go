@@ -33,6 +33,9 @@ one of before is put back in place, the command runs again, and this one fails.`
 			}
 			conf.Log = logger(env, true)
 			hook(cmd, &conf)
+			if err := ownKeys(&conf); err != nil {
+				return err
+			}
 			c, renewed, err := agent.Renew(cmd.Context(), conf, ifDue)
 			if err != nil {
 				err = fmt.Errorf("renewing: %w", interrupted(cmd.Context(), err))

@@ -74,7 +74,12 @@ type record struct {
 // Load returns the credential that dir holds, changing nothing and waiting for
 // nobody. Where the key is in no file, but in a chip, Certificate has no
 // PrivateKey. The error wraps [ErrNotEnrolled] if there is none.
-func Load(dir string) (*Credential, error) { return directory{path: dir}.load() }
+func Load(dir string) (*Credential, error) { return LoadWith(dir, nil) }
+
+// LoadWith is Load with a key that is in no file opened by keys; nil: left closed.
+func LoadWith(dir string, keys Keys) (*Credential, error) {
+	return directory{path: dir, keys: keys}.load()
+}
 
 // KeysOf says where dir's newest key is: what [Keys] calls itself, empty for a
 // key in a file, and for a directory without any.

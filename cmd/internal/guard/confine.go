@@ -9,6 +9,8 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	"github.com/landlock-lsm/go-landlock/landlock/syscall"
+
+	"github.com/betonica/betonica/enroll/agent"
 )
 
 // What a process needs of a Linux system in order to find hosts and to tell the time.
@@ -51,11 +53,16 @@ func Confine(ctx context.Context, c Config, log *slog.Logger, reads ...string) e
 			writes = append(writes, filepath.Dir(path)) // to remove it at the end
 		}
 	}
+	device, _ := strings.CutPrefix(agent.KeysOf(c.Dir), "tpm:") // a character device or a socket, which landlock lets be
+	if device != "" {
+		writes = append(writes, filepath.Join(c.Dir, "tpm"))
+	}
 	slices.Sort(reads)
 	slices.Sort(writes)
 	err = landlock.V8.BestEffort().RestrictPaths(
 		landlock.RODirs(slices.Compact(reads)...).IgnoreIfMissing(),
 		landlock.RWDirs(slices.Compact(writes)...).IgnoreIfMissing(),
+		landlock.RWFiles(device).IgnoreIfMissing(),
 		landlock.ROFiles(systemFiles...).IgnoreIfMissing(),
 		landlock.RODirs(systemDirs...).IgnoreIfMissing(),
 	)

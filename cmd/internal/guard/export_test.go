@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/betonica/betonica/enroll/agent"
 )
 
 // OpenAs is Open with an identity that is in no directory.
@@ -19,7 +21,7 @@ func Parse(file string, text []byte) (Config, error) { return parse(file, text) 
 
 // OpenDirectory opens the identity in a directory, and returns what looks there again.
 func OpenDirectory(path string, log *slog.Logger) (identity, func(context.Context), error) {
-	d, err := openDirectory(path, log)
+	d, err := openDirectory(path, func(*agent.Config) error { return nil }, log)
 	if err != nil {
 		return nil, nil, err
 	}

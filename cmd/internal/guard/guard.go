@@ -15,6 +15,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
 	"github.com/betonica/betonica/cmd/internal/guard/sign"
 	"github.com/betonica/betonica/cmd/internal/record"
+	"github.com/betonica/betonica/enroll/agent"
 	"github.com/betonica/betonica/revoke/allow"
 	"github.com/betonica/betonica/revoke/peer"
 	"github.com/betonica/betonica/store/audit/journal"
@@ -22,6 +23,7 @@ import (
 
 // A Guard serves routes. Its methods may be called concurrently.
 type Guard struct {
+	keys    func(*agent.Config) error
 	log     *slog.Logger
 	now     func() time.Time
 	records record.Keeper
@@ -58,6 +60,10 @@ type Options struct {
 	// Records is where records are kept. Default: the journal of Config.Journal.
 	Records record.Keeper
 
+	// Keys opens the private keys of a machine whose keys are in no file: it sets Keys
+	// and Attest of what is to keep Config.Dir. Default: keys are in files.
+	Keys func(*agent.Config) error
+
 	// Log gets what an operator should know. Default: slog.Default().
 	Log *slog.Logger
 
@@ -85,8 +91,11 @@ func openAs(ctx context.Context, c Config, o Options, who identity) (*Guard, err
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Keys == nil {
+		o.Keys = func(*agent.Config) error { return nil }
+	}
 	g := &Guard{
-		log: o.Log, now: o.Now, records: o.Records, source: who, handshakeWithin: handshakeWithin, handshakes: newCrowd(maxHandshakes, maxFromOne),
+		keys: o.Keys, log: o.Log, now: o.Now, records: o.Records, source: who, handshakeWithin: handshakeWithin, handshakes: newCrowd(maxHandshakes, maxFromOne),
 		crowd: newCrowd(0, 0), turned: make(chan struct{}, maxRefusals), links: links{all: map[*gate.Link]*use{}}, sockets: map[string]*socket{}, meters: map[string]*gate.Meter{},
 		nonces: sign.NewNonces(maxNonces),
 	}
@@ -104,7 +113,7 @@ func (g *Guard) open(ctx context.Context, c Config) error {
 	var err error
 	if g.source == nil {
 		var wait func()
-		if g.source, url, wait, err = openIdentity(life, c, g.log, g.now); err != nil {
+		if g.source, url, wait, err = openIdentity(life, c, g.keys, g.log, g.now); err != nil {
 			return fmt.Errorf("taking up the machine's identity: %w", err)
 		}
 		g.closers = append(g.closers, func() { stop(); wait() })

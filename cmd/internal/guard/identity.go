@@ -23,6 +23,7 @@ type identity interface {
 // A directory is the identity that another process keeps in a directory. It is read
 // again when the link to its newest generation changes.
 type directory struct {
+	keys func(*agent.Config) error
 	path string
 	log  *slog.Logger
 	held atomic.Pointer[held]
@@ -37,8 +38,8 @@ type held struct {
 
 // openDirectory reads a directory; the error wraps [agent.ErrNotEnrolled] if there is
 // no certificate in it.
-func openDirectory(path string, log *slog.Logger) (*directory, error) {
-	d := &directory{path: path, log: log}
+func openDirectory(path string, keys func(*agent.Config) error, log *slog.Logger) (*directory, error) {
+	d := &directory{path: path, keys: keys, log: log}
 	h, err := d.load()
 	if err != nil {
 		return nil, err
@@ -52,7 +53,11 @@ func (d *directory) Roots() *x509.CertPool         { return d.held.Load().roots 
 
 func (d *directory) load() (*held, error) {
 	link, _ := os.Readlink(filepath.Join(d.path, "current"))
-	c, err := agent.Load(d.path)
+	conf := agent.Config{Dir: d.path}
+	if err := d.keys(&conf); err != nil {
+		return nil, err
+	}
+	c, err := agent.LoadWith(d.path, conf.Keys)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +94,9 @@ func (d *directory) refresh(ctx context.Context) {
 
 // open returns the identity of a configuration, where its certificate came from, and
 // what to wait for once ctx has ended.
-func openIdentity(ctx context.Context, c Config, log *slog.Logger, now func() time.Time) (id identity, url string, wait func(), err error) {
+func openIdentity(ctx context.Context, c Config, keys func(*agent.Config) error, log *slog.Logger, now func() time.Time) (id identity, url string, wait func(), err error) {
 	if !c.Agent.Keep {
-		d, err := openDirectory(c.Dir, log)
+		d, err := openDirectory(c.Dir, keys, log)
 		if err != nil {
 			return nil, "", nil, err
 		}
@@ -99,6 +104,9 @@ func openIdentity(ctx context.Context, c Config, log *slog.Logger, now func() ti
 	}
 	conf := agent.Config{Dir: c.Dir, URL: c.Agent.URL, TokenFile: c.Agent.TokenFile, Log: log, Now: now}
 	conf.Request.Identity = c.Agent.Identity
+	if err := keys(&conf); err != nil {
+		return nil, "", nil, err
+	}
 	a, err := agent.Start(ctx, conf)
 	if err != nil {
 		return nil, "", nil, err

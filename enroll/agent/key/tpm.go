@@ -33,7 +33,8 @@ type TPM struct {
 
 // Open returns the TPM that is behind device: a character device, such as /dev/tpmrm0, or
 // a Unix socket, such as swtpm's. In dir, which is made if it is not there, is what the
-// TPM knows its attestation key by; it is no secret. Nothing is asked of the TPM yet.
+// TPM knows its attestation key by; it is no secret. Without a dir there can be no keys.
+// Nothing is asked of the TPM yet.
 func Open(device, dir string) (*TPM, error) {
 	info, err := os.Stat(device)
 	if err != nil {
@@ -49,7 +50,10 @@ func Open(device, dir string) (*TPM, error) {
 }
 
 func open(name, dir string, commands tpm.CommandChannel, raw io.ReadWriteCloser, opts ...tpm.NewTPMOption) (*TPM, error) {
-	opts = append(opts, tpm.WithDisableDownload(), tpm.WithStore(storage.NewDirstore(dir, storage.WithCacheSize(0))))
+	opts = append(opts, tpm.WithDisableDownload())
+	if dir != "" {
+		opts = append(opts, tpm.WithStore(storage.NewDirstore(dir, storage.WithCacheSize(0))))
+	}
 	if commands != nil {
 		opts = append(opts, tpm.WithCommandChannel(commands))
 	}
@@ -115,6 +119,15 @@ func (t *TPM) Open(text []byte) (crypto.Signer, error) {
 		return nil, err
 	}
 	return t.signer(wrapped)
+}
+
+// Public returns the public key of the key that Make described so. It takes no TPM.
+func Public(text []byte) (crypto.PublicKey, error) {
+	wrapped, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return wrapped.Public()
 }
 
 // parse reads the text of a wrapped key.

@@ -17,6 +17,9 @@ type TPM struct{}
 // Open returns an error.
 func Open(_, _ string) (*TPM, error) { return nil, errWindows }
 
+// Public returns an error.
+func Public([]byte) (crypto.PublicKey, error) { return nil, errWindows }
+
 func (*TPM) String() string                              { return "" }
 func (*TPM) Make(string) (crypto.Signer, []byte, error)  { return nil, nil, errWindows }
 func (*TPM) Open([]byte) (crypto.Signer, error)          { return nil, errWindows }
