@@ -19,7 +19,8 @@ type admission struct {
 	policy *ca.Policy
 	req    ca.Request
 
-	birth    *birthProof // nil, like the others: not shown, or not good
+	tpm      *Attestation // nil, like the others: not shown, or not good
+	birth    *birthProof
 	token    *tokenProof
 	approval *approvalProof
 
@@ -42,6 +43,12 @@ func (a *admission) authenticate(ctx context.Context) error {
 		a.who.ID = a.token.unnamed().Identity.ID
 		role = a.token.token.Role
 	}
+	if a.tpm = a.claim.TPM; a.tpm != nil {
+		a.parts = append(a.parts, a.tpm)
+		if a.token == nil {
+			role = a.tpm.identity.Role
+		}
+	}
 	if len(a.claim.Birth) > 0 && a.wantsBirth(role) {
 		if a.birth, err = a.r.birth(ctx, a.policy, a.claim, role); err != nil {
 			return err
@@ -58,7 +65,7 @@ func (a *admission) authenticate(ctx context.Context) error {
 // where the role makes nothing of it, it is only what a TLS client happened to present.
 func (a *admission) wantsBirth(role string) bool {
 	found, _ := a.policy.Role(role)
-	return a.token == nil && !a.claim.Ask || role == "" || slices.Contains(found.Methods, ca.MethodBirth)
+	return a.token == nil && a.tpm == nil && !a.claim.Ask || role == "" || slices.Contains(found.Methods, ca.MethodBirth)
 }
 
 // judge finds out for whom the claim speaks, and whether that is enough. known is what
@@ -89,6 +96,8 @@ func (a *admission) chooseRole() error {
 	switch {
 	case a.token != nil:
 		name = a.token.token.Role
+	case a.tpm != nil:
+		name = a.tpm.identity.Role
 	case a.birth != nil:
 		name = a.birth.role
 	}
@@ -101,7 +110,7 @@ func (a *admission) chooseRole() error {
 	case name == "":
 		return a.denied(fmt.Sprintf("a device with the serial number %q could be in more than one role: the request has to say in which", a.birth.serial))
 	case a.claim.Role != "" && a.claim.Role != name:
-		return a.denied("the token is for this role and no other")
+		return a.denied("what was shown is for this role and no other")
 	case !ok:
 		return &ca.DeniedError{ID: a.who.ID, Reason: "there is no such role"}
 	}
@@ -109,6 +118,9 @@ func (a *admission) chooseRole() error {
 		if !slices.Contains(a.role.Methods, p.method()) {
 			return a.denied(fmt.Sprintf("method %q is not allowed", p.method()))
 		}
+	}
+	if a.tpm != nil && a.tpm.spki != a.req.SPKI() {
+		return a.denied("the key is not the one that its TPM has attested")
 	}
 	if a.birth != nil && a.birth.spki == a.req.SPKI() {
 		return &ca.DeniedError{Rule: name, Reason: "the key is that of its birth certificate: it must make a new one", Key: true}
@@ -120,6 +132,9 @@ func (a *admission) chooseRole() error {
 // what is not his.
 func (a *admission) identify(ctx context.Context) error {
 	var named []*store.Identity
+	if a.tpm != nil {
+		named = append(named, &a.tpm.identity)
+	}
 	if a.birth != nil && a.birth.identity != nil {
 		named = append(named, a.birth.identity)
 	}
@@ -149,6 +164,9 @@ func (a *admission) identify(ctx context.Context) error {
 	a.who = ca.Identity{ID: id, Revision: 1}
 	if a.identity != nil {
 		a.who, err = a.r.identity(*a.identity, "", a.claim.From)
+	}
+	if a.tpm != nil {
+		a.who.Attested = &a.tpm.spki
 	}
 	return err
 }
@@ -194,9 +212,12 @@ func (a *admission) denied(reason string) error {
 	return &ca.DeniedError{ID: a.who.ID, Rule: a.role.Name, Reason: reason}
 }
 
+// shown reports whether a good credential was shown.
+func (a *admission) shown() bool { return a.tpm != nil || a.birth != nil || a.token != nil }
+
 // refuse records why the claim gets nothing, and returns err.
 func (a *admission) refuse(ctx context.Context, err error) error {
-	if a.birth != nil || a.token != nil {
+	if a.shown() {
 		return a.r.refuse(ctx, a.applicant(), err)
 	}
 	if refusal(err) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
@@ -73,6 +75,9 @@ func (p *allOf) enter(tx *store.Tx, cert *store.Certificate) {
 	default:
 		// Whoever has copies of the old keys, an account's too, holds nothing any more.
 		tx.RevokeAccounts(cert.Identity)
+		if len(p.identity.EK) > 0 {
+			tx.BindTPM(cert.Identity, nil) // until a part binds it again
+		}
 		if p.entry == entryReplaces {
 			tx.ReplaceCertificates(cert.Identity, cert.Revision)
 			tx.ClearSuspect(cert.Identity)
@@ -92,7 +97,7 @@ func (p *allOf) usesUp() bool {
 }
 
 // Unmet asks each part what it means, those first that are used up: the first that knows
-// more than err has it.
+// more than err has it. Otherwise it is about the identity.
 func (p *allOf) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certificate, error) {
 	for _, part := range slices.Backward(p.parts) {
 		cert, e := part.Unmet(ctx, key, err)
@@ -103,7 +108,45 @@ func (p *allOf) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certi
 			return nil, e
 		}
 	}
+	if errors.Is(err, store.ErrSpent) && p.identity != nil {
+		return nil, p.holds(ctx)
+	}
 	return nil, err
+}
+
+// holds says why the identity cannot enrol as it is now, where nothing is used up but
+// that it holds no certificate.
+func (p *allOf) holds(ctx context.Context) error {
+	now, err := p.r.store.Identity(ctx, p.identity.Path)
+	if err != nil {
+		return err
+	}
+	id, err := ca.ParsePath(p.r.issuers.TrustDomain(), now.Path)
+	if err != nil {
+		return err
+	}
+	if now.State != store.Active {
+		return notActive(id, now)
+	}
+	until, err := p.r.store.LiveUntil(ctx, now.Path)
+	if err != nil {
+		return err
+	}
+	if until.IsZero() {
+		return store.ErrStale
+	}
+	err = &ca.DeniedError{ID: id, Rule: now.Role, Reason: fmt.Sprintf(
+		"it has enrolled already, and what it holds is good until %s: if its key is lost, revoke that first (betonica revoke --serial), or give it a join token made with --replace",
+		until.Format(time.RFC3339))}
+	for _, part := range p.parts {
+		if birth, ok := part.(*birthProof); ok && p.parts[0] == part { // that of a chip is no copy
+			if e := birth.reused(ctx, now.Path, until); e != nil {
+				return e
+			}
+			return recorded{err}
+		}
+	}
+	return err
 }
 
 // stands reports whether the parts are as good under another policy, which changed while

@@ -88,8 +88,11 @@ func (a *Attestation) String() string { return proofEK(a.ek) }
 
 func (a *Attestation) method() ca.Method { return ca.MethodTPM }
 
-// Settle binds the identity to the TPM: what follows must be attested by it.
-func (a *Attestation) Settle(tx *store.Tx, cert *store.Certificate) {
+// Settle leaves the certificate as it is: the nonce is used up already.
+func (a *Attestation) Settle(*store.Tx, *store.Certificate) {}
+
+// bind binds the identity to the TPM: what follows must be attested by it.
+func (a *Attestation) bind(tx *store.Tx, cert *store.Certificate) {
 	tx.BindTPM(cert.Identity, a.ek[:])
 }
 
@@ -134,10 +137,10 @@ func (a *Attestation) prior(ctx context.Context) (*store.Holder, error) {
 	return prior, nil
 }
 
-// Attest returns h as one whose request is for a key that its TPM has attested. It
+// AttestHolder returns h as one whose request is for a key that its TPM has attested. It
 // refuses, and records, the word of a TPM that is not the one of this identity. The
 // other errors are those of Attested.
-func (r *Registrar) Attest(ctx context.Context, h Holder, at api.Attestation, csr []byte) (Holder, error) {
+func (r *Registrar) AttestHolder(ctx context.Context, h Holder, at api.Attestation, csr []byte) (Holder, error) {
 	a, err := r.Attested(ctx, at, csr, h.Applicant.Source)
 	if err != nil {
 		return h, err

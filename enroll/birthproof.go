@@ -118,7 +118,7 @@ func (p *birthProof) bind(tx *store.Tx, cert *store.Certificate) {
 	tx.BindBirth(cert.Identity, p.spki, p.replaces)
 }
 
-// Unmet looks whether a reply was lost, and otherwise what the identity holds.
+// Unmet looks whether a reply was lost.
 func (p *birthProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certificate, error) {
 	if p.identity == nil {
 		return nil, err // the approval that names it knows more
@@ -130,45 +130,19 @@ func (p *birthProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509.
 	if prior != nil && prior.Identity.Path == p.identity.Path && prior.Revocation == nil && p.r.now().Before(prior.Certificate.NotAfter) {
 		return p.r.again(ctx, prior)
 	}
-	switch {
-	case errors.Is(err, store.ErrSpent):
-		return nil, p.spent(ctx)
-	case errors.Is(err, store.ErrKeyTaken):
+	if errors.Is(err, store.ErrKeyTaken) {
 		return nil, p.r.keyTaken(ctx, p.identity.Path, p.String(), prior, err)
 	}
 	return nil, err
 }
 
-// spent says why the identity cannot enrol by its birth certificate, as it is now.
-func (p *birthProof) spent(ctx context.Context) error {
-	now, err := p.r.store.Identity(ctx, p.identity.Path)
-	if err != nil {
-		return err
-	}
-	id, err := ca.ParsePath(p.r.issuers.TrustDomain(), now.Path)
-	if err != nil {
-		return err
-	}
-	if now.State != store.Active {
-		return notActive(id, now)
-	}
-	until, err := p.r.store.LiveUntil(ctx, now.Path)
-	if err != nil {
-		return err
-	}
-	if until.IsZero() {
-		return store.ErrStale
-	}
+// reused alarms about a birth certificate that asks while its identity holds a certificate
+// until then: the device has lost its key, or somebody has a copy.
+func (p *birthProof) reused(ctx context.Context, path string, until time.Time) error {
 	p.r.tally.refuse(ReasonReused)
-	err = p.r.accuse(ctx, p.from, audit.Event{
-		Action: "birth.reuse", Actor: stranger, Subject: now.Path, Address: address(p.from),
+	return p.r.accuse(ctx, p.from, audit.Event{
+		Action: "birth.reuse", Actor: stranger, Subject: path, Address: address(p.from),
 		Outcome:   "asked for another certificate by its birth certificate, while it holds one",
 		RequestID: RequestID(ctx), Detail: map[string]any{"proof": p.String(), "not_after": until},
-	}, now.Path)
-	if err != nil {
-		return err
-	}
-	return recorded{&ca.DeniedError{ID: id, Rule: now.Role, Reason: fmt.Sprintf(
-		"it has enrolled already, and what it holds is good until %s: if its key is lost, revoke that first (betonica revoke --serial), or give it a join token made with --replace",
-		until.Format(time.RFC3339))}}
+	}, path)
 }

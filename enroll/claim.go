@@ -20,6 +20,8 @@ type Claim struct {
 	// those between that and a root, as presented in a TLS handshake, which has proved
 	// possession of the first one's key. Nothing else of them is taken for granted.
 	Birth []*x509.Certificate
+	// TPM is what its TPM has said of the key of the CSR.
+	TPM *Attestation
 	// Ask says that it would wait for a person's approval.
 	Ask bool
 	// Channel is what the CSR says of the connection that it came by.
@@ -29,4 +31,4 @@ type Claim struct {
 }
 
 // shows reports whether there is a credential in it.
-func (c *Claim) shows() bool { return c.Token != "" || len(c.Birth) > 0 }
+func (c *Claim) shows() bool { return c.Token != "" || len(c.Birth) > 0 || c.TPM != nil }

@@ -59,9 +59,8 @@ func (a *admission) tooFew() string {
 
 // ask has a person say what is missing, if that is all and the claim would wait for it.
 func (a *admission) ask(ctx context.Context, lack string) error {
-	shown := a.birth != nil || a.token != nil
 	could := a.claim.Ask && len(a.parts)+1 >= a.role.Proofs
-	if shown && !(could && approvable(a.role)) {
+	if a.shown() && !(could && approvable(a.role)) {
 		return a.denied(lack)
 	}
 	if !could { // what a stranger lacks is nothing for strangers
@@ -99,6 +98,11 @@ func (a *admission) ask(ctx context.Context, lack string) error {
 func (a *admission) enters(ctx context.Context) (known, err error) {
 	if a.token != nil && a.token.known() != nil {
 		return a.token.known(), nil // what it was spent for is what counts
+	}
+	if a.tpm != nil {
+		if known, err := a.tpm.known(ctx); known != nil || err != nil {
+			return known, err
+		}
 	}
 	if a.approval != nil && a.approval.known() != nil {
 		return a.approval.known(), nil
@@ -141,7 +145,7 @@ func (a *admission) again(ctx context.Context) (known, err error) {
 	case until.IsZero():
 		a.entry = entryAnew
 		return nil, nil
-	case a.birth == nil:
+	case a.approval != nil:
 		return nil, a.approval.admits(a.who.ID)
 	}
 	return store.ErrSpent, nil

@@ -33,7 +33,13 @@ func (h *Handler) Enroll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	claim := enroll.Claim{CSR: body.CSR, From: api.Source(r), Role: body.Role, Token: token, Birth: h.birth(r), Ask: body.Ask}
+	var attested *enroll.Attestation
+	if body.Attestation != nil {
+		if attested, err = h.Registrar.Attested(r.Context(), *body.Attestation, body.CSR, api.Source(r)); err != nil {
+			return err
+		}
+	}
+	claim := enroll.Claim{CSR: body.CSR, From: api.Source(r), Role: body.Role, Token: token, Birth: h.birth(r), TPM: attested, Ask: body.Ask}
 	cert, err := h.Registrar.Admit(r.Context(), claim)
 	if pending, ok := errors.AsType[*enroll.PendingError](err); ok {
 		return pending.Answer().Reply(w)

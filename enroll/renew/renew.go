@@ -54,7 +54,7 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, find finder, ren
 		return err
 	}
 	if body.Attestation != nil {
-		if holder, err = h.Registrar.Attest(r.Context(), holder, *body.Attestation, body.CSR); err != nil {
+		if holder, err = h.Registrar.AttestHolder(r.Context(), holder, *body.Attestation, body.CSR); err != nil {
 			return err
 		}
 	}

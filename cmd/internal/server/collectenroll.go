@@ -1,6 +1,9 @@
 package server
 
 import (
+	"context"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/betonica/betonica/enroll"
@@ -15,11 +18,12 @@ var (
 	issuedDesc   = desc("certificates_issued_total", "Certificates issued, by what proved the identity.", "method")
 	refusalsDesc = desc("refusals_total", "Refusals to issue, also those that the audit log only counts, by reason.", "reason")
 	alarmsDesc   = desc("alarms_total", "What looks like a thief with a copy, by the action that the audit log has it under.", "action")
+	askingDesc   = desc("requests_waiting", "Machines that wait for a person's approval, by the role that they ask for.", "role")
 	policyDesc   = desc("policy_version", "Version of the policy that is in force.")
 )
 
 func (c *enrolCollector) Describe(to chan<- *prometheus.Desc) {
-	describe(to, issuedDesc, refusalsDesc, alarmsDesc, policyDesc)
+	describe(to, issuedDesc, refusalsDesc, alarmsDesc, askingDesc, policyDesc)
 }
 
 func (c *enrolCollector) Collect(to chan<- prometheus.Metric) {
@@ -34,4 +38,13 @@ func (c *enrolCollector) Collect(to chan<- prometheus.Metric) {
 		out.counter(alarmsDesc, float64(n), action)
 	}
 	out.gauge(policyDesc, float64(c.registrar.Policies.Current().Version()))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	waiting, err := c.registrar.Waiting(ctx)
+	if err != nil {
+		return // better no number than a wrong one
+	}
+	for role, n := range waiting {
+		out.gauge(askingDesc, float64(n), role)
+	}
 }

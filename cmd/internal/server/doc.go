@@ -40,6 +40,7 @@
 //	betonica_certificates_live                         in time and not revoked
 //	betonica_certificates_revoked                      in time and revoked
 //	betonica_tokens_open                               that can still be spent
+//	betonica_requests_waiting                          by role: machines that wait for a person's approval
 //	betonica_policy_version                            that is in force
 //
 // The certificates of the CA (root, intermediate, ocsp, root-ocsp, daemon):
