@@ -3,10 +3,12 @@ package peer
 import (
 	"crypto/x509"
 	"errors"
+	"io"
 	"maps"
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/betonica/betonica/revoke/crl"
 )
@@ -129,7 +131,24 @@ type conn struct {
 	entry *entry
 	ended bool
 	why   error // why the Peer closed it; nil: it did not
+
+	eof atomic.Bool
 }
+
+// Read notes that the other end's direction has ended.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		c.eof.Store(true)
+	}
+	return n, err
+}
+
+// EOF reports whether the other end's direction was read to its end, below TLS. Package
+// crypto/tls takes that for the end of what is said at the border of a record, though
+// anybody on the way can make it; after a goodbye (close_notify; RFC 8446, Section 6.1)
+// it reads no more. So where it says io.EOF, and EOF is true, there was no goodbye.
+func (c *conn) EOF() bool { return c.eof.Load() }
 
 // met enters the other end; twice after a renegotiation, which TLS 1.3 has not.
 func (c *conn) met(chain []*x509.Certificate, staple []byte) {

@@ -66,6 +66,13 @@ type Route struct {
 	MaxMessage  int64 `toml:"max_message"`
 	Outstanding int   `toml:"outstanding"`
 
+	// LaxEnd is for callers of tcp, or servers at Connect of tls, that end a connection
+	// without TLS's goodbye (close_notify), as programs do that close a socket below TLS:
+	// what they said counts as whole, and the record says so. Dangerous: whoever is on
+	// the way can end TCP, and so cut off what is said. Default false: the other side is
+	// reset, and the access has failed.
+	LaxEnd bool `toml:"lax_end"`
+
 	// Observe lets through what the rules refuse, and has it on record.
 	Observe bool `toml:"observe"`
 
@@ -141,6 +148,9 @@ func (r Route) normal(i int) (Route, error) {
 	}
 	if r.Outstanding < 0 || r.Outstanding > maxOutstanding || r.Outstanding > 0 && to.kind.word != record.MLLP {
 		return r, invalid(at("outstanding"), "outstanding of route %q is 1 to %d, and goes with mllp", r.Name, maxOutstanding)
+	}
+	if r.LaxEnd && to.kind.word != record.TCP {
+		return r, invalid(at("lax_end"), "lax_end of route %q goes with tcp and tls: other protocols show their own end", r.Name)
 	}
 	r.Idle.normal(to.kind.idle)
 	r.Age.normal(to.kind.age)

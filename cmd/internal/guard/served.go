@@ -42,7 +42,7 @@ func (g *Guard) newServed(conf Route) (*served, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background()) // it outlives whoever asks the guard to stop
 	s.route = &gate.Route{
 		Name: conf.Name, Target: to.String(), Side: conf.side(), Guard: g.id.String(),
-		Limits: gate.Limits{Idle: conf.Idle.D, Age: conf.Age.D}, Observe: conf.Observe, Proxied: conf.ProxyProtocol,
+		Limits: gate.Limits{Idle: conf.Idle.D, Age: conf.Age.D}, Observe: conf.Observe, Proxied: conf.ProxyProtocol, LaxEnd: conf.LaxEnd,
 		Records: g.records, Meter: g.meter(conf.Name), Log: g.log, Now: g.now, Drain: s.drain,
 	}
 	if conf.side() == record.Client {

@@ -31,7 +31,7 @@ type Record struct {
 	Compartment, Also string
 
 	Outcome Outcome
-	Reason  string // of all but Allowed, in a few words that a person reads; 256
+	Reason  string // of all but Allowed, in a few words that a person reads, and of Allowed where something was odd; 256
 	Status  int    // of the response: HTTP status, DICOM status; 0: none
 	Answer  string // of the response, where that is letters: AA, AE, AR of HL7; 8
 

@@ -51,12 +51,15 @@ func (l *Link) unkept(ctx context.Context, err error) {
 
 // Ended sets the outcome of an access that was under way: Cut with the reason if the
 // guard ended the link, otherwise Failed with what err says, or what it was without an
-// error.
+// error: then it notes where a connection or an association had no goodbye of TLS, which
+// a protocol that shows its own end can do without.
 func (l *Link) Ended(r *record.Record, err error) {
 	r.End = l.Route.Now()
 	if reason, cut := l.Why(); cut {
 		r.Outcome, r.Reason = record.Cut, reason
 	} else if err != nil {
 		r.Outcome, r.Reason = record.Failed, err.Error()
+	} else if note := l.unsaid(); note != nil && r.Reason == "" && lasting(r.Kind) {
+		r.Reason = note.Error()
 	}
 }

@@ -43,6 +43,7 @@ type Link struct {
 	mu      sync.Mutex
 	reason  string   // "": the guard did not end it
 	target  allow.ID // who answered, in client mode
+	dialled net.Conn // the last that Dial returned
 	targets []func() (reason string, cut bool)
 }
 
@@ -94,16 +95,7 @@ func (l *Link) drop() {
 // take it for the end: an end of TCP without a goodbye of TLS is one to many, crypto/tls
 // among them.
 func (l *Link) breakOff() {
-	for c := l.moved.Conn; c != nil; {
-		if plain, ok := c.(*net.TCPConn); ok {
-			plain.SetLinger(0)
-		}
-		wrapped, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		c = wrapped.NetConn()
-	}
+	reset(l.moved.Conn)
 	l.drop()
 }
 
@@ -131,9 +123,12 @@ func (l *Link) Why() (reason string, cut bool) {
 // Dial reaches the target for this link alone, so that Why knows of it.
 func (l *Link) Dial(ctx context.Context) (*Target, error) {
 	t, err := l.Route.Dial(ctx, l)
-	if err == nil && t.Why != nil {
+	if err == nil {
 		l.mu.Lock()
-		l.targets = append(l.targets, t.Why)
+		l.dialled = t.Conn
+		if t.Why != nil {
+			l.targets = append(l.targets, t.Why)
+		}
 		l.mu.Unlock()
 	}
 	if err != nil {

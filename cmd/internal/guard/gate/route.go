@@ -42,6 +42,10 @@ type Route struct {
 	// caller, so that no other link may use it: see [Target.Begin].
 	Proxied bool
 
+	// LaxEnd takes the end of TCP for the end of what a connection of TLS says, though
+	// TLS did not say so. Gates of protocols that show their own end need not ask.
+	LaxEnd bool
+
 	Records record.Keeper
 	Meter   *Meter
 	Log     *slog.Logger

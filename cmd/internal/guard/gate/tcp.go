@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/record"
@@ -15,7 +16,9 @@ import (
 // TCP passes bytes both ways, whatever they mean. It keeps two records of a connection:
 // one before the first byte goes to the target, and one at its end, which has digests if
 // both directions came to their own end. An end of one direction is passed on, and the
-// other goes on.
+// other goes on. An end that TLS did not announce is none, unless [Route.LaxEnd], or the
+// other direction had ended before: both sides are reset then, since nobody knows what
+// was still to come.
 type TCP struct{}
 
 // connection is the number of the only access on a connection.
@@ -48,6 +51,7 @@ func (TCP) Serve(ctx context.Context, l *Link) {
 		return
 	}
 	s := newStream(l.Conn, t, r.Key)
+	s.lax = l.Route.LaxEnd
 	stop := context.AfterFunc(ctx, s.abort)
 	if err = t.Begin(); err == nil {
 		err = s.run()
@@ -71,11 +75,13 @@ func (TCP) Serve(ctx context.Context, l *Link) {
 type stream struct {
 	caller, target net.Conn
 	up, down       direction
+	lax            bool
 }
 
 type direction struct {
 	n      int64 // bytes that were delivered
 	digest digest
+	ended  atomic.Bool // as it should
 }
 
 func newStream(caller net.Conn, t *Target, key record.Secret) *stream {
@@ -87,16 +93,26 @@ func (s *stream) run() error {
 	var first error
 	var once sync.Once
 	var other sync.WaitGroup
-	pass := func(d *direction, to, from net.Conn, toName, fromName string) {
+	pass := func(d, back *direction, to, from net.Conn, toName, fromName string) {
 		err := d.copy(to, from, toName, fromName)
-		// That the other side is gone already, its own direction finds out.
-		if err != nil || errors.Is(CloseWrite(to), errNoHalf) {
-			once.Do(func() { first = err })
-			s.abort()
+		if err == nil && unsaid(from) && !s.lax && !back.ended.Load() {
+			err = fault(fromName, errNoGoodbye)
 		}
+		// That the other side is gone already, its own direction finds out.
+		if err == nil {
+			d.ended.Store(true)
+			if !errors.Is(CloseWrite(to), errNoHalf) {
+				return
+			}
+		}
+		once.Do(func() { first = err })
+		if err != nil {
+			reset(s.target)
+		}
+		s.abort()
 	}
-	other.Go(func() { pass(&s.down, s.caller, s.target, "caller", "target") })
-	pass(&s.up, s.target, s.caller, "target", "caller")
+	other.Go(func() { pass(&s.down, &s.up, s.caller, s.target, "caller", "target") })
+	pass(&s.up, &s.down, s.target, s.caller, "target", "caller")
 	other.Wait()
 	return first
 }
