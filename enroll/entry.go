@@ -3,6 +3,7 @@ package enroll
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +27,8 @@ func (a *admission) lacks() string {
 	switch {
 	case len(a.parts) < a.role.Proofs:
 		return a.tooFew()
-	case a.who.ID.IsZero() && a.birth != nil:
+	case a.birth != nil && a.birth.identity == nil && a.approval == nil:
+		// It is a device of that make, and says nothing of whose: anybody can buy one.
 		return fmt.Sprintf("a device with the serial number %q is not in the inventory (betonica identity import)", a.birth.serial)
 	case a.who.ID.IsZero():
 		return "nothing that was shown says who it is"
@@ -90,7 +92,23 @@ func (a *admission) ask(ctx context.Context, lack string) error {
 	if a.who.ID.Path() != a.approval.request.Identity {
 		return a.denied(fmt.Sprintf("it was approved as %s", a.approval.request.Identity))
 	}
-	return nil
+	return a.otherDevice(ctx)
+}
+
+// otherDevice refuses a device that the inventory does not know as an identity that it
+// knows as another one, whoever approved that.
+func (a *admission) otherDevice(ctx context.Context) error {
+	if a.birth == nil || a.birth.identity != nil {
+		return nil
+	}
+	v, err := a.r.store.DeviceOf(ctx, a.who.ID.Path())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.denied(fmt.Sprintf("the inventory has it with the serial number %q, and this is %q", v.Serial, a.birth.serial))
 }
 
 // enters says whether the identity, as it is on record, may get a first certificate, and

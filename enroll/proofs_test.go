@@ -117,6 +117,32 @@ func TestPatternAndBirth(t *testing.T) {
 	deniedSaying(t, err, "it takes a token that is bound to it")
 }
 
+// A device of the same make is not the device: one that the inventory does not know
+// proves nothing beside a token that somebody has found, nor for what the inventory
+// knows as another.
+func TestBirthOfAnother(t *testing.T) {
+	c := enrolltest.New(t)
+	m := born(t, c, "proofs = 2")
+	c.Inventory("pump", "pump-1", "SN 1")
+	_, bought := m.Device("SN 99")
+	for _, name := range []string{"pump-1", "pump-*"} {
+		token := c.Token(enroll.TokenRequest{Role: "pump", Name: name})
+		_, err := c.Admit(t.Context(), enroll.Claim{CSR: enrolltest.CSR(t, enrolltest.NewKey(t), "pump/pump-9"), From: home, Token: token, Birth: bought})
+		deniedSaying(t, err, `"SN 99" is not in the inventory`)
+	}
+	csr := newCSR(t)
+	_, err := c.Admit(t.Context(), enroll.Claim{CSR: csr, From: home, Birth: bought, Ask: true})
+	var pending *enroll.PendingError
+	require.ErrorAs(t, err, &pending)
+	req, err := ca.ParseRequest(csr)
+	require.NoError(t, err)
+	_, err = c.Approve(t.Context(), enrolltest.Root, enroll.Approval{Request: pending.ID, SPKI: req.SPKI(), Role: "pump", Name: "pump-1"})
+	require.NoError(t, err)
+	_, err = c.Admit(t.Context(), enroll.Claim{CSR: csr, From: home, Birth: bought, Ask: true})
+	deniedSaying(t, err, `the inventory has it with the serial number "SN 1"`)
+	require.Empty(t, c.Audit("certificate.issue"))
+}
+
 // A genuine device that the inventory does not know may wait for a person, whose approval
 // says who it is: the two are its proofs, and its birth key is remembered.
 func TestBirthAndApproval(t *testing.T) {

@@ -148,6 +148,9 @@ func TestForkIsRefused(t *testing.T) {
 	var denied *ca.DeniedError
 	_, err = renew(t, c, parent, newCSR(t))
 	require.ErrorAs(t, err, &denied)
+	require.ErrorAs(t, err, new(*enroll.ForkedError))
+	require.ErrorContains(t, err, "set back to an older state such as a snapshot, has to enrol anew: betonica token create --role gateway --name gw-1 --replace")
+	require.EqualValues(t, 1, c.Counts().Refused[enroll.ReasonForked])
 	again, err := renew(t, c, parent, csr)
 	require.NoError(t, err, "a retry is no fork")
 	require.Equal(t, child.Raw, again.Raw)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,7 +37,7 @@ func connect(t *testing.T, c *enrolltest.CA, own *tls.Certificate) *machine {
 	h := &renew.Handler{Registrar: c.Registrar}
 	m := &machine{t: t, failed: make(chan error, 1)}
 	mux := http.NewServeMux()
-	for path, serve := range map[string]func(http.ResponseWriter, *http.Request) error{api.PathRenew: h.Renew, api.PathConfirm: h.Confirm} {
+	for path, serve := range map[string]func(http.ResponseWriter, *http.Request) error{api.PathRenew: h.Renew, api.PathRenewLate: h.RenewLate, api.PathConfirm: h.Confirm} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 			err := serve(w, r)
 			if err != nil {
@@ -146,4 +147,28 @@ func TestStrangers(t *testing.T) {
 			require.Equal(t, enroll.ErrUnauthenticated, err)
 		})
 	}
+}
+
+// An expired certificate, presented in TLS, is renewed on the path for that, and there
+// alone; and only an expired one.
+func TestRenewLate(t *testing.T) {
+	c := enrolltest.New(t)
+	_, err := c.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte("[role.device]\ngrace = '30d'\n"), enroll.AnyVersion)
+	require.NoError(t, err)
+	key := enrolltest.NewKey(t)
+	cert, err := c.Enroll(t.Context(), c.Token(enroll.TokenRequest{Role: "device", Name: "pump-1"}), netip.Addr{}, enrolltest.CSR(t, key))
+	require.NoError(t, err)
+	_, _, err = connect(t, c, nil).post(api.PathRenewLate, enrolltest.CSR(t, enrolltest.NewKey(t)))
+	require.Equal(t, enroll.ErrUnauthenticated, err)
+	m := connect(t, c, c.TLS(cert, key))
+	var denied *ca.DeniedError
+	_, _, err = m.post(api.PathRenewLate, enrolltest.CSR(t, enrolltest.NewKey(t)))
+	require.ErrorAs(t, err, &denied)
+	c.Advance(48 * time.Hour)
+	_, _, err = m.post(api.PathRenew, enrolltest.CSR(t, enrolltest.NewKey(t)))
+	require.ErrorAs(t, err, &denied)
+	status, child, err := m.post(api.PathRenewLate, enrolltest.CSR(t, enrolltest.NewKey(t)))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, status)
+	require.Equal(t, cert.URIs, child.URIs)
 }
