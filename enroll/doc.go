@@ -43,10 +43,11 @@
 //	store.ErrStale          409             decided on a state that has changed: ask again
 //	[*RateLimitError]       429             too many bad tokens; has a RetryAfter
 //	[*QueueError]           429             too many wait for a person's approval; likewise
+//	[*turns.BusyError]      503             too many renew at once; likewise, and not recorded
 //	[*PendingError]         202             no refusal: it waits for a person's approval
 //	store.ErrDiskFull       503             and store.ErrUnknown, ca.ErrExpired: ask again later
 //
-// All but the first and the last are recorded in the audit log: those of
+// All others than the first and the last are recorded in the audit log: those of
 // authenticated callers before the answer, those of strangers through a bounded
 // queue.
 package enroll

@@ -55,6 +55,11 @@ func (r *Registrar) RenewLate(ctx context.Context, h Holder, csr []byte) (*x509.
 	if err != nil {
 		return nil, r.refuse(ctx, a, err)
 	}
+	leave, err := r.turns.Enter(ctx, h.Certificate.NotAfter)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if h.Child != nil {
 		return r.issue(ctx, a, req, store.ErrForked)
 	}

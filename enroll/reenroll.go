@@ -37,6 +37,11 @@ func (r *Registrar) Reenroll(ctx context.Context, h Holder, csr []byte, t Terms)
 	if h.Child != nil {
 		known = store.ErrForked
 	}
+	leave, err := r.turns.Enter(ctx, h.Certificate.NotAfter)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return r.issue(ctx, a, req, known)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll/turns"
 	"github.com/betonica/betonica/store"
 )
 
@@ -24,6 +25,8 @@ type Config struct {
 	Sealer Sealer
 	// Log gets a line for each certificate and each alarm; nil: slog.Default().
 	Log *slog.Logger
+	// Turns says how many renew at once; the zero Config has defaults. Its Now is ours.
+	Turns turns.Config
 	// Now is the clock; nil: time.Now. It must be the Store's and the Authority's.
 	Now func() time.Time
 }
@@ -36,6 +39,7 @@ type Registrar struct {
 
 	store   *store.DB
 	issuers *ca.Issuers
+	turns   *turns.Queue // of those who renew
 	moving  atomic.Pointer[Move]
 	sealer  Sealer
 	logKey  string // verifies the log's checkpoints
@@ -75,10 +79,12 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Turns.Now = c.Now
 	return &Registrar{
 		Policies: policies,
 		store:    c.Store,
 		issuers:  c.Issuers,
+		turns:    turns.New(c.Turns),
 		sealer:   c.Sealer,
 		logKey:   logKey,
 		log:      c.Log,
@@ -94,3 +100,7 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 // Run records the refusals of strangers until ctx ends, and then what is still
 // waiting. It returns nil.
 func (r *Registrar) Run(ctx context.Context) error { return r.refusals.run(ctx) }
+
+// Renewals returns how many renewals are under way and wait for that, and how many were
+// ever told to come back later.
+func (r *Registrar) Renewals() (running, waiting int, away int64) { return r.turns.Stats() }

@@ -28,5 +28,10 @@ func (r *Registrar) Renew(ctx context.Context, h Holder, csr []byte) (*x509.Cert
 	if h.Child != nil {
 		known = store.ErrForked
 	}
+	leave, err := r.turns.Enter(ctx, h.Certificate.NotAfter)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return r.issue(ctx, a, req, known)
 }

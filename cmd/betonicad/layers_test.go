@@ -38,6 +38,7 @@ var layers = map[string]string{
 	"enroll/acme/validate":      "",
 	"enroll/acme/attest":        "",
 	"enroll/limit":              "",
+	"enroll/turns":              "",
 	"cmd/internal/adminapi":     "",
 	"cmd/internal/notify":       "",
 	"store/backup":              "", // the form alone
@@ -56,7 +57,7 @@ var layers = map[string]string{
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
 
-	"enroll":                  "ca store store/audit enroll/api enroll/limit enroll/acme/attest", // a token's text and the answers are of the API
+	"enroll":                  "ca store store/audit enroll/api enroll/limit enroll/turns enroll/acme/attest", // a token's text and the answers are of the API
 	"enroll/agent/key":        "enroll/api enroll/client",                                        // apart, so that the agent links no TPM's libraries
 	"enroll/agent":            "enroll/client enroll/api store/audit/checkpoint",
 	"revoke/static":           "",
@@ -71,12 +72,12 @@ var layers = map[string]string{
 	"enroll/attest": "ca enroll enroll/api", // what TPMs and their makers write
 	"enroll/join":   "ca store enroll enroll/api",
 	"enroll/renew":  "ca store enroll enroll/api",
-	"enroll/est":    "ca store enroll enroll/api",
+	"enroll/est":    "ca store enroll enroll/api enroll/turns",
 	"enroll/acme":   "ca store enroll enroll/api enroll/limit enroll/acme/validate enroll/acme/attest",
 
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
-	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/attest enroll/est enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive store/audit/journal",
+	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/attest enroll/est enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive store/audit/journal enroll/turns",
 	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi cmd/internal/archive",
 
 	// The doctor is given keys and configuration, and opens the store by itself.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/turns"
 	"github.com/betonica/betonica/store"
 )
 
@@ -57,6 +58,9 @@ func problemOf(err error) *problem {
 	}
 	if e, ok := errors.AsType[*enroll.RateLimitError](err); ok {
 		return &problem{http.StatusTooManyRequests, e.Error(), max(e.RetryAfter, time.Second)}
+	}
+	if e, ok := errors.AsType[*turns.BusyError](err); ok {
+		return &problem{http.StatusServiceUnavailable, e.Error(), e.RetryAfter}
 	}
 	for _, known := range problems {
 		if errors.Is(err, known.err) {

@@ -19,11 +19,13 @@ var (
 	refusalsDesc = desc("refusals_total", "Refusals to issue, also those that the audit log only counts, by reason.", "reason")
 	alarmsDesc   = desc("alarms_total", "What looks like a thief with a copy, by the action that the audit log has it under.", "action")
 	askingDesc   = desc("requests_waiting", "Machines that wait for a person's approval, by the role that they ask for.", "role")
+	turnsDesc    = desc("renewals_in_progress", "Renewals that are under way, or wait for their turn, nearest expiry first.", "state")
+	awayDesc     = desc("renewals_deferred_total", "Renewals for which there was no room, and that were told when to come back.")
 	policyDesc   = desc("policy_version", "Version of the policy that is in force.")
 )
 
 func (c *enrolCollector) Describe(to chan<- *prometheus.Desc) {
-	describe(to, issuedDesc, refusalsDesc, alarmsDesc, askingDesc, policyDesc)
+	describe(to, issuedDesc, refusalsDesc, alarmsDesc, askingDesc, turnsDesc, awayDesc, policyDesc)
 }
 
 func (c *enrolCollector) Collect(to chan<- prometheus.Metric) {
@@ -37,14 +39,18 @@ func (c *enrolCollector) Collect(to chan<- prometheus.Metric) {
 	for action, n := range counts.Alarms {
 		out.counter(alarmsDesc, float64(n), action)
 	}
+	running, waiting, away := c.registrar.Renewals()
+	out.gauge(turnsDesc, float64(running), "running")
+	out.gauge(turnsDesc, float64(waiting), "waiting")
+	out.counter(awayDesc, float64(away))
 	out.gauge(policyDesc, float64(c.registrar.Policies.Current().Version()))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	waiting, err := c.registrar.Waiting(ctx)
+	asking, err := c.registrar.Waiting(ctx)
 	if err != nil {
 		return // better no number than a wrong one
 	}
-	for role, n := range waiting {
+	for role, n := range asking {
 		out.gauge(askingDesc, float64(n), role)
 	}
 }

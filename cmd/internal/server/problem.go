@@ -16,6 +16,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/archive"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/enroll/turns"
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/store"
@@ -74,6 +75,9 @@ func problemOf(err error) *api.Problem {
 	}
 	if e, ok := errors.AsType[*enroll.QueueError](err); ok {
 		return later(http.StatusTooManyRequests, api.ProblemRateLimited, e.Error(), e.RetryAfter)
+	}
+	if e, ok := errors.AsType[*turns.BusyError](err); ok {
+		return later(http.StatusServiceUnavailable, api.ProblemUnavailable, e.Error(), e.RetryAfter)
 	}
 	if e, ok := errors.AsType[*archive.FullError](err); ok && e.Whole {
 		return later(http.StatusInsufficientStorage, api.ProblemUnavailable, e.Error(), e.RetryAfter)
