@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,7 +72,8 @@ approval back. A request that nobody decides lapses after 24 hours.`,
 			req.SPKI = q.SPKI
 			done, err := daemon.Approve(cmd.Context(), q.ID, req)
 			if err != nil {
-				return adviseApprove(fmt.Errorf("approving %s: %w", code, interrupted(cmd.Context(), err)))
+				err = fmt.Errorf("approving %s: %w", code, interrupted(cmd.Context(), err))
+				return advise(err, "betonica approve list", exitNotFound)
 			}
 			if *form != asTable {
 				return writeOne(env, *form, done, nil)
@@ -127,13 +129,10 @@ func requestOf(ctx context.Context, daemon *adminapi.Client, code, spki string, 
 		}
 		return adminapi.Request{}, &conflictError{fmt.Sprintf("%s is not waiting: %s", code, text)}
 	}
-	return adminapi.Request{}, &advice{fmt.Errorf("no machine that shows %s has asked: %w", code, errNotOnRecord), "betonica approve list"}
+	return adminapi.Request{}, &advice{fmt.Errorf("looking for %s: %w", code, errNoRequest), "betonica approve list"}
 }
 
-func adviseApprove(err error) error {
-	err = advise(err, "betonica approve list", exitNotFound)
-	return advise(err, "if the identity has enrolled and this is its new key: the same with --replace", exitConflict)
-}
+var errNoRequest = errors.New("no machine that shows this code has asked since yesterday")
 
 // until says how long something lasts: "for 59 min".
 func until(t, now time.Time) string {

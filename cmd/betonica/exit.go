@@ -44,7 +44,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return exitCancelled
-	case errors.Is(err, agent.ErrNotEnrolled), errors.Is(err, errNotOnRecord):
+	case errors.Is(err, agent.ErrNotEnrolled), errors.Is(err, errNotOnRecord), errors.Is(err, errNoRequest):
 		return exitNotFound
 	case errors.Is(err, errLinesDiffer):
 		return exitConflict
