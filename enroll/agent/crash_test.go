@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,76 +22,179 @@ import (
 
 // A crash at any change to a file leaves a directory that is usable: what was in
 // place stays, or its successor is; the same steps then succeed; the CA never
-// sees a second key for one token or one parent. That holds for a process that
-// is killed, for a machine that loses power and with it whatever was not synced,
+// sees a second key for one token, one request or one parent. That holds for a process
+// that is killed, for a machine that loses power and with it whatever was not synced,
 // for one that keeps a link of it, and for one that loses the contents of files
-// and keeps their names.
+// and keeps their names; and for each way that a certificate comes, and goes back.
 func TestCrash(t *testing.T) {
-	if _, err := os.Stat("/dev/shm"); err == nil {
-		t.Setenv("TMPDIR", "/dev/shm") // thousands of fsyncs, which the medium judges and the disk need not make
-	}
-	for _, mode := range []string{"killed", "power lost", "link kept", "contents lost"} {
-		t.Run(mode, func(t *testing.T) {
-			crashes := 0
-			for n := 1; ; n++ {
-				if !crashAt(t, mode, n) {
-					break
+	inMemory(t) // the medium judges the fsyncs, and the disk need not make them
+	all := []string{"killed", "power lost", "link kept", "contents lost"}
+	for _, way := range []struct {
+		name  string
+		modes []string
+		least int // crashes, else nothing was tested
+		story func(*story)
+	}{
+		{"renewed", all, 60, renewed},
+		{"rolled back", all[:2], 40, rolledBack},
+		{"asked", all[:2], 20, asked},
+		{"late", all[:2], 15, late},
+	} {
+		for _, mode := range way.modes {
+			t.Run(way.name+"/"+mode, func(t *testing.T) {
+				crashes := 0
+				for n := 1; crashAt(t, mode, n, way.story); n++ {
+					crashes++
 				}
-				crashes++
-			}
-			require.Greater(t, crashes, 60) // else nothing was tested
-		})
+				require.Greater(t, crashes, way.least)
+			})
+		}
 	}
 }
 
-// crashAt enrols and renews twice, crashes before the nth change to a file,
-// looks at what is left, and goes on. It reports whether there was an nth change.
-func crashAt(t *testing.T, mode string, n int) (crashed bool) {
-	ca := catest.New(t)
-	token := ca.Token("device", "SN-1")
-	m := &medium{t: t, live: t.TempDir(), crashAt: n, coarse: mode != "killed"}
-	m.start()
-	defer m.stop()
-	conf := agent.Config{URL: ca.URL}
-	at := fmt.Sprintf("%s before change %d", mode, n)
-	for step, try := range []func(agent.Config) error{
-		func(c agent.Config) error { return enrollWith(t.Context(), c, token) },
-		renewOnce(t.Context()), renewOnce(t.Context()),
-	} {
-		conf.Dir = filepath.Join(m.live, "pump")
-		if crashed {
-			require.NoError(t, try(conf), at)
-			continue
-		}
-		before, _ := agent.Load(conf.Dir)
-		err, died := m.run(func() error { return try(agent.WithStep(conf, m.step)) })
-		if !died {
-			require.NoError(t, err, at)
-			continue
-		}
-		crashed = true
-		at = fmt.Sprintf("%s, %s, in step %d", at, m.last, step)
-		m.reboot(mode)
-		conf.Dir = filepath.Join(m.live, "pump")
-		if before != nil {
-			after, err := agent.Load(conf.Dir)
-			require.NoError(t, err, at)
-			require.GreaterOrEqual(t, after.Generation, before.Generation, at)
-		}
-		require.NoError(t, try(conf), at) // again, by a process that nobody kills
+// inMemory has the test's files where thousands of fsyncs cost nothing, if there is such
+// a place.
+func inMemory(t *testing.T) {
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		t.Setenv("TMPDIR", "/dev/shm")
 	}
-	require.Zero(t, ca.Forks, at)
-	c, err := agent.Load(conf.Dir)
-	require.NoError(t, err, at)
-	require.True(t, ca.Issued()[c.Serial()].Confirmed, at)
-	for _, name := range names(t, conf.Dir) {
-		if strings.HasPrefix(name, "gen-") {
-			info, err := os.Stat(filepath.Join(conf.Dir, name, "key.pem"))
-			require.NoError(t, err, at)
-			require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), at)
+}
+
+// A story is what a machine does, step by step; a step that crashes is done again.
+type story struct {
+	t     *testing.T
+	ca    *catest.Server
+	conf  agent.Config // but for Dir
+	steps []func(agent.Config) error
+	from  int // the first step to crash in: those before are another story's
+	keys  int // how many keys the CA may see
+}
+
+// renewed enrols, and renews twice.
+func renewed(s *story) {
+	token := s.ca.Token("device", "SN-1")
+	s.steps = []func(agent.Config) error{
+		func(c agent.Config) error { return enrollWith(s.t.Context(), c, token) }, renewOnce(s.t.Context()), renewOnce(s.t.Context()),
+	}
+	s.keys = 3
+}
+
+// rolledBack has a renewal that the program does not take, and then does.
+func rolledBack(s *story) {
+	renewed(s)
+	renew, exec := s.steps[1], func(name string, f func(agent.Config) error) func(agent.Config) error {
+		return func(c agent.Config) error {
+			c.Exec = []string{name}
+			err := f(c)
+			if _, ok := errors.AsType[*agent.HeldError](err); ok && name == "/bin/false" {
+				return nil
+			}
+			return err
 		}
 	}
-	require.LessOrEqual(t, len(names(t, conf.Dir)), 5, at) // current, two generations, log, state.json
+	s.steps = []func(agent.Config) error{exec("/bin/true", s.steps[0]), exec("/bin/false", renew), exec("/bin/true", renew)}
+	s.from, s.keys = 1, 5 // what is tried again renews what is held back
+}
+
+// asked waits for a person.
+func asked(s *story) {
+	ask := func(c agent.Config) error {
+		ctx, cancel := context.WithCancel(s.t.Context())
+		c.Events = func(e agent.Event) {
+			if e.Kind == agent.Waiting {
+				cancel()
+			}
+		}
+		_, err := agent.EnrollWith(ctx, c, agent.Proof{Ask: true, Root: rootOf(s.ca.Issuer)})
+		return err
+	}
+	s.steps = []func(agent.Config) error{
+		func(c agent.Config) error {
+			if err := ask(c); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("did not wait: %w", err)
+			}
+			return nil
+		},
+		func(c agent.Config) error {
+			require.LessOrEqual(s.t, len(s.ca.Asking()), 1)
+			for _, a := range s.ca.Asking() {
+				s.ca.Approve(a.Code, "device/SN-1")
+			}
+			return ask(c)
+		},
+	}
+	s.keys = 1
+}
+
+// late renews once its certificate, whose key is in a chip, has run out.
+func late(s *story) {
+	renewed(s)
+	s.ca.Grace = 24 * time.Hour
+	s.conf.Keys = new(chip)
+	renew := s.steps[1]
+	s.steps[2] = func(c agent.Config) error {
+		if now, err := agent.Load(c.Dir); err == nil && time.Now().Before(now.NotAfter()) {
+			time.Sleep(time.Until(now.NotAfter()) + time.Second)
+		}
+		return renew(c)
+	}
+	s.from, s.keys = 2, 4
+}
+
+// crashAt tells the story, crashes before the nth change to a file, looks at what is
+// left, and goes on. It reports whether there was an nth change.
+func crashAt(t *testing.T, mode string, n int, tell func(*story)) (crashed bool) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newWire()
+		s := &story{t: t, ca: catest.Serve(t, net)}
+		tell(s)
+		m := &medium{t: t, live: t.TempDir(), crashAt: n, coarse: mode != "killed"}
+		m.start()
+		defer m.stop()
+		conf := s.conf
+		conf.URL, conf.DialContext = s.ca.URL, net.dial
+		at := fmt.Sprintf("%s before change %d", mode, n)
+		for step, try := range s.steps {
+			conf.Dir = filepath.Join(m.live, "pump")
+			if crashed {
+				require.NoError(t, try(conf), at)
+				continue
+			}
+			before, _ := agent.Load(conf.Dir)
+			m.safe = step < s.from
+			err, died := m.run(func() error { return try(agent.WithStep(conf, m.step)) })
+			if !died {
+				require.NoError(t, err, at)
+				continue
+			}
+			crashed = true
+			at = fmt.Sprintf("%s, %s, in step %d", at, m.last, step)
+			m.reboot(mode)
+			conf.Dir = filepath.Join(m.live, "pump")
+			if before != nil {
+				after, err := agent.Load(conf.Dir)
+				require.NoError(t, err, at)
+				require.GreaterOrEqual(t, after.Generation, before.Generation, at)
+			}
+			require.NoError(t, try(conf), at) // again, by a process that nobody kills
+		}
+		require.Zero(t, s.ca.Forks, at)
+		require.LessOrEqual(t, len(s.ca.Issued()), s.keys+1, at)
+		c, err := agent.Load(conf.Dir)
+		require.NoError(t, err, at)
+		require.True(t, s.ca.Issued()[c.Serial()].Confirmed, at)
+		generations := 0
+		for _, name := range names(t, conf.Dir) {
+			if strings.HasPrefix(name, "gen-") {
+				generations++
+				info, err := os.Stat(filepath.Join(conf.Dir, name, "key.pem"))
+				require.NoError(t, err, at)
+				require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), at)
+			}
+		}
+		require.LessOrEqual(t, generations, 3, at)
+		require.LessOrEqual(t, len(names(t, conf.Dir)), generations+3, at) // current, log, state.json
+	})
 	return crashed
 }
 
@@ -141,6 +247,7 @@ type medium struct {
 	live    string
 	crashAt int
 	coarse  bool
+	safe    bool // does not crash now
 
 	changes int
 	last    string
@@ -179,6 +286,10 @@ func (m *medium) step(op, path string) error {
 	m.settle()
 	if m.coarse && (op == "create" || op == "write") {
 		return nil // a loss of power before either finds what it finds before the fsync
+	}
+	if m.safe {
+		m.op, m.path = op, path
+		return nil
 	}
 	m.changes++
 	m.last = op + " " + strings.TrimPrefix(path, m.live)
