@@ -67,6 +67,15 @@ func (m machine) pair(t testing.TB) tls.Certificate {
 	return pair
 }
 
+// adopt adds to the policy, which is in force then.
+func (w *ward) adopt(more string) {
+	w.Helper()
+	p, err := w.admin.Policy(w.Context())
+	require.NoError(w, err)
+	_, err = w.admin.SetPolicy(w.Context(), adminapi.PolicyRequest{Text: p.Text + more})
+	require.NoError(w, err)
+}
+
 func (w *ward) revoke(m machine) {
 	w.Helper()
 	_, err := w.admin.Revoke(w.Context(), adminapi.RevokeRequest{Identity: m.name, Reason: "keyCompromise"})
@@ -89,12 +98,12 @@ type sentry struct {
 const allowed = `
 [[allow]]
 name = "http"
-peers = ["device"]
+peers = ["device", "visitor"]
 http = {}
 
 [[allow]]
 name = "tcp"
-peers = ["device"]
+peers = ["device", "visitor"]
 tcp = true
 
 [[allow]]

@@ -51,6 +51,22 @@ func TestGuardPrograms(t *testing.T) {
 	}
 }
 
+// A machine whose certificate runs out in the middle of a session has had its session: it
+// is cut within seconds, whatever speaks there, and let in no more.
+func TestGuardExpiry(t *testing.T) {
+	w := newWard(t)
+	w.adopt("\n[role.visitor]\nnames = [\"*\"]\nusages = [\"client\"]\nlifetime = \"20s\"\n")
+	for _, g := range guests {
+		t.Run(g.name, func(t *testing.T) {
+			for _, needed := range g.needs {
+				program(t, needed)
+			}
+			t.Parallel() // what they wait for is the clock
+			g.expires(w.in(t))
+		})
+	}
+}
+
 // in is the ward for a part of a test.
 func (w *ward) in(t testing.TB) *ward {
 	return &ward{TB: t, daemon: w.daemon, admin: w.admin, roots: w.roots}
@@ -107,6 +123,32 @@ func (g guest) revoked(w *ward) {
 	}
 	p.server.recorded("of the refusal", func(r record.Record) bool {
 		return r.Outcome == record.Refused && r.Caller == p.client.machine.id() && strings.Contains(r.Reason, "revoked")
+	})
+	p.verify()
+}
+
+// expires has the client's certificate run out. It is issued when all else is there, so
+// that the session begins within its time.
+func (g guest) expires(w *ward) {
+	url, end := g.backend(w)
+	name := randomName()
+	p := passage{end: end, server: w.before(w.enrol("service", "s-"+name), url)}
+	visitor := w.enrol("visitor", "v-"+name)
+	p.client = w.beside(visitor, g.scheme, p.server)
+	p.session = g.session(w, p.client.address())
+	cut := p.server.recorded("of the cut", func(r record.Record) bool { return r.Outcome == record.Cut })
+	require.Equal(w, []any{g.kind, "expired", visitor.id()}, []any{cut.Kind, cut.Reason, cut.Caller})
+	require.Positive(w, cut.Out)
+	notAfter := visitor.pair(w).Leaf.NotAfter
+	require.False(w, cut.End.Before(notAfter))
+	require.Less(w, cut.End.Sub(notAfter), 30*time.Second)
+	if c, err := p.server.dial(visitor.pair(w)); err == nil {
+		_, err = c.Read(make([]byte, 1))
+		require.Error(w, err)
+		c.Close()
+	}
+	p.server.recorded("of the refusal", func(r record.Record) bool {
+		return r.Outcome == record.Refused && strings.Contains(r.Reason, "expired") && strings.Contains(r.Reason, visitor.id())
 	})
 	p.verify()
 }
