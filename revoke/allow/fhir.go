@@ -13,9 +13,12 @@ import (
 //   - What a body holds is not seen. A batch or transaction may do anything at all, and
 //     so no rule that names types covers it. A create or an update covers whatever
 //     patient its body names.
-//   - What a resource refers to is not seen, nor what a search filters by. A rule with
-//     compartments therefore covers neither /Observation/7, whosesoever it is, nor
-//     /Observation?patient=1.
+//   - What a resource refers to is not seen. A rule with compartments therefore does not
+//     cover /Observation/7, whosesoever it is.
+//   - What a search filters by is seen where it is a parameter of the compartment's
+//     definition with one resource as its value: /Observation?patient=1 and
+//     /Observation?subject=Patient/1 are of a patient's compartment, but neither
+//     /Observation?patient=1,2 nor /Observation?patient.name=Smith.
 type FHIRRule struct {
 	// Interactions are of [Interactions]; "search" and "history" are those on every
 	// level. Operations are named by themselves, "$everything", or on one level,
@@ -30,7 +33,7 @@ type FHIRRule struct {
 
 	// Compartments are types of compartments ("Patient", "Encounter", "RelatedPerson",
 	// "Practitioner", "Device"). With it, only what is asked of one of such a compartment
-	// is covered, whosesoever: /Patient/1/Observation, and /Patient/1 itself. "*" is one of any
+	// is covered, whosesoever: /Patient/1/Observation, /Observation?patient=1, and /Patient/1 itself. "*" is one of any
 	// type.
 	Compartments []string
 }

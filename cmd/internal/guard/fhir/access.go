@@ -36,9 +36,14 @@ type Access struct {
 	Type string
 
 	// Compartment is the type of the compartment that is asked, such as Patient for
-	// Patient/7/Observation; "" outside of any, and where the answer may hold resources
-	// from outside (_include).
+	// Patient/7/Observation, or Observation?patient=7; "" outside of any, and where the
+	// answer may hold resources from outside (_include).
 	Compartment string
+
+	// ByParameter is whether it is a parameter that names the compartment. A server may
+	// ignore one that it does not know, and then answers with all there are, unless it is
+	// told not to (Prefer: handling=strict; R4, "Search", Section 3.1.1.3.3).
+	ByParameter bool
 
 	// Also are the types of which a search wants the resources beside its matches
 	// (_include, _revinclude), or asks whether there are any (_has); "" stands for any

@@ -47,8 +47,13 @@ func Parse(r Request) (Access, error) {
 	if a.Interaction == "" {
 		return Access{}, ErrUnknown
 	}
-	if !q.includes {
-		a.Compartment = p.compartment
+	if q.includes {
+		return a, nil
+	}
+	a.Compartment = p.compartment
+	if a.Interaction == "search-type" && a.Compartment == "" {
+		a.Compartment = within(r, a.Type)
+		a.ByParameter = a.Compartment != ""
 	}
 	return a, nil
 }

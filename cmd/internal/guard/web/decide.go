@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -59,15 +60,46 @@ func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err er
 	}
 	a.rec.Protocol, a.rec.Operation, a.rec.Resource = record.FHIR, what.Interaction, what.Type
 	a.rec.Compartment, a.rec.Also = what.Compartment, alsoText(what.Also)
-	a.rec.Rule, a.rec.Outcome = a.peer.link.Decide(&allow.Request{
-		Kind: allow.FHIR, Interaction: what.Interaction, Type: what.Type, Compartment: what.Compartment, Also: what.Also,
-	})
+	asked := allow.Request{Kind: allow.FHIR, Interaction: what.Interaction, Type: what.Type, Compartment: what.Compartment, Also: what.Also}
+	if what.ByParameter {
+		asked.Compartment = ""
+	}
+	a.rec.Rule, a.rec.Outcome = a.peer.link.Decide(&asked)
+	if what.ByParameter && a.rec.Outcome != record.Allowed {
+		a.decideSearched(r, asked, what.Compartment)
+	}
 	return a.rec.Outcome == record.Allowed, nil
 }
+
+// decideSearched asks the rules once more about a search that a parameter keeps within a
+// compartment, where that alone may allow it. The server is told then that it must not
+// ignore what it does not know; who tells it the contrary has no such search.
+func (a *access) decideSearched(r *http.Request, asked allow.Request, compartment string) {
+	for _, preference := range spelt(r.Header, "prefer") {
+		if strings.Contains(strings.ToLower(preference), "handling") && preference != strictly {
+			return
+		}
+	}
+	asked.Compartment = compartment
+	rule, outcome := a.peer.link.Decide(&asked)
+	if outcome != record.Allowed {
+		return
+	}
+	a.rec.Rule, a.rec.Outcome = rule, outcome
+	if !slices.Contains(r.Header["Prefer"], strictly) {
+		r.Header.Add("Prefer", strictly)
+	}
+}
+
+// strictly has a server of FHIR refuse parameters that it does not know (R4, "Search",
+// Section 3.1.1.3.3).
+const strictly = "handling=strict"
 
 // still reports whether the rules of this moment let through a request without a body.
 func (a *access) still(r *http.Request, path string) bool {
 	again := access{gate: a.gate, peer: a.peer}
+	r = r.WithContext(r.Context())
+	r.Header = maps.Clone(r.Header) // the other one is being sent
 	return again.decide(r, path) == nil && again.rec.Outcome != record.Refused
 }
 

@@ -68,6 +68,50 @@ func TestFHIR(t *testing.T) {
 	}
 }
 
+// A search that a parameter keeps within a compartment is covered by a rule of that
+// compartment, and the server is told not to ignore the parameter. Who tells it to is not
+// covered, and where a rule allows all of the type nobody is told anything.
+func TestFHIRSearched(t *testing.T) {
+	w := newWorld(t)
+	g := w.server(w.application(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, strings.Join(r.Header["Prefer"], "; "))
+	}), web.Conf{FHIR: "/fhir"})
+	set := rules(
+		allow.Rule{Name: "chart", FHIR: &allow.FHIRRule{Interactions: []string{"search-type"}, Types: []string{"Observation"}, Compartments: []string{"Patient"}}},
+		allow.Rule{Name: "all", FHIR: &allow.FHIRRule{Interactions: []string{"search-type"}, Types: []string{"Condition"}}},
+	)
+	g.route.Rules = func() allow.Set { return set }
+	p, _ := w.caller()
+	client := w.http(p, false)
+	for i, tt := range []struct {
+		target, prefer string
+		status         int
+		told           string
+	}{
+		{"/fhir/Observation?patient=smith", "", 200, "handling=strict"},
+		{"/fhir/Observation?patient=smith", "return=minimal", 200, "return=minimal; handling=strict"},
+		{"/fhir/Observation?patient=smith", "handling=lenient", 403, ""},
+		{"/fhir/Observation?patient=smith", "return=minimal, Handling = lenient", 403, ""},
+		{"/fhir/Observation?patient=smith,jones", "", 403, ""},
+		{"/fhir/Observation?encounter=Encounter/1", "", 403, ""},
+		{"/fhir/Observation", "", 403, ""},
+		{"/fhir/Condition?patient=smith", "", 200, ""},
+	} {
+		r, err := http.NewRequest("GET", "https://"+g.addr+tt.target, nil)
+		require.NoError(t, err)
+		if tt.prefer != "" {
+			r.Header.Set("Prefer", tt.prefer)
+		}
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		require.Equal(t, tt.status, response.StatusCode, "%+v", tt)
+		if body := readAll(t, response.Body); tt.status == 200 {
+			require.Equal(t, tt.told, body)
+			require.Equal(t, "Patient", g.wait(t, i+1)[i].Compartment)
+		}
+	}
+}
+
 // What the guard cannot read of a search as the server will is no search that a rule of
 // FHIR covers: a form that is packed, of another character set or of another type. And a
 // create is conditional however the header that makes it so is written.
