@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -152,6 +153,29 @@ func FuzzDecodeJSON(f *testing.F) {
 		var second api.EnrollRequest
 		require.NoError(t, api.DecodeJSON(again, &second))
 		require.Equal(t, req, second)
+	})
+}
+
+// Whatever stands in the URL, a raw request asks for no more than the two parameters say,
+// and what is refused is refused as a bad request.
+func FuzzReadBodyQuery(f *testing.F) {
+	for _, seed := range []string{"ask=true&role=device", "ask=1", "role=a&role=b", "%zz", "role=%00", "ask=true;role=x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest(http.MethodPost, api.PathEnroll, strings.NewReader("csr"))
+		r.URL.RawQuery = query
+		body, err := api.ReadBody(httptest.NewRecorder(), r)
+		if err != nil {
+			var bad *api.BadRequestError
+			require.ErrorAs(t, err, &bad)
+			require.Zero(t, body)
+			return
+		}
+		require.LessOrEqual(t, len(body.Role), 64)
+		values, err := url.ParseQuery(query)
+		require.NoError(t, err)
+		require.Equal(t, api.Body{CSR: []byte("csr"), Role: values.Get("role"), Ask: values.Get("ask") == "true"}, body)
 	})
 }
 

@@ -46,7 +46,7 @@ func TestEnrollByBirthCertificate(t *testing.T) {
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{self}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS13}
 	srv.StartTLS()
 	defer srv.Close()
-	enrol := func(chain []*x509.Certificate, key crypto.Signer) error {
+	enrol := func(token string, chain []*x509.Certificate, key crypto.Signer) error {
 		own := &tls.Certificate{PrivateKey: key}
 		for _, cert := range chain {
 			own.Certificate = append(own.Certificate, cert.Raw)
@@ -57,7 +57,12 @@ func TestEnrollByBirthCertificate(t *testing.T) {
 			RootCAs: roots, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own, nil },
 		}}}
 		defer client.CloseIdleConnections()
-		resp, err := client.Post(srv.URL+api.PathEnroll, api.MediaCSR, bytes.NewReader(enrolltest.CSR(t, enrolltest.NewKey(t))))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+api.PathEnroll, bytes.NewReader(enrolltest.CSR(t, enrolltest.NewKey(t))))
+		require.NoError(t, err)
+		if token != "" {
+			req.Header = bearer(token)
+		}
+		resp, err := client.Do(req)
 		if err != nil {
 			return err
 		}
@@ -65,13 +70,15 @@ func TestEnrollByBirthCertificate(t *testing.T) {
 		io.Copy(io.Discard, resp.Body)
 		return <-failed
 	}
-	require.Error(t, enrol(chain, enrolltest.NewKey(t)), "the handshake fails, or it is refused")
+	require.Error(t, enrol("", chain, enrolltest.NewKey(t)), "the handshake fails, or it is refused")
 	require.Equal(t, store.Pending, c.Identity("pump/pump-1").State)
-	require.NoError(t, enrol(chain, key))
+	require.NoError(t, enrol("", chain, key))
 	require.Equal(t, store.Active, c.Identity("pump/pump-1").State)
 
 	mine := enrolltest.NewKey(t)
 	cert, err := c.Enroll(t.Context(), c.Token(enroll.TokenRequest{Role: "pump", Name: "pump-2"}), netip.Addr{}, enrolltest.CSR(t, mine))
 	require.NoError(t, err)
-	require.Equal(t, enroll.ErrUnauthenticated, enrol([]*x509.Certificate{cert}, mine))
+	require.Equal(t, enroll.ErrUnauthenticated, enrol("", []*x509.Certificate{cert}, mine))
+	token := c.Token(enroll.TokenRequest{Role: "pump", Name: "pump-2", Replace: true})
+	require.NoError(t, enrol(token, []*x509.Certificate{cert}, mine), "it has it still, and enrols anew by what it was given")
 }

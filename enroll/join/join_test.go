@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,48 @@ func TestEnrollRefuses(t *testing.T) {
 	}
 	_, _, err := post(t, c, http.Header{"Authorization": {"bearer  " + token}}, csr)
 	require.NoError(t, err, "the scheme is written in any case, and the token is unspent")
+}
+
+// Whoever asks without a credential is told to wait, in JSON whatever the question was,
+// until a person has said who it is; whoever shows something that is no token, is not.
+func TestEnrollAsks(t *testing.T) {
+	c := enrolltest.New(t)
+	_, err := c.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte("[role.device]\nmethods = ['approval']\n"), enroll.AnyVersion)
+	require.NoError(t, err)
+	key := enrolltest.NewKey(t)
+	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: enrolltest.CSR(t, key)})
+	body, err := json.Marshal(api.EnrollRequest{CSR: string(csr), Role: "device", Ask: true})
+	require.NoError(t, err)
+	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"application/pem-certificate-chain"}}
+
+	resp, text, err := post(t, c, header, body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusAccepted, resp.StatusCode)
+	require.Equal(t, "application/json", resp.Header.Get("Content-Type"))
+	var pending api.Pending
+	require.NoError(t, json.Unmarshal(text, &pending))
+	require.Equal(t, strconv.Itoa(pending.PollAfter), resp.Header.Get("Retry-After"))
+	spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	require.NoError(t, err)
+	require.NoError(t, pending.Check(spki))
+
+	for _, authorization := range []string{"", "Basic eDp5", "Bearer", "Bearer bt1.x.y"} {
+		header := header.Clone()
+		header.Set("Authorization", authorization)
+		_, _, err = post(t, c, header, body)
+		require.ErrorIs(t, err, enroll.ErrUnauthenticated, authorization)
+	}
+	id, err := store.ParseRequestID(pending.RequestID)
+	require.NoError(t, err)
+	_, err = c.Approve(t.Context(), enrolltest.Root, enroll.Approval{Request: id, SPKI: sha256.Sum256(spki), Role: "device", Name: "pump-1"})
+	require.NoError(t, err)
+	resp, text, err = post(t, c, header, body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, resp.StatusCode)
+	leaf, _ := pem.Decode(text)
+	cert, err := x509.ParseCertificate(leaf.Bytes)
+	require.NoError(t, err)
+	require.Equal(t, "/device/pump-1", cert.URIs[0].Path)
 }
 
 // Whatever the body and the header are, a request without a good token gets no
