@@ -9,11 +9,11 @@ import (
 	"github.com/betonica/betonica/store/audit"
 )
 
-// Attest records that whoever answers for an identity says that it is still there, and,
+// AttestIdentity records that whoever answers for an identity says that it is still there, and,
 // unless owner is empty, who that is from now on. A suspended one stays so. It returns
 // store.ErrNotFound, a [*ca.DeniedError] if the actor may not manage the role, or a
 // [*ConflictError] for one that has its end.
-func (r *Registrar) Attest(ctx context.Context, by Actor, path, owner string) (store.Identity, error) {
+func (r *Registrar) AttestIdentity(ctx context.Context, by Actor, path, owner string) (store.Identity, error) {
 	if err := checkText(owner, maxOwner); err != nil {
 		return store.Identity{}, badRequest("owner: %v", err)
 	}

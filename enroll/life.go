@@ -26,6 +26,29 @@ const (
 	lifeGroups = 5000             // roles and sites that are told apart
 )
 
+// Cutoffs returns before when identities of each role have to have been attested, in the
+// order of the roles' names; roles that want no attestation are not among them.
+func (r *Registrar) Cutoffs() (all []store.Cutoff) {
+	policy, now := r.Policies.Current(), r.now()
+	for _, name := range slices.Sorted(slices.Values(policy.Roles())) {
+		if role, _ := policy.Role(name); role.AttestEvery > 0 {
+			all = append(all, store.Cutoff{Role: name, Before: now.Add(-role.AttestEvery)})
+		}
+	}
+	return all
+}
+
+// Grace returns the longest time after its end for which any role has a certificate
+// renewed.
+func (r *Registrar) Grace() (most time.Duration) {
+	policy := r.Policies.Current()
+	for _, name := range policy.Roles() {
+		role, _ := policy.Role(name)
+		most = max(most, role.Grace)
+	}
+	return most
+}
+
 // A doubt is what makes an identity doubtful, by what its role says.
 type doubt struct {
 	dormant, unattested, ownerless bool

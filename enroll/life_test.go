@@ -71,10 +71,10 @@ func TestStale(t *testing.T) {
 	for _, name := range []string{"owned", "attested", "nobodys"} {
 		enrolled(t, c, "device", name)
 	}
-	_, err := c.Attest(t.Context(), enrolltest.Root, "device/owned", "icu")
+	_, err := c.AttestIdentity(t.Context(), enrolltest.Root, "device/owned", "icu")
 	require.NoError(t, err)
 	c.Advance(24 * time.Hour)
-	_, err = c.Attest(t.Context(), enrolltest.Root, "device/attested", "lab")
+	_, err = c.AttestIdentity(t.Context(), enrolltest.Root, "device/attested", "lab")
 	require.NoError(t, err)
 	require.Len(t, c.Audit("identity.attest"), 2)
 	c.Advance(25 * time.Hour)
@@ -109,16 +109,16 @@ func TestAttestRefuses(t *testing.T) {
 	enrolled(t, c, "device", "a")
 	enrolled(t, c, "admin", "alice")
 	var denied *ca.DeniedError
-	_, err := c.Attest(t.Context(), enroll.Actor{Name: "operator/al"}, "admin/alice", "")
+	_, err := c.AttestIdentity(t.Context(), enroll.Actor{Name: "operator/al"}, "admin/alice", "")
 	require.ErrorAs(t, err, &denied)
-	_, err = c.Attest(t.Context(), enrolltest.Root, "device/b", "")
+	_, err = c.AttestIdentity(t.Context(), enrolltest.Root, "device/b", "")
 	require.ErrorIs(t, err, store.ErrNotFound)
-	_, err = c.Attest(t.Context(), enrolltest.Root, "device/a", "a\x00")
+	_, err = c.AttestIdentity(t.Context(), enrolltest.Root, "device/a", "a\x00")
 	require.Error(t, err)
 	_, err = c.Retire(t.Context(), enrolltest.Root, "device/a")
 	require.NoError(t, err)
 	var conflict *enroll.ConflictError
-	_, err = c.Attest(t.Context(), enrolltest.Root, "device/a", "")
+	_, err = c.AttestIdentity(t.Context(), enrolltest.Root, "device/a", "")
 	require.ErrorAs(t, err, &conflict)
 }
 

@@ -77,7 +77,7 @@ func (d *DB) doubtfulPart(ctx context.Context, q Doubt, at string, limit int) ([
 		return all, "", nil
 	case '1':
 		all, err := d.identities(ctx, columns+`
-			WHERE i.state = 'active' AND i.owner = '' AND i.path > $1 AND i.path >= $2 AND i.path < $3 ORDER BY i.path LIMIT $4`, at[1:], from, to, limit)
+			WHERE i.state = 'active' AND i.owner = '' AND i.role <> 'ca' AND i.path > $1 AND i.path >= $2 AND i.path < $3 ORDER BY i.path LIMIT $4`, at[1:], from, to, limit)
 		if err != nil || len(all) < limit {
 			return all, "", err
 		}

@@ -69,6 +69,7 @@ func TestCalls(t *testing.T) {
 		{"token revoke ab12", nil, call{"DELETE", "tokens/ab12", "", ""}},
 		{"identity create device/a.b --owner o --dns x.example --dns y.example --ip 10.0.0.1", adminapi.Identity{}, call{"POST", "identities", "", `{"role":"device","name":"a.b","owner":"o","dns_names":["x.example","y.example"],"ips":["10.0.0.1"]}`}},
 		{"identity list --role r --state active --owner o --search s", adminapi.Page[adminapi.Identity]{}, call{"GET", "identities", "limit=1000&owner=o&role=r&search=s&state=active", ""}},
+		{"identity list --ownerless --role r", adminapi.Page[adminapi.Identity]{}, call{"GET", "identities", "doubt=ownerless&limit=1000&role=r", ""}},
 		{"identity show device/a", adminapi.Identity{}, call{"GET", "identities/device/a", "", ""}},
 		{"identity suspend device/a", adminapi.Identity{}, call{"POST", "identities/device/a/suspend", "", ""}},
 		{"identity resume device/a", adminapi.Identity{}, call{"POST", "identities/device/a/resume", "", ""}},

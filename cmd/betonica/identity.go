@@ -11,7 +11,7 @@ import (
 
 func identityCommand(env environment) *cobra.Command {
 	return groupCommand("identity", "Look after the identities on record",
-		identityCreateCommand(env), identityImportCommand(env), identityListCommand(env), identityShowCommand(env),
+		identityCreateCommand(env), identityImportCommand(env), identityListCommand(env), identityAttestCommand(env), identityShowCommand(env),
 		identityStateCommand(env, suspend), identityStateCommand(env, resume), identityStateCommand(env, retire))
 }
 
@@ -21,12 +21,8 @@ func writeIdentity(env environment, form output, i adminapi.Identity) error {
 	if i.Suspect {
 		suspect = "yes: a token or a certificate was used twice; see betonica audit list --subject " + i.Path
 	}
-	state := i.State
-	if i.Why != "" {
-		state += ", " + i.Why
-	}
 	return writeOne(env, form, i, []field{
-		{"identity", i.ID}, {"state", state}, {"suspect", suspect}, {"owner", i.Owner}, {"site", i.Site},
+		{"identity", i.ID}, {"state", stateText(adminapi.Identity{State: i.State, Why: i.Why})}, {"suspect", suspect}, {"owner", i.Owner}, {"site", i.Site},
 		{"dns names", strings.Join(i.DNSNames, ", ")}, {"addresses", strings.Join(i.IPs, ", ")},
 		{"revision", fmt.Sprint(i.Revision)}, {"created", stamp(i.Created, env.now())}, {"changed", stamp(i.Changed, env.now())},
 		{"attested", stamp(i.Attested, env.now())},

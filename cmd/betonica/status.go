@@ -16,7 +16,16 @@ func statusCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the daemon at a glance",
-		Args:  noArgs,
+		Long: `Show the daemon at a glance.
+
+Its survival clock says how long machines go on if the CA stops now. A machine falls
+at the earliest of three times: its newest certificate ends; the revocation list
+that its peers check it by ends (nextUpdate); the newest list is older than its
+peers take (max_age, 4 h unless they are told otherwise: what each is told the CA
+does not know). Tables tell roles and sites apart, also by certificates alone. It is
+counted every few minutes, and later than it says nobody falls: what was renewed
+since is not in.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			daemon, err := connect(cmd)
 			if err != nil {
@@ -33,6 +42,20 @@ func statusCommand(env environment) *cobra.Command {
 	daemonFlags(cmd)
 	form = outputFlag(cmd)
 	return cmd
+}
+
+// doubtText says how many identities are in doubt, if any is.
+func doubtText(n map[string]int64) string {
+	var all []string
+	for _, why := range slices.Sorted(maps.Keys(n)) {
+		if n[why] > 0 {
+			all = append(all, fmt.Sprintf("%d %s", n[why], why))
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return strings.Join(all, ", ") + ": see betonica identity list --stale, --ownerless, --dormant"
 }
 
 func writeStatus(env environment, form output, s adminapi.Status) error {
@@ -61,6 +84,8 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		{"intermediates", issuersText(s.Issuers, now)}, {"rotation", rotationText(s.Rotation, now)},
 		{"policy", fmt.Sprintf("version %d", s.Policy)},
 		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects},
+		{"survival", survivalSummary(s.Survival, now)}, {"certificates end", survivalCertificates(s.Survival, now)},
+		{"in doubt", doubtText(s.Doubtful)},
 		{"certificates", fmt.Sprintf("%d live", s.Certificates)}, {"tokens", fmt.Sprintf("%d open", s.Tokens)},
 		{"replicas", replicasSummary(s.Replicas)},
 		{"relying parties", partiesSummary(s.RelyingParties)}, {"false reports", refusedSummary(s.RelyingParties)},
@@ -70,6 +95,9 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		return err
 	}
 	if err := writeReplicas(env, s.Replicas); err != nil {
+		return err
+	}
+	if err := writeSurvival(env, s.Survival); err != nil {
 		return err
 	}
 	return writeParties(env, s.RelyingParties)

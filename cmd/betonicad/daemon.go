@@ -80,6 +80,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err := registrar.Policies.Start(ctx, enroll.Daemon(), d.policy()); err != nil {
 		return nil, err
 	}
+	db.KeepExpired(registrar.Grace)
 	err = db.Update(ctx, func(*store.Tx) audit.Event {
 		return audit.Event{Action: "daemon.start", Actor: enroll.Daemon().Name, Subject: enroll.Daemon().Name, Outcome: "ok", Detail: map[string]any{
 			"version": version(), "url": url, "https": l.URLs().HTTPS, "replica": c.Server.Replica.String(),
@@ -172,6 +173,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside := beside(context.WithoutCancel(ctx), stop)
 	beside.run("store", d.store.Run)
 	beside.run("refusals", d.registrar.Run)
+	beside.run("lives", d.registrar.RunLives)
 	beside.run("revocation lists", d.server.Publishers.Run)
 	beside.run("intermediates", func(ctx context.Context) error { return d.issuance.Run(ctx, rotations) })
 	beside.run("enforcement", d.server.Enforcement.Run)

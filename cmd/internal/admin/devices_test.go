@@ -32,3 +32,34 @@ func TestImportDevices(t *testing.T) {
 	_, err = root.Import(t.Context(), adminapi.ImportRequest{Role: "ca", Lines: lines})
 	require.Equal(t, http.StatusForbidden, problem(t, err).Status)
 }
+
+// Those in doubt are listed, and the status counts them and says when machines fall.
+func TestDoubtful(t *testing.T) {
+	f := serve(t, os.Getuid())
+	root := f.root()
+	f.enrolled("device", "a")
+	f.enrolled("device", "b")
+	before, err := root.Status(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, before.Survival)
+	id, err := root.Attest(t.Context(), "device/a", adminapi.AttestRequest{Owner: "icu"})
+	require.NoError(t, err)
+	require.Equal(t, "icu", id.Owner)
+	require.NoError(t, f.TendLives(t.Context()))
+
+	page, err := root.Identities(t.Context(), adminapi.IdentityFilter{Doubt: "ownerless", Role: "device"}, adminapi.PageRequest{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	require.Equal(t, "device/b", page.Items[0].Path)
+	page, err = root.Identities(t.Context(), adminapi.IdentityFilter{Doubt: "unattested"}, adminapi.PageRequest{})
+	require.NoError(t, err)
+	require.Empty(t, page.Items)
+	for _, bad := range []adminapi.IdentityFilter{{Doubt: "no"}, {Doubt: "dormant", State: "active"}} {
+		_, err = root.Identities(t.Context(), bad, adminapi.PageRequest{})
+		require.Equal(t, http.StatusBadRequest, problem(t, err).Status)
+	}
+	s, err := root.Status(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, s.Survival.Roles[len(s.Survival.Roles)-1].Devices)
+	require.NotZero(t, s.Survival.All.First)
+}

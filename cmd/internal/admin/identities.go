@@ -31,7 +31,7 @@ func (a *Admin) createIdentity(w http.ResponseWriter, r *http.Request, by enroll
 }
 
 func (a *Admin) listIdentities(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
-	q, page, err := listParameters(r, "role", "state", "owner", "search")
+	q, page, err := listParameters(r, "role", "state", "owner", "search", "doubt")
 	if err != nil {
 		return err
 	}
@@ -40,6 +40,9 @@ func (a *Admin) listIdentities(w http.ResponseWriter, r *http.Request, _ enroll.
 	case "", store.Pending, store.Active, store.Suspended, store.Revoked, store.Retired:
 	default:
 		return malformed("state is pending, active, suspended, revoked or retired")
+	}
+	if doubt := store.Why(q.Get("doubt")); doubt != "" {
+		return a.listDoubtful(w, r, doubt, filter, page)
 	}
 	records, next, err := a.Store.Identities(r.Context(), filter, page)
 	if err != nil {

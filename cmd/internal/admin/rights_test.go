@@ -30,6 +30,7 @@ var may = map[string]string{
 	"POST identities/import":                "ofa",
 	"GET identities":                        "uofa",
 	"GET identities/{role}/{name}":          "uofa",
+	"POST identities/{role}/{name}/attest":  "ofa",
 	"POST identities/{role}/{name}/suspend": "ofa",
 	"POST identities/{role}/{name}/cut":     "fa",
 	"POST revocations":                      "fa",

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"net/http"
+	"time"
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll"
@@ -36,6 +37,10 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 	if err != nil {
 		return err
 	}
+	survival, err := a.survival(r.Context(), time.Now())
+	if err != nil {
+		return err
+	}
 	out := adminapi.Status{
 		Version: a.Version, Started: a.Started, TrustDomain: a.Issuers.TrustDomain(), URLs: a.URLs, Ready: true,
 		Root: issuerOf(a.Issuers.Root()), Issuer: issuerOf(a.Issuers.Current().Certificate()), Issuers: issuers, Rotation: rotation,
@@ -43,6 +48,10 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 		Certificates: counts.Live - counts.Revoked, Tokens: counts.OpenTokens,
 		Replicas: replicas, RelyingParties: relyingPartiesOf(parties),
 		Entries: counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
+	}
+	out.Survival, out.Doubtful = survival, map[string]int64{}
+	for why, n := range counts.Doubtful {
+		out.Doubtful[string(why)] = n
 	}
 	for state, n := range counts.Identities {
 		out.Identities[string(state)] = n

@@ -28,6 +28,7 @@ var verbs = []verb{
 	{"POST", "identities/import", identities, "make identities", (*Admin).importDevices},
 	{"GET", "identities", inventory, "read identities", (*Admin).listIdentities},
 	{"GET", "identities/{role}/{name}", inventory, "read identities", (*Admin).showIdentity},
+	{"POST", "identities/{role}/{name}/attest", identities, "attest identities", (*Admin).attest},
 	{"POST", "identities/{role}/{name}/suspend", identities, "suspend identities", (*Admin).suspend},
 	{"POST", "identities/{role}/{name}/cut", identities | revocation, "suspend identities and revoke what they hold", (*Admin).cut},
 	{"POST", "identities/{role}/{name}/resume", identities, "resume identities", (*Admin).resume},

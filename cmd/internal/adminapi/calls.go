@@ -49,6 +49,7 @@ func (c *Client) Identities(ctx context.Context, f IdentityFilter, at PageReques
 	set(q, "state", f.State)
 	set(q, "owner", f.Owner)
 	set(q, "search", f.Search)
+	set(q, "doubt", f.Doubt)
 	return call[Page[Identity]](ctx, c, http.MethodGet, "identities", q, nil)
 }
 
@@ -65,6 +66,16 @@ func (c *Client) Suspend(ctx context.Context, path string) (Identity, error) {
 // Resume lifts a suspension.
 func (c *Client) Resume(ctx context.Context, path string) (Identity, error) {
 	return c.move(ctx, path, "resume")
+}
+
+// AttestRequest says that a machine is there.
+type AttestRequest struct {
+	Owner string `json:"owner,omitempty"` // who answers for it from now on; empty: as before
+}
+
+// Attest records that an identity is still there.
+func (c *Client) Attest(ctx context.Context, path string, req AttestRequest) (Identity, error) {
+	return call[Identity](ctx, c, http.MethodPost, identityPath(path)+"/attest", nil, req)
 }
 
 // Retire ends an identity that is out of service, and frees its names.

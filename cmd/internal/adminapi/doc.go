@@ -14,6 +14,8 @@
 //	POST   identities                      IdentityRequest -> Identity (201)
 //	POST   identities/import               ImportRequest -> results: []ImportResult
 //	GET    identities?role=&state=&owner=&search=        -> Page[Identity]
+//	GET    identities?doubt=&role=                       -> Page[Identity]
+//	POST   identities/{role}/{name}/attest AttestRequest -> Identity
 //	GET    identities/{role}/{name}                      -> Identity
 //	POST   identities/{role}/{name}/{suspend|resume|retire} -> Identity
 //	POST   revocations                     RevokeRequest -> Fallen

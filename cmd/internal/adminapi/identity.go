@@ -36,6 +36,10 @@ type IdentityRequest struct {
 type IdentityFilter struct {
 	Role, State, Owner string
 	Search             string // what the name begins with
+
+	// Doubt is unattested, ownerless or dormant: those that were suspended for it, and
+	// those that go on all the same. It goes with Role alone.
+	Doubt string
 }
 
 // A Certificate is one that the daemon issued.

@@ -20,6 +20,12 @@ type Status struct {
 	Policy int64 `json:"policy_version"`
 	// Identities counts the identities in each state.
 	Identities map[string]int64 `json:"identities"`
+	// Doubtful counts those that are unattested, ownerless or dormant, suspended for it or
+	// not, as of some minutes ago.
+	Doubtful map[string]int64 `json:"doubtful,omitempty"`
+	// Survival is how long machines go on if the CA stops now; absent before the first
+	// count.
+	Survival *Survival `json:"survival,omitempty"`
 	// Suspects is how many of them are marked: look at the audit log.
 	Suspects int64 `json:"suspects"`
 	// Certificates is how many are neither expired nor revoked.

@@ -26,13 +26,14 @@ var (
 	troubleDesc  = desc("trouble", "1 for each trouble that keeps the daemon from its work, as /readyz names it, else 0.", "trouble")
 	stateDesc    = desc("identities", "Identities on record, by state.", "state")
 	suspectsDesc = desc("identities_suspect", "Identities about which something was alarmed.")
+	doubtfulDesc = desc("identities_doubtful", "Identities that are unattested, ownerless or dormant, suspended for it or not.", "why")
 	liveDesc     = desc("certificates_live", "Certificates that are in time and not revoked.")
 	revokedDesc  = desc("certificates_revoked", "Certificates that are in time and revoked.")
 	openDesc     = desc("tokens_open", "Join tokens that can still be spent.")
 )
 
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	describe(to, readyDesc, troubleDesc, stateDesc, suspectsDesc, liveDesc, revokedDesc, openDesc)
+	describe(to, readyDesc, troubleDesc, stateDesc, suspectsDesc, doubtfulDesc, liveDesc, revokedDesc, openDesc)
 }
 
 func (c *collector) Collect(to chan<- prometheus.Metric) {
@@ -56,6 +57,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		out.gauge(stateDesc, float64(counts.Identities[state]), string(state))
 	}
 	out.gauge(suspectsDesc, float64(counts.Suspects))
+	for why, n := range counts.Doubtful {
+		out.gauge(doubtfulDesc, float64(n), string(why))
+	}
 	out.gauge(liveDesc, float64(counts.Live-counts.Revoked))
 	out.gauge(revokedDesc, float64(counts.Revoked))
 	out.gauge(openDesc, float64(counts.OpenTokens))
