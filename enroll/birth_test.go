@@ -372,6 +372,49 @@ func TestBirthWhileSigning(t *testing.T) {
 	})
 }
 
+// A device whose certificate has expired enrols anew, unless it has renewed late meanwhile:
+// that is not superseded by its birth certificate.
+func TestAnewWhileSigning(t *testing.T) {
+	eachEngine(t, func(t *testing.T, c *enrolltest.CA) {
+		m := born(t, c, "grace = '30d'")
+		c.Inventory("pump", "pump-1", "SN 1")
+		_, chain := m.Device("SN 1")
+		cert, err := c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Birth: chain})
+		require.NoError(t, err)
+		c.Advance(25 * time.Hour)
+		c.WhileSigning(func() {
+			_, err := renewLate(t, c, cert, newCSR(t))
+			require.NoError(t, err)
+		})
+		_, err = c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Birth: chain})
+		deniedSaying(t, err, "has enrolled already")
+		require.Equal(t, 2, c.Certificates("pump/pump-1"))
+	})
+}
+
+// The role that is asked for is the one of what is shown; and where the same number is
+// known in two roles, it has to be said.
+func TestClaimRole(t *testing.T) {
+	c := enrolltest.New(t)
+	m := enrolltest.NewManufacturer(t, "Pumps")
+	inForce(t, c, pumps(m, "[role.spare]\nmethods = ['birth']\nmanufacturer_roots = '''\n"+m.PEM()+"'''\n"))
+	c.Inventory("pump", "pump-1", "SN 1")
+	c.Inventory("spare", "spare-1", "SN 1")
+	_, chain := m.Device("SN 1")
+	_, err := c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Birth: chain})
+	deniedSaying(t, err, "more than one role")
+	cert, err := c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Birth: chain, Role: "spare"})
+	require.NoError(t, err)
+	require.Equal(t, "/spare/spare-1", cert.URIs[0].Path)
+
+	token := c.Token(enroll.TokenRequest{Role: "device", Name: "pump-1"})
+	_, err = c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Token: token, Role: "pump"})
+	deniedSaying(t, err, "for this role and no other")
+	_, err = c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Token: token, Birth: chain, Role: "device"})
+	require.NoError(t, err, "the role makes nothing of what was presented in TLS")
+	require.Equal(t, store.Pending, c.Identity("pump/pump-1").State)
+}
+
 // Whatever a certificate says its serial number is, it is read or refused, and is fit to
 // be looked up and to stand in a log.
 func FuzzDeviceSerial(f *testing.F) {
