@@ -20,6 +20,10 @@
 // ([Proof.Unmet]). Of racers with one proof all sign, one commits, and the
 // signatures of the others are dropped unseen.
 //
+// Who comes for the first time shows a [Claim] of one or more proofs to
+// [Registrar.Admit], which makes an Applicant of it: all of the proofs are settled in
+// one transaction, or none is.
+//
 // # Errors
 //
 // What comes back from this package, and from those that speak a protocol for
@@ -29,6 +33,7 @@
 //	*ca.RequestError        400             the CSR is malformed, weak or contradicts itself
 //	[ErrUnauthenticated]    401             no good token or certificate; never says why
 //	*ca.DeniedError         403             policy, or the identity's state, says no
+//	[*ForkedError]          403             likewise: the certificate was renewed by another holder
 //	[*IdentifierError]      ACME's own      the account cannot have an identifier; joined, if several
 //	[*ProfileError]         ACME's own      the account has no such profile
 //	store.ErrSpent          ACME's own      the order is not open any more
