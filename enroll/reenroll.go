@@ -45,6 +45,20 @@ func (r *Registrar) Reenroll(ctx context.Context, h Holder, csr []byte, t Terms)
 	return r.issue(ctx, a, req, known)
 }
 
+// ReenrollLate is RenewLate, which it takes the holder and the errors of, for a request
+// that must meet the terms. It takes a new key.
+func (r *Registrar) ReenrollLate(ctx context.Context, h Holder, csr []byte, t Terms) (*x509.Certificate, error) {
+	req, err := ca.ParseRequest(csr)
+	if err == nil {
+		err = r.meets(h, req, t)
+	}
+	if err != nil {
+		proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, late: true}
+		return nil, r.refuse(ctx, Applicant{Identity: h.Applicant, Proof: proof}, err)
+	}
+	return r.RenewLate(ctx, h, csr)
+}
+
 // meets says why a request does not meet the terms, or nil.
 func (r *Registrar) meets(h Holder, req ca.Request, t Terms) error {
 	id := h.Applicant.ID

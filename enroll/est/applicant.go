@@ -44,11 +44,16 @@ func (h *Handler) certificates(r *http.Request) (ours *x509.Certificate, foreign
 	return nil, presented
 }
 
-// follow certifies the next key of whoever presented a certificate of ours.
+// follow certifies the next key of whoever presented a certificate of ours; one that
+// has expired is good as long as its role says, for a new key.
 func (h *Handler) follow(r *http.Request, cert *x509.Certificate, csr []byte, terms enroll.Terms) (*x509.Certificate, error) {
-	holder, err := h.Registrar.Holder(r.Context(), cert, api.Source(r))
+	find, issue := h.Registrar.Holder, h.Registrar.Reenroll
+	if h.Registrar.Late(cert) {
+		find, issue = h.Registrar.LateHolder, h.Registrar.ReenrollLate
+	}
+	holder, err := find(r.Context(), cert, api.Source(r))
 	if err != nil {
 		return nil, err
 	}
-	return h.Registrar.Reenroll(r.Context(), holder, csr, terms)
+	return issue(r.Context(), holder, csr, terms)
 }

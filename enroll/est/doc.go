@@ -27,6 +27,6 @@
 //
 // Two clients in wide use read base64 in different ways: strongSwan 5.9 none with
 // line ends within, libest 3.2 none in one long line. Both take only answers that
-// say their length, and libest compares the names of headers byte by byte. See
-// encode, and setHeader.
+// say their length, strongSwan only those that come in one TLS record, and libest
+// compares the names of headers byte by byte. See encode, [TLS] and setHeader.
 package est

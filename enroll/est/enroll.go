@@ -3,7 +3,9 @@ package est
 import (
 	"crypto/x509"
 	"net/http"
+	"slices"
 
+	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 )
@@ -36,8 +38,16 @@ func (h *Handler) claim(r *http.Request, label string, csr []byte) (enroll.Claim
 	return enroll.Claim{
 		CSR: csr, From: api.Source(r), Role: label, Token: text, Birth: birth,
 		Channel: channelOf(csr, r.TLS),
-		Ask:     true, // 202 is part of the protocol
+		Ask:     text != "" || birth != nil || h.takesApproval(label),
 	}, nil
+}
+
+// takesApproval reports whether who shows nothing may wait for a person's approval
+// (RFC 7030, Section 4.2.3: 202). Elsewhere he has to hear 401, which some clients
+// wait for before they show their credentials.
+func (h *Handler) takesApproval(label string) bool {
+	role, ok := h.Registrar.Policies.Current().Role(label)
+	return ok && slices.Contains(role.Methods, ca.MethodApproval)
 }
 
 // admit asks for a first certificate or, where the only thing shown is one of ours,

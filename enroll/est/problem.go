@@ -11,6 +11,7 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/enroll/turns"
 	"github.com/betonica/betonica/store"
 )
@@ -49,6 +50,9 @@ func problemOf(err error) *problem {
 	}
 	if e, ok := errors.AsType[*enroll.QueueError](err); ok {
 		return &problem{http.StatusTooManyRequests, e.Error(), max(e.RetryAfter, time.Second)}
+	}
+	if e, ok := errors.AsType[*api.BadRequestError](err); ok {
+		return &problem{e.Status, e.Detail, 0}
 	}
 	if e, ok := errors.AsType[*ca.RequestError](err); ok {
 		return &problem{http.StatusBadRequest, e.Error(), 0}

@@ -6,7 +6,8 @@ import "crypto/tls"
 // Old ones speak TLS 1.2, and get forward secrecy and authenticated encryption or
 // nothing. A client certificate is asked for and not verified: handlers look up whom
 // it belongs to. There are no session tickets, so that every connection has a
-// handshake, and a binding, of its own; and crypto/tls renegotiates with no client.
+// handshake, and a binding, of its own; and crypto/tls renegotiates with no client. An
+// answer is one record: strongSwan 5.9 gives up where the next has not come yet.
 func TLS(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -19,5 +20,7 @@ func TLS(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.
 		GetCertificate:         certificate,
 		NextProtos:             []string{"http/1.1"},
 		SessionTicketsDisabled: true,
+
+		DynamicRecordSizingDisabled: true,
 	}
 }
