@@ -31,6 +31,7 @@ type daemon struct {
 type addresses struct {
 	HTTPS  string `json:"https"`
 	HTTP   string `json:"http"`
+	EST    string `json:"est"` // empty: as configured
 	Ops    string `json:"ops"`
 	Socket string `json:"socket"`
 }
@@ -71,7 +72,7 @@ func startAt(dir string, at addresses, wrapper ...string) (*daemon, error) {
 		return nil, err
 	}
 	cmd, err := command("betonicad", "serve", "--dir", dir, "--ready", ready,
-		"--https", at.HTTPS, "--http", at.HTTP, "--ops", at.Ops)
+		"--https", at.HTTPS, "--http", at.HTTP, "--est", at.EST, "--ops", at.Ops)
 	if err != nil {
 		return nil, err
 	}

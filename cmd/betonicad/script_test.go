@@ -26,7 +26,7 @@ import (
 //
 //	needs PROGRAM...      leave the scene out, aloud, where one is missing
 //	[!] serve DIR         start the daemon of DIR on free ports, the second time on the
-//	                      same; $HTTPS, $HTTP, $OPS are their addresses, and betonica
+//	                      same; $HTTPS, $HTTP, $EST, $OPS are their addresses, and betonica
 //	                      finds the admin socket
 //	shutdown | crash      end it by SIGTERM (and it must end well) | by SIGKILL
 //	hangup                send it SIGHUP
@@ -118,6 +118,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HTTPS", d.HTTPS)
 	ts.Setenv("HTTP", d.HTTP)
 	ts.Setenv("OPS", d.Ops)
+	ts.Setenv("EST", d.EST)
 	ts.Setenv("BETONICA_SOCKET", d.Socket)
 }
 
