@@ -85,7 +85,3 @@ CREATE TABLE life (
     ends       BYTEA            NOT NULL, -- how many certificates end when
     PRIMARY KEY (role, site)
 );
-
--- What relying parties say of themselves: how old a list may be that they rely on, in
--- milliseconds; 0: they do not say.
-ALTER TABLE relying_parties ADD COLUMN max_age BIGINT NOT NULL DEFAULT 0;
