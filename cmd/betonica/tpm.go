@@ -21,7 +21,7 @@ func tpmCommand(env environment) *cobra.Command {
 		Use:   "tpm DEVICE",
 		Short: "Print what an inventory knows a machine's TPM by",
 		Long: `Print the SHA-256 of the endorsement key of a TPM 2.0, which it has had since it was
-made and which no other TPM has: what stands in the column ek of a list of devices
+made and which no other TPM has: what stands in the column ek_sha256 of a list of devices
 (betonica identity import). DEVICE is a character device, or a Unix socket. Nothing is
 kept.`,
 		Example: `  betonica tpm /dev/tpmrm0`,
