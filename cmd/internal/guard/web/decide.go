@@ -58,6 +58,9 @@ func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err er
 	if errors.Is(err, fhir.ErrUnknown) {
 		return false, nil
 	}
+	if what.ByParameter && lenient(r.Header) {
+		what.Compartment, what.ByParameter = "", false
+	}
 	a.rec.Protocol, a.rec.Operation, a.rec.Resource = record.FHIR, what.Interaction, what.Type
 	a.rec.Compartment, a.rec.Also = what.Compartment, alsoText(what.Also)
 	asked := allow.Request{Kind: allow.FHIR, Interaction: what.Interaction, Type: what.Type, Compartment: what.Compartment, Also: what.Also}
@@ -73,13 +76,8 @@ func (a *access) decideFHIR(r *http.Request, below string) (settled bool, err er
 
 // decideSearched asks the rules once more about a search that a parameter keeps within a
 // compartment, where that alone may allow it. The server is told then that it must not
-// ignore what it does not know; who tells it the contrary has no such search.
+// ignore what it does not know.
 func (a *access) decideSearched(r *http.Request, asked allow.Request, compartment string) {
-	for _, preference := range spelt(r.Header, "prefer") {
-		if strings.Contains(strings.ToLower(preference), "handling") && preference != strictly {
-			return
-		}
-	}
 	asked.Compartment = compartment
 	rule, outcome := a.peer.link.Decide(&asked)
 	if outcome != record.Allowed {
@@ -89,6 +87,14 @@ func (a *access) decideSearched(r *http.Request, asked allow.Request, compartmen
 	if !slices.Contains(r.Header["Prefer"], strictly) {
 		r.Header.Add("Prefer", strictly)
 	}
+}
+
+// lenient reports whether the caller has a say in how the server takes parameters that it
+// does not know: then it may ignore the one that names the compartment.
+func lenient(h http.Header) bool {
+	return slices.ContainsFunc(spelt(h, "prefer"), func(preference string) bool {
+		return strings.Contains(strings.ToLower(preference), "handling") && preference != strictly
+	})
 }
 
 // strictly has a server of FHIR refuse parameters that it does not know (R4, "Search",

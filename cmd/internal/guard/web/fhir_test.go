@@ -109,6 +109,9 @@ func TestFHIRSearched(t *testing.T) {
 			require.Equal(t, tt.told, body)
 			require.Equal(t, "Patient", g.wait(t, i+1)[i].Compartment)
 		}
+		if strings.Contains(strings.ToLower(tt.prefer), "handling") {
+			require.Empty(t, g.wait(t, i+1)[i].Compartment, "no rule of one is suggested for it")
+		}
 	}
 }
 
