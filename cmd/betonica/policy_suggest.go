@@ -26,7 +26,18 @@ done, rightly or not.
 What all machines of a role do that were seen at all is allowed to the role, if
 there are at least --from-role of them; anything else to those alone who did it.
 With --policy it is written for the CA's policy, which says at which guard a rule
-holds.`,
+holds.
+
+What it cannot know:
+  What did not happen meanwhile is not allowed: the end of the month, an update,
+  the way around a machine that is down.
+  What was refused, or came to nothing, counts for nothing.
+  Records name no person: an id in a path is a *, so that a route is of all ids;
+  a rule of FHIR with a compartment is of any patient.
+  A FHIR batch may do anything: its body is in no record. Allow it only to whom you
+  would allow everything.
+  What no rule can say is left out, and counted: AE titles with a * in them, paths
+  that are unclear. What is of more than 256 peers or items becomes several rules.`,
 		Example: `  betonica policy suggest --journal /etc/gw/journal > rules.toml
   betonica policy suggest --records gw-1.jsonl --records gw-2.jsonl --since 30d --policy >> policy.toml
   betonica policy suggest --archive --guard gateway/icu --since 30d --policy`,
