@@ -96,11 +96,14 @@ type Recovered struct {
 	Kept   int64  // entries of the log that there are of before
 	Lost   int64  // the last one that is known to be lost; 0: none is
 	Tokens int64  // that could still be used, and cannot any more
+
+	Requests int64 // for approval that are forgotten
 }
 
 // EndRecovery ends what [DB.BeginRecovery] began: the log owns up to the loss, in the
 // evidence first; then, with an event, the store gets another name and may sign again.
-// Unused tokens are void, since they may have been used in the history that is lost. Of
+// Unused tokens are void, since they may have been used in the history that is lost;
+// requests for approval are forgotten, since they may have been denied there. Of
 // the issuers that go on signing, lists of before are not served again. detail goes into
 // the event.
 func (d *DB) EndRecovery(ctx context.Context, by string, signing []string, detail map[string]any) (Recovered, error) {
@@ -167,6 +170,10 @@ func (d *DB) endRecovery(ctx context.Context, tx *AloneTx, by string, detail map
 	}
 	tx.demand(anyRows, nil, `
 		UPDATE tokens SET revoked_at = $1 WHERE uses < max_uses AND revoked_at IS NULL AND expires_at > $1`, tx.millis())
+	if err := tx.row(ctx, `SELECT COUNT(*) FROM requests`, nil, &out.Requests); err != nil {
+		return audit.Event{}, err
+	}
+	tx.demand(anyRows, nil, `DELETE FROM requests`)
 	tx.demand(1, ErrExists, `
 		INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3)
 		ON CONFLICT (size) DO UPDATE SET at = excluded.at, note = excluded.note`, signed.Size, signed.At.UnixMilli(), signed.Note)
@@ -178,7 +185,7 @@ func (d *DB) endRecovery(ctx context.Context, tx *AloneTx, by string, detail map
 		tx.demand(1, ErrExists, markRestored, meta.key, []byte(meta.value))
 	}
 	tx.demand(anyRows, nil, `DELETE FROM meta WHERE key IN ('restored', 'set-back', 'recovering')`)
-	all := map[string]any{"store": out.ID, "before": d.said.ID, "kept": out.Kept, "lost": out.Lost, "tokens": out.Tokens}
+	all := map[string]any{"store": out.ID, "before": d.said.ID, "kept": out.Kept, "lost": out.Lost, "tokens": out.Tokens, "requests": out.Requests}
 	for name, value := range detail {
 		all[name] = value
 	}

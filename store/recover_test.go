@@ -26,7 +26,7 @@ func TestRecover(t *testing.T) {
 		before := issued(t, d, "device/other")
 		_, err := d.Replay(t.Context(), "uid:0", []Replay{{Serial: before.Serial, Issuer: issuer, Reason: 1, At: time.Now(), End: time.Now().Add(time.Hour)}})
 		require.NoError(t, err)
-		unused := token(t, d, 1)
+		unused, allowed := token(t, d, 1), approved(t, d, "device/other")
 		require.NoError(t, d.SaveCRL(t.Context(), CRL{Issuer: issuer, Kind: "full", Number: 3, DER: []byte("x")}))
 		_, err = d.SignCheckpoint(t.Context())
 		require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestRecover(t *testing.T) {
 		require.NoError(t, err)
 		out, err := d.EndRecovery(t.Context(), "uid:0", []string{issuer}, map[string]any{"lists": []string{"x"}})
 		require.NoError(t, err)
-		require.Equal(t, Recovered{ID: d.ID(), Kept: kept, Tokens: 1}, out)
+		require.Equal(t, Recovered{ID: d.ID(), Kept: kept, Tokens: 1, Requests: 1}, out)
 		require.NoError(t, d.Close())
 
 		cfg.Recover = false
@@ -91,6 +91,8 @@ func TestRecover(t *testing.T) {
 			require.Equal(t, state, id.State, path)
 			require.True(t, id.Suspect, path)
 		}
+		_, err = d.Request(t.Context(), allowed.ID)
+		require.ErrorIs(t, err, ErrNotFound, "an approval that may have been taken back since")
 		for _, serial := range []Serial{gone.Serial, unknown.Serial} {
 			_, r, err := d.Status(t.Context(), issuer, serial)
 			require.NoError(t, err)

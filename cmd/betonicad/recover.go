@@ -45,6 +45,8 @@ Then
     revoke it (betonica identity resume, betonica revoke)
   - numbers of lists go on above all that may have been signed
   - join tokens that were not used yet are void, for they may have been used since
+  - requests for approval are forgotten, for they may have been denied since: machines
+    ask again, and show another code
   - certificates that were issued after the backup are unknown: OCSP answers for them as
     for what was never issued, and their machines must enrol anew
   - an identity that was revoked after the backup while it held no certificate left no
