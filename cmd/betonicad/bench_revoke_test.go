@@ -126,11 +126,11 @@ func (d *bench) revokeAll(b *testing.B, certs []tls.Certificate, seen func(*x509
 
 // machines enrols n machines.
 func (d *bench) machines(b *testing.B, n int) []tls.Certificate {
-	certs := make([]tls.Certificate, n)
-	c, err := dial(d.HTTPS, d.roots)
+	certs, work := make([]tls.Certificate, n), d.prepare(b, n)
+	c, err := dial(d.HTTPS, d.roots) // now: nobody holds a silent connection for long
 	require.NoError(b, err)
 	defer c.Close()
-	for i, e := range d.prepare(b, n) {
+	for i, e := range work {
 		status, chain, err := c.post(api.PathEnroll, e.token, e.csr)
 		require.NoError(b, expect(http.StatusCreated)(status, chain, err))
 		certs[i], err = e.certificate(chain)

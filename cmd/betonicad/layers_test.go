@@ -58,7 +58,7 @@ var layers = map[string]string{
 	"enroll/client": "enroll/api",
 
 	"enroll":                  "ca store store/audit enroll/api enroll/limit enroll/turns enroll/acme/attest", // a token's text and the answers are of the API
-	"enroll/agent/key":        "enroll/api enroll/client",                                        // apart, so that the agent links no TPM's libraries
+	"enroll/agent/key":        "enroll/api enroll/client",                                                     // apart, so that the agent links no TPM's libraries
 	"enroll/agent":            "enroll/client enroll/api store/audit/checkpoint",
 	"revoke/static":           "",
 	"revoke/evidence":         "revoke/crl", // lists prove by themselves
