@@ -96,10 +96,16 @@ func (p *allOf) usesUp() bool {
 	})
 }
 
-// Unmet asks each part what it means, those first that are used up: the first that knows
-// more than err has it. Otherwise it is about the identity.
+// Unmet asks each part what it means: the first that knows more than err has it. Those
+// come first that know their bearer for as long as he lives, whatever became of the
+// others. If none does it is about the identity.
 func (p *allOf) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certificate, error) {
-	for _, part := range slices.Backward(p.parts) {
+	if errors.Is(err, store.ErrKeyTaken) {
+		if err := p.othersKey(ctx, key, err); err != nil {
+			return nil, err
+		}
+	}
+	for _, part := range p.parts {
 		cert, e := part.Unmet(ctx, key, err)
 		if e == nil {
 			return cert, nil
@@ -112,6 +118,19 @@ func (p *allOf) Unmet(ctx context.Context, key [32]byte, err error) (*x509.Certi
 		return nil, p.holds(ctx)
 	}
 	return nil, err
+}
+
+// othersKey alarms, once, if the key is another identity's, and returns err.
+func (p *allOf) othersKey(ctx context.Context, key [32]byte, err error) error {
+	path := ""
+	if p.identity != nil {
+		path = p.identity.Path
+	}
+	prior, e := p.r.byKey(ctx, key)
+	if e != nil || prior == nil || prior.Identity.Path == path || path == "" && prior.Certificate.Token != nil {
+		return e // a pattern's token knows whom it has made
+	}
+	return p.r.keyTaken(ctx, path, p.String(), prior, err)
 }
 
 // holds says why the identity cannot enrol as it is now, where nothing is used up but

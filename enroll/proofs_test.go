@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,7 +45,16 @@ func TestSeveralProofs(t *testing.T) {
 		require.Len(t, issued, 1)
 		require.Equal(t, []any{"birth:SN 1", "token:" + tokenID(t, token).String()}, issued[0].Detail["proofs"])
 		require.ErrorIs(t, admit(enroll.Claim{Token: token, Birth: chain}), enroll.ErrReused)
+		c.Advance(time.Hour)
+		require.NoError(t, admit(enroll.Claim{CSR: csr, Token: token, Birth: chain}), "the device is known for longer than its token")
 		require.Equal(t, 1, c.Certificates("pump/pump-1"))
+
+		// The key of another is alarmed about once, not by each proof.
+		c.Inventory("pump", "pump-2", "SN 2")
+		_, chain = m.Device("SN 2")
+		token = c.Token(enroll.TokenRequest{Role: "pump", Name: "pump-2"})
+		require.ErrorIs(t, admit(enroll.Claim{CSR: csr, Token: token, Birth: chain}), store.ErrKeyTaken)
+		require.Len(t, c.Audit("identity.suspect"), 1)
 	})
 }
 
