@@ -15,8 +15,9 @@ import (
 // A Sealer makes records of events. It belongs to one goroutine, the writer.
 type Sealer struct {
 	keyID   KeyID
-	entries hash.Hash // of the data key: gives the entry keys
-	index   hash.Hash // of the index key: gives the terms
+	entries hash.Hash       // of the data key: gives the entry keys
+	index   hash.Hash       // of the index key: gives the terms
+	parties map[string]Term // of those who came lately, as most come again
 	scratch []byte
 	text    []byte // of the body
 }
@@ -27,6 +28,7 @@ func NewSealer(keys *Keys, current DataKey) *Sealer {
 		keyID:   current.ID,
 		entries: current.entryMAC(),
 		index:   hmac.New(sha256.New, keys.index[:]),
+		parties: make(map[string]Term),
 		scratch: make([]byte, 0, 512),
 		text:    make([]byte, 0, 1024),
 	}
@@ -75,13 +77,29 @@ func (s *Sealer) Seal(seq int64, at time.Time, e Event) (Record, error) {
 func (s *Sealer) terms(e Event) []Term {
 	terms := make([]Term, 0, 2)
 	if e.Actor != "" {
-		terms = append(terms, term(s.index, s.scratch, FieldParty, e.Actor))
+		terms = append(terms, s.party(e.Actor))
 	}
 	if e.Subject != "" && e.Subject != e.Actor {
-		terms = append(terms, term(s.index, s.scratch, FieldParty, e.Subject))
+		terms = append(terms, s.party(e.Subject))
 	}
 	if len(terms) == 2 && bytes.Compare(terms[0][:], terms[1][:]) > 0 {
 		terms[0], terms[1] = terms[1], terms[0]
 	}
 	return terms
+}
+
+// maxParties bounds the terms that are kept.
+const maxParties = 256
+
+// party returns the blind index of an actor or a subject.
+func (s *Sealer) party(name string) Term {
+	t, ok := s.parties[name]
+	if !ok {
+		if len(s.parties) == maxParties {
+			clear(s.parties)
+		}
+		t = term(s.index, s.scratch, FieldParty, name)
+		s.parties[name] = t
+	}
+	return t
 }

@@ -28,8 +28,8 @@ type Journal struct {
 	closed  error // once stopped is closed
 	stopped chan struct{}
 
-	head    atomic.Pointer[audit.Tree] // what is written; never changed, only replaced
-	trouble atomic.Pointer[error]      // why nothing is; nil: it is
+	written atomic.Int64          // number of the last entry that is
+	trouble atomic.Pointer[error] // why nothing is; nil: it is
 	signed  atomic.Pointer[audit.SignedCheckpoint]
 	shipped atomic.Int64 // number of the last entry that the CA has
 	syncs   atomic.Int64
@@ -38,7 +38,10 @@ type Journal struct {
 	shipping sync.Mutex
 	sending  *Reader // what Batch goes on with
 
-	// Of the writer's goroutine.
+	turn sync.Mutex // whoever holds it is the writer: run, or a caller who finds nobody at it
+
+	// Of the writer.
+	lone    call // of that caller
 	sealer  *audit.Sealer
 	tree    *audit.Tree // of what is in file
 	tiles   tileFiles
@@ -74,6 +77,10 @@ const maxWaiting = 4096
 // it may be there all the same, and [ErrClosed], if the wait for the disk was cut short.
 // ctx bounds the wait for a place among those that wait to be written, nothing else.
 func (j *Journal) Append(ctx context.Context, e audit.Event) error {
+	if j.cfg.Lazy && j.turn.TryLock() {
+		defer j.turn.Unlock()
+		return j.now(e)
+	}
 	c := &call{event: e, done: make(chan error, 1)}
 	select {
 	case j.calls <- c:
@@ -93,6 +100,18 @@ func (j *Journal) Append(ctx context.Context, e audit.Event) error {
 	default:
 		return ErrClosed
 	}
+}
+
+// now writes an entry in the caller's own goroutine, which spares a lazy journal two
+// turns of others for each. The caller is the writer.
+func (j *Journal) now(e audit.Event) error {
+	if err := j.trouble.Load(); err != nil && *err == ErrClosed {
+		return ErrClosed
+	}
+	j.lone.event = e
+	j.commit([]*call{&j.lone})
+	j.lone.event = audit.Event{}
+	return <-j.lone.done
 }
 
 // Ready returns nil if an entry can be written now, and why not otherwise. With best
@@ -123,7 +142,7 @@ type Stats struct {
 
 // Stats returns the figures of now.
 func (j *Journal) Stats() Stats {
-	s := Stats{Entries: j.head.Load().Size(), Shipped: j.shipped.Load(), Missing: j.missing.Load(), Syncs: j.syncs.Load()}
+	s := Stats{Entries: j.written.Load(), Shipped: j.shipped.Load(), Missing: j.missing.Load(), Syncs: j.syncs.Load()}
 	if c := j.signed.Load(); c != nil {
 		s.Signed = c.Size
 	}
@@ -134,7 +153,7 @@ func (j *Journal) Stats() Stats {
 func (j *Journal) Origin() string { return j.origin }
 
 // Size is the number of the last entry that is written.
-func (j *Journal) Size() int64 { return j.head.Load().Size() }
+func (j *Journal) Size() int64 { return j.written.Load() }
 
 // Close writes what waits, signs a last checkpoint, and lets another process write the
 // journal. It returns what went wrong with that.

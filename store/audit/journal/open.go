@@ -39,7 +39,7 @@ func open(cfg Config) (_ *Journal, err error) {
 	j := &Journal{
 		cfg: cfg, calls: make(chan *call, maxWaiting), closing: make(chan struct{}), stopped: make(chan struct{}),
 		tiles: tileFiles{dir: cfg.Dir}, pace: pace{every: cfg.sync}, room: ballast{filepath.Join(cfg.Dir, "ballast")},
-		looked: cfg.Now(), minute: cfg.Now(),
+		looked: cfg.Now(), minute: cfg.Now(), lone: call{done: make(chan error, 1)},
 	}
 	if j.lock, err = lock(cfg.Dir); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func open(cfg Config) (_ *Journal, err error) {
 	if err := j.openStatement(); err != nil {
 		return nil, err
 	}
-	j.head.Store(j.tree)
+	j.written.Store(j.tree.Size())
 	j.shipped.Store(readShipped(j.path(shippedFile)))
 	if j.room.reserve() != nil {
 		cfg.Log.Warn("the journal's disk has no room for its reserve", "dir", cfg.Dir)

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/betonica/betonica/store/audit"
 )
 
@@ -24,11 +26,17 @@ func (j *Journal) run() {
 	for {
 		select {
 		case c := <-j.calls:
+			j.turn.Lock()
 			batch = j.gather(append(batch[:0], c))
 			j.commit(batch)
+			j.turn.Unlock()
 		case <-ticker.C:
+			j.turn.Lock()
 			j.tend(j.cfg.Now())
+			j.turn.Unlock()
 		case <-j.closing:
+			j.turn.Lock()
+			defer j.turn.Unlock()
 			for batch = j.take(batch[:0]); len(batch) > 0; batch = j.take(batch[:0]) {
 				j.commit(batch)
 			}
@@ -107,24 +115,33 @@ func (j *Journal) commit(batch []*call) {
 type write struct {
 	calls  []*call
 	frames []byte
-	tiles  []audit.Tile
-	tree   *audit.Tree // after it
+	hashes []tlog.Hash
+	tiles  []audit.Tile // that it completes
+	tree   *audit.Tree  // after it, if it completes tiles; nil: add hashes to the one before
 }
 
 // seal makes the frames of a batch. An event that cannot be an entry is answered so, and
 // does not stop the others.
 func (j *Journal) seal(batch []*call) write {
-	w := write{tree: j.tree.Clone(), calls: batch[:0]}
+	w := write{calls: batch[:0]}
 	now := j.cfg.Now()
+	size := j.tree.Size()
 	for _, c := range batch {
-		row, err := j.sealer.Seal(w.tree.Size()+1, now, c.event)
+		row, err := j.sealer.Seal(size+1, now, c.event)
 		if err != nil {
 			c.done <- fmt.Errorf("journal: %w", err)
 			continue
 		}
 		w.frames = audit.AppendFrame(w.frames, row.Hash, row.Leaf)
-		w.tiles = append(w.tiles, w.tree.Append(row.Hash)...)
+		w.hashes = append(w.hashes, row.Hash)
 		w.calls = append(w.calls, c)
+		size++
+	}
+	if size/audit.TileWidth > j.tree.Size()/audit.TileWidth {
+		w.tree = j.tree.Clone()
+		for _, h := range w.hashes {
+			w.tiles = append(w.tiles, w.tree.Append(h)...)
+		}
 	}
 	return w
 }
@@ -168,8 +185,14 @@ func (j *Journal) write(w write) error {
 
 func (j *Journal) advance(w write) {
 	j.end += int64(len(w.frames))
-	j.tree = w.tree
-	j.head.Store(w.tree)
+	if w.tree != nil {
+		j.tree = w.tree
+	} else {
+		for _, h := range w.hashes {
+			j.tree.Append(h)
+		}
+	}
+	j.written.Store(j.tree.Size())
 }
 
 // sync asks the disk. If it fails, nobody knows what of the file is there.
