@@ -34,10 +34,12 @@ func appendBody(b []byte, e Event) ([]byte, error) {
 		{`"request_id":`, e.RequestID},
 	} {
 		if f.value != "" {
-			b = appendString(append(append(b, ','), f.name...), f.value)
+			b = AppendString(append(append(b, ','), f.name...), f.value)
 		}
 	}
-	if len(e.Detail) > 0 {
+	if len(e.Encoded) > 0 {
+		b = append(append(b, `,"detail":`...), e.Encoded...)
+	} else if len(e.Detail) > 0 {
 		var err error
 		if b, err = appendObject(append(b, `,"detail":`...), e.Detail); err != nil {
 			return nil, err
@@ -62,7 +64,7 @@ func appendObject(b []byte, m map[string]any) ([]byte, error) {
 			b = append(b, ',')
 		}
 		var err error
-		if b, err = appendValue(append(appendString(b, k), ':'), m[k]); err != nil {
+		if b, err = appendValue(append(AppendString(b, k), ':'), m[k]); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +74,7 @@ func appendObject(b []byte, m map[string]any) ([]byte, error) {
 func appendValue(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case string:
-		return appendString(b, v), nil
+		return AppendString(b, v), nil
 	case int:
 		return strconv.AppendInt(b, int64(v), 10), nil
 	case int64:
@@ -84,7 +86,8 @@ func appendValue(b []byte, v any) ([]byte, error) {
 	return append(b, text...), err
 }
 
-func appendString(b []byte, s string) []byte {
+// AppendString appends a string as the JSON that [Event.Encoded] has it in.
+func AppendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			text, _ := marshal(s) // a string always marshals

@@ -22,6 +22,11 @@ type Event struct {
 	// Detail is whatever else belongs on record. It must marshal to JSON; an
 	// opened entry has the numbers in it as json.Number. Never a secret.
 	Detail map[string]any
+
+	// Encoded, unless empty, is what to seal as Detail, which is nil then: the same JSON
+	// that Detail would give, object and sorted names included, by who writes many
+	// events of one form. An opened entry has Detail.
+	Encoded []byte
 }
 
 // An Entry is a record of the log, opened.

@@ -74,6 +74,6 @@ func (l leaf) open(key entryKey, hash tlog.Hash) (Entry, error) {
 		return Entry{}, fmt.Errorf("entry %d: sealed body: %w", l.seq, err)
 	}
 	e := l.entry(hash)
-	e.Event = Event{l.action, b.Actor, b.Subject, b.Address, b.Outcome, b.RequestID, b.Detail}
+	e.Event = Event{Action: l.action, Actor: b.Actor, Subject: b.Subject, Address: b.Address, Outcome: b.Outcome, RequestID: b.RequestID, Detail: b.Detail}
 	return e, nil
 }

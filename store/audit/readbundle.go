@@ -30,7 +30,7 @@ func ReadBundle(r io.Reader, each func(Entry) error) error {
 			return fmt.Errorf("audit: line %d of the bundle: %w", n+1, err)
 		}
 		b := line.body
-		if err := each(Entry{Seq: line.Seq, At: at, Event: Event{line.Action, b.Actor, b.Subject, b.Address, b.Outcome, b.RequestID, b.Detail}}); err != nil {
+		if err := each(Entry{Seq: line.Seq, At: at, Event: Event{Action: line.Action, Actor: b.Actor, Subject: b.Subject, Address: b.Address, Outcome: b.Outcome, RequestID: b.RequestID, Detail: b.Detail}}); err != nil {
 			return err
 		}
 	}

@@ -74,8 +74,10 @@ func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Format("2006-01-02T15:04:05.000000Z")
+	return t.Format(stampForm)
 }
+
+const stampForm = "2006-01-02T15:04:05.000000Z"
 
 // Parse returns the record that an opened entry is, cleaned: whoever wrote it, it can
 // be printed. It returns [ErrOther] if the entry is not of an access, and another error

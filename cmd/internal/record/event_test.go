@@ -1,6 +1,9 @@
 package record
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -117,4 +120,66 @@ func FuzzRoundTrip(f *testing.F) {
 			require.True(t, printable(s))
 		}
 	})
+}
+
+// FuzzSealable: what goes into a journal is what Event says, byte for byte, whatever the
+// texts are.
+func FuzzSealable(f *testing.F) {
+	f.Add("GET", "\x00\u202e\"", int64(1), int64(1<<40), []byte("key"))
+	f.Add("", "", int64(0), int64(0), []byte(nil))
+	f.Fuzz(func(t *testing.T, a, b string, n, at int64, key []byte) {
+		full := Record{
+			Begin: time.UnixMicro(at), End: time.UnixMicro(n), Caller: a, Serial: b, Address: a, Guard: b, Side: Side(a), Route: b, Target: a,
+			Protocol: Protocol(b), Kind: Kind(a), Operation: b, Resource: a, Rule: b, Called: a, Calling: b, Compartment: a, Also: b,
+			Outcome: Outcome(a), Reason: b, Status: int(n), Answer: a, In: n, Out: at, Link: b, Number: a,
+		}
+		copy(full.Key.key[:], key)
+		copy(full.Request[:], b)
+		copy(full.Response[:], a)
+		for _, r := range []Record{full, {Kind: Request, Reason: a}, {}, example()} {
+			want := r.Event()
+			got := r.sealable()
+			var plain bytes.Buffer
+			if len(want.Detail) > 0 {
+				e := json.NewEncoder(&plain)
+				e.SetEscapeHTML(false)
+				require.NoError(t, e.Encode(want.Detail))
+			}
+			require.Equal(t, strings.TrimSuffix(plain.String(), "\n"), string(got.Encoded))
+			want.Detail, got.Encoded = nil, nil
+			require.Equal(t, want, got)
+		}
+	})
+}
+
+// FuzzMac: the keys that digests hang on are those of HMAC-SHA256, as an auditor computes
+// them with whatever he has.
+func FuzzMac(f *testing.F) {
+	f.Add([]byte("key"), "text")
+	f.Add([]byte(nil), strings.Repeat("x", 300))
+	f.Fuzz(func(t *testing.T, k []byte, text string) {
+		var key [32]byte
+		copy(key[:], k)
+		h := hmac.New(sha256.New, key[:])
+		h.Write([]byte(text))
+		require.Equal(t, [32]byte(h.Sum(nil)), mac(&key, text))
+		s := Secret{key}
+		require.Equal(t, Digest(s.Digest(ToTarget).Sum(nil)), s.Empty(ToTarget))
+	})
+}
+
+// BenchmarkRecord is what a guard pays for a record before it is written.
+func BenchmarkRecord(b *testing.B) {
+	r := example()
+	sealer := audit.NewSealer(audit.NewKeys(audit.NewMaster()), audit.NewDataKey())
+	for name, event := range map[string]func(Record) audit.Event{"event": Record.Event, "sealable": Record.sealable} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := sealer.Seal(1, r.End, event(r)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -17,4 +17,4 @@ func Into(log Log) Keeper { return logKeeper{log} }
 
 type logKeeper struct{ Log }
 
-func (k logKeeper) Keep(ctx context.Context, r Record) error { return k.Append(ctx, r.Event()) }
+func (k logKeeper) Keep(ctx context.Context, r Record) error { return k.Append(ctx, r.sealable()) }

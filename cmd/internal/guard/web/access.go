@@ -25,7 +25,8 @@ type access struct {
 	target            *target    // that it went to, in client mode
 	digest            *sign.Body // what a signed body must be; nil: it is not signed
 	tampered          bool       // and it was not
-	request, response hash.Hash
+	bound             bool       // it is known over which connection it goes
+	request, response hash.Hash  // of the payload; nil: none came yet
 	in, out           int64
 	inAll, outAll     bool  // the payload passed whole
 	cause             error // what went wrong first
@@ -52,7 +53,7 @@ func (g *Gate) newAccess(p *peer, r *http.Request) *access {
 func (a *access) bind(b record.Bond) {
 	key := b.Key(a.rec.Number)
 	a.rec.Link, a.rec.Key = b.Link, key
-	a.request, a.response = key.Digest(record.ToTarget), key.Digest(record.FromTarget)
+	a.bound, a.request, a.response = true, nil, nil
 }
 
 // number takes the caller's number of the request, or makes one up where it has none, or
@@ -85,9 +86,8 @@ func (a *access) sent(p []byte) {
 	a.peer.link.Touch()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.in += int64(len(p)); a.request != nil {
-		a.request.Write(p)
-	}
+	a.in += int64(len(p))
+	a.request = a.digested(a.request, record.ToTarget, p)
 }
 
 // got takes payload that came from the target.
@@ -95,9 +95,28 @@ func (a *access) got(p []byte) {
 	a.peer.link.Touch()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.out += int64(len(p)); a.response != nil {
-		a.response.Write(p)
+	a.out += int64(len(p))
+	a.response = a.digested(a.response, record.FromTarget, p)
+}
+
+// digested adds payload to the digest of one direction, which begins with the first of it.
+func (a *access) digested(h hash.Hash, d record.Direction, p []byte) hash.Hash {
+	if !a.bound || len(p) == 0 {
+		return h
 	}
+	if h == nil {
+		h = a.rec.Key.Digest(d)
+	}
+	h.Write(p)
+	return h
+}
+
+// sum is the digest of what went one way.
+func (a *access) sum(h hash.Hash, d record.Direction) record.Digest {
+	if h == nil {
+		return a.rec.Key.Empty(d)
+	}
+	return record.Digest(h.Sum(nil))
 }
 
 // fail notes what went wrong, if it is the first that did.
@@ -121,7 +140,7 @@ func (a *access) open(ctx context.Context) error {
 	a.opening.Do(func() {
 		a.mu.Lock()
 		r := a.rec
-		if a.request == nil {
+		if !a.bound {
 			r.Link, r.Number = "", ""
 		}
 		a.mu.Unlock()
@@ -159,15 +178,15 @@ func (a *access) complete() record.Record {
 	r := &a.rec
 	r.End = a.peer.link.Route.Now()
 	r.In, r.Out = a.in, a.out
-	if a.request == nil { // it never reached the other guard
+	if !a.bound { // it never reached the other guard
 		r.Link, r.Number = "", ""
 	}
 	// The digest of a part would be compared with that of another part.
-	if a.inAll && a.request != nil {
-		r.Request = record.Digest(a.request.Sum(nil))
+	if a.inAll && a.bound {
+		r.Request = a.sum(a.request, record.ToTarget)
 	}
-	if a.outAll && a.response != nil {
-		r.Response = record.Digest(a.response.Sum(nil))
+	if a.outAll && a.bound {
+		r.Response = a.sum(a.response, record.FromTarget)
 	}
 	if a.cause == nil && r.Kind != record.Connection {
 		return *r
