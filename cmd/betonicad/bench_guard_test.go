@@ -18,7 +18,8 @@ import (
 // BenchmarkGuardHTTP is kept-alive HTTP/1.1 with answers of 1 KiB, from 16 callers over a
 // connection each: plain to the application, by TLS to the application, and by mutual
 // TLS through a guard before it, with records that are durable within a second, and
-// durable before the answer ends. An application that does nothing shows what a guard
+// durable before the answer ends; and through a bare relay, which shows what any process in
+// between costs on the same cores. An application that does nothing shows what a guard
 // costs; one that waits 10 ms, as for its database, what one sees of it.
 func BenchmarkGuardHTTP(b *testing.B) {
 	for _, wait := range []time.Duration{0, 10 * time.Millisecond} {
@@ -28,9 +29,12 @@ func BenchmarkGuardHTTP(b *testing.B) {
 			app := w.application(wait)
 			lazy := w.before(w.enrol("service", "lazy"), "http://"+app.plain, "--lazy-records")
 			durable := w.before(w.enrol("service", "durable"), "http://"+app.plain)
+			bare := w.bareRelay(b, w.enrol("service", "bare"), app.plain)
+			bare.tls = pump
 			paths := []path{
 				{name: "direct", address: app.plain},
 				{name: "tls", address: app.secure, tls: pump},
+				bare,
 				{name: "lazy", address: lazy.address(), tls: pump, guards: []*sentry{lazy}},
 				{name: "durable", address: durable.address(), tls: pump, guards: []*sentry{durable}},
 			}

@@ -81,6 +81,8 @@ func bystander(what string) int {
 		err = c.stand()
 	case "reporters":
 		err = c.report()
+	case "relay":
+		err = c.relay()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bystander:", err)
@@ -216,6 +218,7 @@ func (c crowd) connect() error {
 // A process of bystanders, and what they say.
 type bystanders struct {
 	said chan [2]string
+	pid  int
 }
 
 // startBystanders starts the test binary as a process of peers.
@@ -228,7 +231,7 @@ func startBystanders(b *testing.B, what string, c crowd) *bystanders {
 	out, err := cmd.StdoutPipe()
 	require.NoError(b, err)
 	require.NoError(b, cmd.Start())
-	s := &bystanders{said: make(chan [2]string, 1000)}
+	s := &bystanders{said: make(chan [2]string, 1000), pid: cmd.Process.Pid}
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			what, when, _ := strings.Cut(lines.Text(), " ")
