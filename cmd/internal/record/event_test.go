@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -164,6 +165,16 @@ func FuzzMac(f *testing.F) {
 		h.Write([]byte(text))
 		require.Equal(t, [32]byte(h.Sum(nil)), mac(&key, text))
 		s := Secret{key}
+		inner := mac(&key, string(FromTarget))
+		want := hmac.New(sha256.New, inner[:])
+		got := s.Digest(FromTarget)
+		for _, piece := range []string{text, "x", text} {
+			io.WriteString(want, piece)
+			io.WriteString(got, piece)
+			require.Equal(t, want.Sum(nil), got.Sum(nil))
+		}
+		got.Reset()
+		require.Equal(t, s.Empty(FromTarget), Digest(got.Sum(nil)))
 		require.Equal(t, Digest(s.Digest(ToTarget).Sum(nil)), s.Empty(ToTarget))
 	})
 }

@@ -11,7 +11,7 @@ import (
 func (l *Link) Record(p record.Protocol, k record.Kind) record.Record {
 	return record.Record{
 		Begin:  l.Route.Now(),
-		Caller: l.Caller.ID.String(), Serial: l.Caller.Serial, Address: l.Caller.Address,
+		Caller: l.caller, Serial: l.Caller.Serial, Address: l.Caller.Address,
 		Guard: l.Route.Guard, Side: l.Route.Side, Route: l.Route.Name, Target: l.Route.Target,
 		Protocol: p, Kind: k,
 	}

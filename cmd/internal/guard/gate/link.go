@@ -33,6 +33,7 @@ type Link struct {
 	Route  *Route
 	Begin  time.Time
 
+	caller  string // Caller.ID, as records have it
 	moved   *conn
 	touches atomic.Int64
 	cancel  context.CancelFunc
@@ -52,7 +53,7 @@ type Link struct {
 // cut c, as revocation does. The caller of NewLink calls End in any case.
 func NewLink(ctx context.Context, r *Route, c net.Conn, who Caller, state *tls.ConnectionState, why func() (reason string, cut bool)) (context.Context, *Link) {
 	moved := &conn{Conn: c}
-	l := &Link{Conn: moved, Caller: who, TLS: state, Route: r, Begin: r.Now(), moved: moved, cutter: why}
+	l := &Link{Conn: moved, Caller: who, caller: who.ID.String(), TLS: state, Route: r, Begin: r.Now(), moved: moved, cutter: why}
 	ctx, l.cancel = context.WithCancel(ctx)
 	return ctx, l
 }

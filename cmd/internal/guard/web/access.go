@@ -35,6 +35,7 @@ type access struct {
 	once    sync.Once
 	opened  error // what Keep said of what was under way
 	kept    error // and at the end
+	ended   bool  // that was asked
 }
 
 func (g *Gate) newAccess(p *peer, r *http.Request) *access {
@@ -171,10 +172,18 @@ func (a *access) keep(ctx context.Context) error {
 	return a.kept
 }
 
+// over reports whether the record was made, with what was known by then.
+func (a *access) over() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ended
+}
+
 // complete fills in how it ended.
 func (a *access) complete() record.Record {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.ended = true
 	r := &a.rec
 	r.End = a.peer.link.Route.Now()
 	r.In, r.Out = a.in, a.out

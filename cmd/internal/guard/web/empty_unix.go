@@ -7,22 +7,26 @@ import (
 	"syscall"
 )
 
-// empty reports whether a socket is open and has nothing to be read.
-func empty(c net.Conn) bool {
+// emptiness returns what reports whether a socket is open and has nothing to be read.
+func emptiness(c net.Conn) func() bool {
+	never := func() bool { return false }
 	socket, ok := c.(syscall.Conn)
 	if !ok {
-		return false
+		return never
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
-		return false
+		return never
 	}
+	var b [1]byte
 	waits := false
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
+	peek := func(fd uintptr) bool {
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		waits = err == syscall.EAGAIN
 		return true
-	})
-	return err == nil && waits
+	}
+	return func() bool {
+		waits = false
+		return raw.Read(peek) == nil && waits
+	}
 }

@@ -27,27 +27,21 @@ type passing struct {
 // forward passes a request to the target and its answer back, and keeps the record
 // before the answer's end.
 func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what passing) {
-	ctx, cut := context.WithCancel(r.Context())
-	defer cut()
-	lasting := time.AfterFunc(g.openAfter, func() {
-		if err := a.open(ctx); err != nil {
-			a.fail("guard", err)
-			cut()
-		}
-	})
-	defer lasting.Stop()
 	defer func() {
-		if a.rec.Status != http.StatusSwitchingProtocols {
-			a.fail("caller", errGone) // unless it is kept, writing to the caller is what failed
+		if a.rec.Status != http.StatusSwitchingProtocols && !a.over() {
+			a.fail("caller", errGone) // writing to the caller is what failed
 		}
 		a.keep(r.Context())
 	}()
 	if !g.two(r) {
-		g.relay(ctx, w, r, a, what)
+		g.relay(w, r, a, what)
 		return
 	}
+	ctx, cut := context.WithCancel(r.Context())
+	defer cut()
+	defer a.lasting(ctx, cut).Stop()
 	if c, ok := w.(*answer); ok && c.body.done {
-		defer c.session.watch.later().Stop()
+		c.session.watch.later()
 	}
 	r = r.WithContext(ctx)
 	proxy := httputil.ReverseProxy{
@@ -60,6 +54,17 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, err error) { a.failed(w, r, err, what) },
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// lasting opens the record of what is still under way after a while. If that cannot be
+// kept it calls cut.
+func (a *access) lasting(ctx context.Context, cut func()) *time.Timer {
+	return time.AfterFunc(a.gate.openAfter, func() {
+		if err := a.open(ctx); err != nil {
+			a.fail("guard", err)
+			cut()
+		}
+	})
 }
 
 // two reports whether a request goes on in HTTP/2.
@@ -101,14 +106,14 @@ func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
 	p.Out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			if t, ok := info.Conn.(*target); ok {
-				a.over(t)
+				a.goesBy(t)
 			}
 		},
 	}))
 }
 
-// over says which connection a request goes over; again, if that had ended meanwhile.
-func (a *access) over(t *target) {
+// goesBy says which connection a request goes by; again, if that had ended meanwhile.
+func (a *access) goesBy(t *target) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.target = t

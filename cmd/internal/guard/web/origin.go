@@ -15,13 +15,18 @@ import (
 type origin struct {
 	*target
 	in     *h1.Reader
-	used   bool      // it had a request before
-	rested time.Time // since when it has none
+	quiet  func() bool // see quietly
+	used   bool        // it had a request before
+	rested time.Time   // since when it has none
 }
 
 const originBuffer = 16 << 10
 
-func newOrigin(t *target) *origin { return &origin{target: t, in: h1.NewReader(t, originBuffer)} }
+func newOrigin(t *target) *origin {
+	o := &origin{target: t, in: h1.NewReader(t, originBuffer)}
+	o.quiet = o.quietly()
+	return o
+}
 
 // abort ends the connection without waiting for anybody.
 func (o *origin) abort() {
@@ -29,17 +34,15 @@ func (o *origin) abort() {
 	o.Close() // what is kept of it above
 }
 
-// quiet reports whether the connection is open, and nobody has said anything on it that no
-// request asked for: that would be taken for the answer to the next one. It can still end
-// a moment later.
-func (o *origin) quiet() bool {
-	if o.in.Buffered() > 0 {
-		return false
-	}
+// quietly returns what reports whether the connection is open, and nobody has said anything
+// on it that no request asked for: that would be taken for the answer to the next one. It
+// can still end a moment later.
+func (o *origin) quietly() func() bool {
+	var secure *tls.Conn
 	c := o.Conn
 	for {
-		if secure, ok := c.(*tls.Conn); ok && !silent(secure) {
-			return false
+		if s, ok := c.(*tls.Conn); ok {
+			secure = s
 		}
 		wrapped, ok := c.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -47,7 +50,8 @@ func (o *origin) quiet() bool {
 		}
 		c = wrapped.NetConn()
 	}
-	return empty(c)
+	empty := emptiness(c)
+	return func() bool { return o.in.Buffered() == 0 && (secure == nil || silent(secure)) && empty() }
 }
 
 // silent reports whether a connection of TLS has read nothing that nobody has taken. What

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
@@ -17,7 +18,7 @@ import (
 // target in a goroutine of its own, since the answer may begin before it ends.
 type relay struct {
 	*access
-	ctx    context.Context
+	ctx    context.Context // of r
 	w      http.ResponseWriter
 	r      *http.Request
 	what   passing
@@ -26,8 +27,7 @@ type relay struct {
 	te     bool // the caller takes trailers
 	pool   *pool
 	origin *origin
-	stop   func() bool // what closes origin when ctx ends
-	watch  *time.Timer // nil: the caller's body is being read, or he speaks HTTP/2
+	open   *atomic.Pointer[origin] // while it may be used: who takes it out may abort it
 	body   *requestBody
 	up     *upload // of body; nil: it went with the head, or there is none
 	answer h1.Answer
@@ -35,8 +35,15 @@ type relay struct {
 }
 
 // relay passes a request to the target and its answer back.
-func (g *Gate) relay(ctx context.Context, w http.ResponseWriter, r *http.Request, a *access, what passing) {
-	x := &relay{access: a, ctx: ctx, w: w, r: r, what: what, pool: g.pool(a.peer, what.by)}
+func (g *Gate) relay(w http.ResponseWriter, r *http.Request, a *access, what passing) {
+	x := &relay{access: a, ctx: r.Context(), w: w, r: r, what: what, pool: g.pool(a.peer, what.by)}
+	if c, ok := w.(*answer); ok {
+		x.open = &c.session.origin // which it aborts when it ends
+	} else {
+		x.open = new(atomic.Pointer[origin])
+		defer context.AfterFunc(x.ctx, x.abort)()
+	}
+	defer x.lasting(x.ctx, x.abort).Stop()
 	whole := false
 	defer func() { x.release(whole) }()
 	err := x.ask()
@@ -66,9 +73,12 @@ func (x *relay) ask() error {
 		if err != nil {
 			return err
 		}
-		x.origin, x.stop = o, context.AfterFunc(x.ctx, o.abort)
+		x.origin = o
+		if x.open.Store(o); x.ctx.Err() != nil || x.unkept() != nil { // and whoever aborts has looked before
+			x.abort()
+		}
 		if x.rec.Side == record.Client {
-			x.over(o.target)
+			x.goesBy(o.target)
 		}
 		n, err := x.send()
 		if err == nil {
@@ -77,9 +87,15 @@ func (x *relay) ask() error {
 		if err == nil || !x.again(n, err) {
 			return err
 		}
-		x.stop()
-		o.abort()
+		x.abort()
 		x.origin = nil
+	}
+}
+
+// abort ends the connection to the target, unless it is not this request's any more.
+func (x *relay) abort() {
+	if o := x.open.Swap(nil); o != nil {
+		o.abort()
 	}
 }
 
@@ -115,8 +131,8 @@ func (x *relay) send() (n int, err error) {
 	n, err = x.origin.Write(b)
 	if x.up != nil {
 		x.up.start(err)
-	} else if c, ok := x.w.(*answer); ok && x.watch == nil {
-		x.watch = c.session.watch.later()
+	} else if c, ok := x.w.(*answer); ok {
+		c.session.watch.later()
 	}
 	return n, err
 }
@@ -194,13 +210,10 @@ func (x *relay) release(whole bool) {
 	if x.up != nil && !x.up.end() {
 		whole = false
 	}
-	if x.watch != nil {
-		x.watch.Stop()
-	}
 	o := x.origin
 	switch {
-	case o == nil:
-	case x.stop() && whole && x.answer.Keep && o.in.Buffered() == 0:
+	case o == nil || !x.open.CompareAndSwap(o, nil): // aborted
+	case whole && x.answer.Keep && o.in.Buffered() == 0:
 		x.pool.put(o)
 	default:
 		o.abort()
@@ -209,10 +222,7 @@ func (x *relay) release(whole bool) {
 
 // withdraw ends the exchange with the target before the caller is answered otherwise.
 func (x *relay) withdraw() {
-	if x.origin != nil {
-		x.stop()
-		x.origin.abort()
-	}
+	x.abort()
 	if x.up != nil {
 		x.up.end()
 	}
@@ -250,13 +260,16 @@ func (x *relay) pass() (whole bool, err error) {
 		h.Add("Trailer", name)
 	}
 	x.w.WriteHeader(a.Status)
-	body := h1.Endless(x.origin.in)
-	chunks := h1.Chunked(x.origin.in)
+	var body h1.Body
+	var chunks *h1.Chunks
 	switch {
 	case a.Chunked:
+		chunks = h1.Chunked(x.origin.in)
 		body = chunks
 	case a.Length > 0:
 		body = h1.Sized(x.origin.in, a.Length)
+	default:
+		body = h1.Endless(x.origin.in)
 	}
 	in := &answerBody{from: body, access: x.access, ctx: x.r.Context(), length: a.Length, left: a.Length}
 	block := copies.Get().(*[]byte)
@@ -281,9 +294,11 @@ func (x *relay) pass() (whole bool, err error) {
 			return false, err
 		}
 	}
-	stripTrailer(chunks.Trailer)
-	for name, values := range chunks.Trailer {
-		h[http.TrailerPrefix+name] = values
+	if chunks != nil {
+		stripTrailer(chunks.Trailer)
+		for name, values := range chunks.Trailer {
+			h[http.TrailerPrefix+name] = values
+		}
 	}
 	return a.Chunked || a.Length > 0, nil
 }

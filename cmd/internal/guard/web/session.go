@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
@@ -32,6 +33,7 @@ type session struct {
 	base   *http.Request      // that has ctx
 	answer answer
 	watch  watch
+	origin atomic.Pointer[origin] // that the request under way asks
 
 	mu       sync.Mutex
 	idle     bool // between two requests
@@ -50,6 +52,11 @@ func newSession(ctx context.Context, g *Gate, w *wire) *session {
 // which it leaves as it was.
 func (s *session) serve() (two bool) {
 	defer s.cancel()
+	defer context.AfterFunc(s.ctx, func() {
+		if o := s.origin.Swap(nil); o != nil {
+			o.abort()
+		}
+	})()
 	for first := true; s.wait(); first = false {
 		b, err := s.head(first)
 		if errors.Is(err, errHTTP2) {

@@ -42,12 +42,12 @@ func (x *relay) tunnel() {
 		}
 		if err != nil {
 			target.left.Store(true)
-			x.origin.abort()
+			x.abort()
 		}
 	}()
 	io.Copy(s.wire, target)
 	s.wire.Close()
-	x.origin.abort()
+	x.abort()
 	<-done
 }
 

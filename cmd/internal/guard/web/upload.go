@@ -93,7 +93,7 @@ func (u *upload) run() {
 			return
 		}
 		if err != nil {
-			u.relay.origin.abort()
+			u.relay.abort()
 			return
 		}
 	}
@@ -118,7 +118,7 @@ func (u *upload) end() (whole bool) {
 		return u.whole
 	case <-timer.C:
 	}
-	u.relay.origin.abort()
+	u.relay.abort()
 	u.relay.r.Body.Close()
 	<-u.done
 	if c, ok := u.relay.w.(*answer); ok {

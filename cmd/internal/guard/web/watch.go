@@ -16,7 +16,9 @@ type watch struct {
 	session *session
 
 	mu      sync.Mutex
+	timer   *time.Timer
 	turn    int64         // of the request that may be watched over
+	armed   int64         // turn that timer is for
 	over    bool          // and was answered
 	reading chan struct{} // closed when nobody reads any more; nil: nobody did
 }
@@ -29,10 +31,20 @@ func (w *watch) begin() {
 	w.over, w.reading = false, nil
 }
 
-// later watches over the request from a while on. Stop the timer when that is over.
-func (w *watch) later() *time.Timer {
-	turn := w.turn // only changed between requests
-	return time.AfterFunc(watchAfter, func() { w.look(turn) })
+// later watches over the request from a while on.
+func (w *watch) later() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.armed = w.turn; w.timer != nil {
+		w.timer.Reset(watchAfter)
+		return
+	}
+	w.timer = time.AfterFunc(watchAfter, func() {
+		w.mu.Lock()
+		turn := w.armed
+		w.mu.Unlock()
+		w.look(turn)
+	})
 }
 
 // look reads until something comes. What else reads from the caller has ended.
@@ -58,7 +70,9 @@ func (w *watch) look(turn int64) {
 // end ends the turn, and returns when nobody reads any more.
 func (w *watch) end() {
 	w.mu.Lock()
-	w.over = true
+	if w.over = true; w.timer != nil {
+		w.timer.Stop()
+	}
 	reading := w.reading
 	w.mu.Unlock()
 	if reading != nil {
