@@ -182,3 +182,40 @@ func TestIdentity(t *testing.T) {
 	_, err := OpenReader(t.TempDir())
 	require.ErrorContains(t, err, "holds no journal")
 }
+
+// Nothing is accepted by a journal that is closed, not even where entries may be missing.
+func TestAppendClosed(t *testing.T) {
+	for _, lazy := range []bool{false, true} {
+		cfg := config(t)
+		cfg.Lazy, cfg.BestEffort = lazy, true
+		j := opened(t, cfg)
+		require.NoError(t, j.Append(t.Context(), event(1)))
+		require.NoError(t, j.Close())
+		require.ErrorIs(t, j.Append(t.Context(), event(2)), ErrClosed)
+		require.Equal(t, 1, actions(t, cfg.Dir)["access.request"])
+	}
+}
+
+// Callers of a lazy journal write in turns, whoever of them does it: each entry is there
+// once, and the whole verifies.
+func TestLazyCallers(t *testing.T) {
+	cfg := config(t)
+	cfg.Lazy = true
+	j := opened(t, cfg)
+	var all sync.WaitGroup
+	for c := range 8 {
+		all.Go(func() {
+			for i := range 100 {
+				require.NoError(t, j.Append(t.Context(), event(100*c+i)))
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, j.Close())
+	verified(t, cfg.Dir)
+	found := numbers(t, cfg.Dir)
+	require.Len(t, found, 800)
+	for n, times := range found {
+		require.Equal(t, 1, times, "entry %d", n)
+	}
+}
