@@ -1,6 +1,6 @@
 // Package agent keeps one machine's certificate fresh, in a directory and in
-// memory: it enrols once with a join token, renews over mutual TLS for ever
-// after, and holds the CA to what its log said before.
+// memory: it enrols once with what the machine has to show, renews over mutual TLS for
+// ever after, and holds the CA to what its log said before.
 //
 // For a Go program it is a few lines:
 //
@@ -11,7 +11,7 @@
 //	defer a.Wait()
 //	srv := &http.Server{TLSConfig: &tls.Config{GetCertificate: a.GetCertificate, ClientCAs: a.Roots(), ClientAuth: tls.RequireAndVerifyClientCert}}
 //
-// and [Enroll] and [Renew] are the single steps, for programs that run from a
+// and [Enroll], [EnrollWith] and [Renew] are the single steps, for programs that run from a
 // timer. Several processes may share a directory: each step takes its lock.
 //
 // # The directory
@@ -25,6 +25,7 @@
 //	gen-000122/                the generation before; older ones are removed
 //	next/                      a request on its way: its key and CSR
 //	log/                       the newest checkpoint of the CA's log, its key, and evidence
+//	state.json                 where the agent stands, and what time it knows has come
 //
 // What else is there is not touched: betonica agent keeps chain.crl.pem beside these.
 //
@@ -34,11 +35,29 @@
 // sent, so that a repeated request is the same request; the CA answers it with
 // the same certificate, and takes a different one for a thief's.
 //
+// # What may go wrong
+//
+// A [State] says where the directory stands; state.go has them all on one screen.
+//
+// A new certificate counts once Exec and Health have succeeded with it. If they fail, the
+// one of before is put back in place, the CA is not told that the new one is in use, and
+// that is tried again: not renewed again, which would look like a thief.
+//
+// The system's clock is not believed where it is before the time that is known to have
+// come (when the program was made, when the certificate began, what the CA said last),
+// nor when it jumps, before the CA has said so. The first contact then ignores the clock,
+// and nothing else. The clock itself is not set.
+//
+// While the CA is away it is asked less and less often, and more often towards the
+// certificate's end. One that ran out is renewed late, where its role admits that. A CA
+// that says no is asked again after hours, a day at most: a person has to do something,
+// and the events say what.
+//
 // # What it does not do
 //
-// It never enrols again by itself: a machine whose certificate ran out, or was
-// revoked, needs a new token, and so a person. It keeps no key in hardware, and
-// it does not judge other machines' certificates.
+// It never enrols again by itself: a machine whose certificate ran out for good, or was
+// revoked, needs a new token, and so a person. It knows no chip: package key does, and
+// hands it [Keys]. It does not judge other machines' certificates.
 //
 // The package links the standard library and golang.org/x/mod/sumdb/{note,tlog},
 // and runs on Linux, the BSDs, macOS and Windows. On Windows a file's mode says nothing:

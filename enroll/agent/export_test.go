@@ -23,3 +23,11 @@ func SetStamp(t *testing.T, at time.Time) {
 	stamped = at.UTC().Format(time.RFC3339)
 	t.Cleanup(func() { stamped = old })
 }
+
+var PollAfter = pollAfter
+
+// DeniedAfter is how long the agent leaves a CA alone that said no so many times.
+func DeniedAfter(times int, now time.Time, err error, left time.Duration) time.Duration {
+	b := backoff{failures: times}
+	return b.denied(now, err, left).Sub(now)
+}
