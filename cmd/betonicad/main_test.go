@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -18,6 +19,7 @@ var (
 	certificates = flag.Int("certificates", 10_000, "certificates in each measurement")
 	history      = flag.Int("history", 500_000, "certificates in the store before BenchmarkHistory begins")
 	size         = flag.Int("size", 100_000, "live certificates in the store that BenchmarkSize measures")
+	idle         = flag.Duration("idle", 3*time.Minute, "how long BenchmarkAgent watches an agent that has nothing to do")
 	benchDir     = flag.String("bench-dir", "", "folder that keeps BenchmarkSize's stores for the next run; empty: none does")
 )
 
