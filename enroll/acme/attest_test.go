@@ -11,8 +11,10 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -22,8 +24,12 @@ import (
 	client "github.com/mholt/acmez/v3/acme"
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/acme"
 	"github.com/betonica/betonica/enroll/enrolltest"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 )
 
 // A tpm attests keys as one does, by an attestation key in software that its maker
@@ -204,4 +210,61 @@ func TestAttestationRole(t *testing.T) {
 	newWorld(t, open).unbound().post("/acme/new-order", order).refused(http.StatusForbidden, "rejectedIdentifier")
 	w := newWorld(t, func(c *acme.Config) { open(c); c.Settings.DefaultRole = "device" })
 	w.unbound().post("/acme/new-order", order).ok()
+}
+
+// own gets the TPM's attestation key a certificate of the CA itself, for a device that
+// is in the inventory.
+func (w *world) own(p *tpm, device string) *x509.Certificate {
+	ek := enrolltest.NewKey(w.t)
+	spki, err := x509.MarshalPKIXPublicKey(ek.Public())
+	require.NoError(w.t, err)
+	hash := sha256.Sum256(spki)
+	require.NoError(w.t, w.Store.Update(w.t.Context(), func(tx *store.Tx) audit.Event {
+		tx.InsertDevice(store.Device{Role: "device", Serial: device, Identity: "device/" + device, EK: hash[:]})
+		return audit.Event{Action: "test.write", Actor: "uid:0", Outcome: "ok"}
+	}))
+	from := netip.MustParseAddr("127.0.0.1")
+	challenge, err := w.Registrar.Challenge(w.t.Context(), enroll.Endorsement{
+		EK: ek.Public(), AK: p.ak.Public(), From: from, Vouched: func([]*x509.Certificate) (ca.TPM, error) { return ca.TPM{}, errors.New("no") },
+	})
+	require.NoError(w.t, err)
+	cert, err := w.CertifyAttestationKey(w.t.Context(), challenge.ID, challenge.Secret[:], from)
+	require.NoError(w.t, err)
+	p.cert = cert.Raw
+	return cert
+}
+
+// An attestation key that the CA itself has certified needs no maker's root. It speaks
+// for its own device alone, and as long as its certificate and its identity are good.
+func TestOwnAttestationKey(t *testing.T) {
+	w := newWorld(t, nil)
+	_, err := w.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte("[role.device]\nmethods = ['token', 'acme', 'renew', 'tpm']\n"), w.Policies.Current().Version())
+	require.NoError(t, err)
+	one, two := newTPM(t, "pump-1"), newTPM(t, "pump-2")
+	u, v := w.bound("device", "pump-1"), w.bound("device", "pump-2")
+	cert := w.own(one, "pump-1")
+	w.own(two, "pump-2")
+	attempt := func(u *user, device string, p *tpm) map[string]any {
+		order := u.post("/acme/new-order", map[string]any{"identifiers": []map[string]string{{"type": "permanent-identifier", "value": device}}}).ok()
+		object := u.post(order["authorizations"].([]any)[0].(string), nil).ok()["challenges"].([]any)[0].(map[string]any)
+		sum, err := jwk(&u.key.PublicKey).Thumbprint(crypto.SHA256)
+		require.NoError(t, err)
+		key := enrolltest.NewKey(t)
+		text := object["token"].(string) + "." + base64.RawURLEncoding.EncodeToString(sum)
+		said := p.attest(t, &key.PublicKey, text)
+		return u.post(object["url"].(string), map[string]string{"attObj": base64.RawURLEncoding.EncodeToString(said)}).ok()
+	}
+	require.Equal(t, "valid", attempt(u, "pump-1", one)["status"])
+	require.Equal(t, "valid", attempt(v, "pump-2", two)["status"])
+	require.Equal(t, "invalid", attempt(u, "pump-1", two)["status"], "another device's")
+
+	forged := *two // with a certificate that is not on record
+	forged.cert = newTPM(t, "pump-2").cert
+	require.Equal(t, "invalid", attempt(v, "pump-2", &forged)["status"])
+	swapped := *one // with another TPM's key
+	swapped.ak = two.ak
+	require.Equal(t, "invalid", attempt(u, "pump-1", &swapped)["status"])
+
+	w.Advance(time.Until(cert.NotAfter) + time.Hour)
+	require.Equal(t, "invalid", attempt(u, "pump-1", one)["status"], "out of time")
 }
