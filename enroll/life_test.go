@@ -147,3 +147,18 @@ func TestEnds(t *testing.T) {
 		require.Error(t, back.UnmarshalBinary(bad), fmt.Sprint(bad))
 	}
 }
+
+// Who holds a certificate in time is not asleep, however long ago it was issued: from
+// before the role's lifetime was made shorter, say.
+func TestDormantAlive(t *testing.T) {
+	c := enrolltest.New(t)
+	policy(t, c, "[role.device]\nlifetime = '30d'")
+	enrolled(t, c, "device", "a")
+	policy(t, c, "[role.device]\nlifetime = '1h'\ndormant_after = '3h'")
+	c.Advance(29 * 24 * time.Hour)
+	require.NoError(t, c.TendLives(t.Context()))
+	require.Equal(t, store.Active, c.Identity("device/a").State)
+	c.Advance(2 * 24 * time.Hour)
+	require.NoError(t, c.TendLives(t.Context()))
+	require.Equal(t, store.Dormant, c.Identity("device/a").Why)
+}

@@ -60,6 +60,6 @@ func TestDoubtful(t *testing.T) {
 	}
 	s, err := root.Status(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 2, s.Survival.Roles[len(s.Survival.Roles)-1].Devices)
+	require.EqualValues(t, 2, s.Survival.All.Devices)
 	require.NotZero(t, s.Survival.All.First)
 }
