@@ -25,8 +25,11 @@ func survivalSummary(s *adminapi.Survival, now time.Time) string {
 		adminapi.BoundMaxAge:      "when the list is as old as relying parties take, " + span(time.Duration(s.MaxAge)*time.Second) + " by default",
 	}[s.Bound]
 	return fmt.Sprintf("if the CA stops now, the first of %s falls %s, half of them %s: %s", many(int(s.All.Devices), "machine", "machines"),
-		relative(s.All.First, now), relative(s.All.Half, now), by)
+		near(s.All.First, now), near(s.All.Half, now), by)
 }
+
+// near is relative, of a time that the daemon reckoned from its own now.
+func near(t, now time.Time) string { return relative(t.Add(30*time.Second), now) }
 
 // survivalCertificates says the same by certificates alone.
 func survivalCertificates(s *adminapi.Survival, now time.Time) string {
@@ -62,8 +65,8 @@ func writeSurvivalGroups(env environment, head string, groups []adminapi.Surviva
 	err := writeTable(env.stdout, []column[adminapi.SurvivalGroup]{
 		{head, func(g adminapi.SurvivalGroup) string { return g.Name }},
 		{"MACHINES", func(g adminapi.SurvivalGroup) string { return fmt.Sprint(g.Devices) }},
-		{"FIRST FALLS", func(g adminapi.SurvivalGroup) string { return relative(g.First, now) }},
-		{"HALF", func(g adminapi.SurvivalGroup) string { return relative(g.Half, now) }},
+		{"FIRST FALLS", func(g adminapi.SurvivalGroup) string { return near(g.First, now) }},
+		{"HALF", func(g adminapi.SurvivalGroup) string { return near(g.Half, now) }},
 		{"BY CERTIFICATE", func(g adminapi.SurvivalGroup) string { return relative(g.FirstCertificate, now) }},
 		{"HALF", func(g adminapi.SurvivalGroup) string { return relative(g.HalfCertificate, now) }},
 	}, func(yield func(adminapi.SurvivalGroup, error) bool) {
