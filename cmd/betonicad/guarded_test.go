@@ -110,6 +110,11 @@ tcp = true
 name = "hl7"
 peers = ["device"]
 hl7 = {}
+
+[[allow]]
+name = "dicom"
+peers = ["device"]
+dicom = {}
 `
 
 // before starts a guard before an application, and ends it with the test.
