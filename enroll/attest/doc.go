@@ -6,6 +6,22 @@
 //	finish   the secret                          the attestation key's certificate
 //	nonce    that certificate's serial number    a nonce for the next attestation
 //
+// Whose a TPM is, the inventory says, by the hash of its endorsement key; or a join token
+// that is bound to an identity, where the maker's certificate leads to one of the role's
+// tpm_roots. A maker alone vouches for a TPM, and not for whose it is: any TPM of the
+// maker's could say so.
+//
+// An identity that enrolled by its TPM is bound to it. From then on every certificate
+// that follows on another, over /v1/renew, EST or ACME, is for a key that this TPM has
+// attested for this very request; a request for another key is refused, and recorded. A
+// certificate and its key, copied from the machine, renew nothing elsewhere. Enrolling
+// anew, by whatever the role takes from a machine that comes anew, lifts the binding or
+// makes another: that is how a machine comes back with a new mainboard.
+//
+// The certificate of an attestation key lasts 90 days, or as long as its role's
+// certificates if that is longer. It is looked up each time, falls with its identity,
+// authenticates nobody, and its key can never be certified for anything else.
+//
 // It reads what TPMs and their makers write: public areas, the certificates of
 // endorsement keys. Whose a TPM is, and everything that is signed, is package enroll's;
 // what a TPM says of other keys with its attestation key, package enroll/acme/attest
