@@ -165,7 +165,7 @@ func TestApprovalOvertaken(t *testing.T) {
 		}, store.ErrStale},
 		"policy without it": {func(t *testing.T, c *enrolltest.CA, _ *enroll.PendingError, _ [32]byte) {
 			setPolicy(t, c, "[role.device]\n")
-		}, store.ErrStale},
+		}, new(*ca.DeniedError)},
 		"identity revoked": {func(t *testing.T, c *enrolltest.CA, _ *enroll.PendingError, _ [32]byte) {
 			alone(t, c, func(ctx context.Context, tx *store.AloneTx) error {
 				_, err := tx.RevokeIdentity(ctx, "device/pump-1", 1)
@@ -281,6 +281,10 @@ func TestApprovalAndToken(t *testing.T) {
 			require.ErrorAs(t, err, &conflict)
 			_, err = c.Approve(t.Context(), enrolltest.Root, enroll.Approval{Request: p.ID, SPKI: spki})
 			require.NoError(t, err)
+			if name == "a-*" {
+				_, err = c.Store.Identity(t.Context(), path)
+				require.ErrorIs(t, err, store.ErrNotFound, "it is the token that makes it")
+			}
 			alone := claim
 			alone.Token, alone.Role = "", "pair"
 			_, err = c.Admit(t.Context(), alone)

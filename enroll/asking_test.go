@@ -134,6 +134,7 @@ func TestAsk(t *testing.T) {
 		c.Advance(11 * time.Minute)
 		_, err = ask(t, c, key)
 		require.ErrorIs(t, err, store.ErrKeyTaken)
+		require.Empty(t, c.Audit("certificate.refuse"), "who repeats himself for ever is a stranger, whose refusals are bounded")
 		waits(t, c)
 
 		created, approved, issued := c.Audit("request.create"), c.Audit("request.approve"), c.Audit("certificate.issue")
@@ -308,6 +309,24 @@ func TestPollAfter(t *testing.T) {
 		spread[pending(t, err).RetryAfter] = true
 	}
 	require.Greater(t, len(spread), 4)
+}
+
+// A key asks for one role: what was looked at is what is decided.
+func TestAskAnotherRole(t *testing.T) {
+	c := askCA(t)
+	setPolicy(t, c, askPolicy+"[role.pump]\nmethods = ['approval']\n")
+	p, key := waits(t, c)
+	claim := enroll.Claim{CSR: enrolltest.CSR(t, key), From: home, Role: "pump", Ask: true}
+	var denied *ca.DeniedError
+	for range 2 {
+		_, err := c.Admit(t.Context(), claim)
+		require.ErrorAs(t, err, &denied)
+		require.Contains(t, err.Error(), "another role")
+		if q, err := c.Store.Request(t.Context(), p.ID); err == nil && q.State == store.RequestWaiting {
+			approve(t, c, p, key, "pump-1")
+		}
+	}
+	require.Empty(t, c.Audit("certificate.issue"))
 }
 
 // What nobody approves lapses after a day; then the machine opens another request, with
