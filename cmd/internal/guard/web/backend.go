@@ -84,14 +84,15 @@ func (g *Gate) transport(p *peer, by *tls.Certificate) *http.Transport { return 
 func (g *Gate) backend(p *peer, by *tls.Certificate) backend {
 	g.pools.Lock()
 	defer g.pools.Unlock()
-	b := &g.pools.backend
-	route, one := p.link.Route, dialer(nil)
+	b, route := &g.pools.backend, p.link.Route
 	if route.Proxied {
-		b, one = &p.pool, p.link.Dial
-	} else {
-		one = func(ctx context.Context) (*gate.Target, error) { return route.Dial(ctx, nil) }
+		b = &p.pool
 	}
 	if b.one == nil || by != nil && !same(by, g.pools.of) {
+		one := dialer(func(ctx context.Context) (*gate.Target, error) { return route.Dial(ctx, nil) })
+		if route.Proxied {
+			one = p.link.Dial
+		}
 		other := one
 		if route.DialHTTP2 != nil {
 			other = func(ctx context.Context) (*gate.Target, error) { return route.DialHTTP2(ctx, nil) }

@@ -20,8 +20,8 @@ type callerBody struct {
 	asked   atomic.Bool // somebody wanted it
 	mu      sync.Mutex  // of whoever reads
 	stopped bool
-	done    bool  // it was read to its end
-	bad     error // it is malformed
+	done    bool                  // it was read to its end
+	bad     atomic.Pointer[shape] // it is malformed
 }
 
 // Read implements [io.Reader].
@@ -34,8 +34,8 @@ func (b *callerBody) Read(p []byte) (int, error) {
 	if b.done {
 		return 0, io.EOF
 	}
-	if b.bad != nil {
-		return 0, b.bad
+	if err := b.malformed(); err != nil {
+		return 0, err
 	}
 	if b.asked.CompareAndSwap(false, true) && b.expects {
 		b.session.answer.proceed()
@@ -51,7 +51,7 @@ func (b *callerBody) Read(p []byte) (int, error) {
 			}
 		}
 	case errors.As(err, &bad):
-		b.bad = bad
+		b.bad.Store(&bad)
 	}
 	return n, err
 }
@@ -78,17 +78,18 @@ func (b *callerBody) stop() {
 	b.mu.Unlock()
 }
 
-// malformed says what is wrong with what was read of it.
+// malformed says what is wrong with what was read of it. It waits for nobody who reads.
 func (b *callerBody) malformed() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.bad
+	if bad := b.bad.Load(); bad != nil {
+		return *bad
+	}
+	return nil
 }
 
-// unwanted reports whether so much of it is left, and nobody reads it, that the connection
-// had better end.
+// unwanted reports whether nobody has read anything of it, and it is so much that the
+// connection had better end. May be called while somebody begins to.
 func (b *callerBody) unwanted() bool {
-	return !b.asked.Load() && !b.done && (b.expects || b.from.Left() > maxDiscard)
+	return !b.asked.Load() && (b.expects || b.request.ContentLength > maxDiscard)
 }
 
 // discard reads the rest of it, if that is not too much, and reports whether the next
@@ -97,7 +98,7 @@ func (b *callerBody) discard() bool {
 	if b.done {
 		return true
 	}
-	if b.bad != nil || b.expects && !b.asked.Load() || b.from.Left() > maxDiscard {
+	if b.malformed() != nil || b.expects && !b.asked.Load() || b.from.Left() > maxDiscard {
 		return false
 	}
 	b.session.wire.SetReadDeadline(time.Now().Add(headTime))

@@ -32,17 +32,18 @@ func (u *upload) start(err error) {
 		close(u.done)
 		return
 	}
+	look := func() {}
+	if c, ok := u.relay.w.(*answer); ok { // which is another request's when done is closed
+		s := c.session
+		turn := s.watch.turn
+		look = func() { s.watch.look(turn) }
+	}
 	go func() {
 		u.run()
-		watch := u.whole
-		c, ok := u.relay.w.(*answer)
-		turn := int64(0)
-		if ok {
-			turn = c.session.watch.turn
-		}
+		whole := u.whole
 		close(u.done)
-		if watch && ok {
-			c.session.watch.look(turn)
+		if whole {
+			look()
 		}
 	}()
 }
