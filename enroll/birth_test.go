@@ -177,7 +177,7 @@ func TestBirthCertificates(t *testing.T) {
 		{"two serial numbers", func(s string) []*x509.Certificate {
 			return plain("", func(c *x509.Certificate) {
 				oid := asn1.ObjectIdentifier{2, 5, 4, 5}
-				c.Subject.ExtraNames = []pkix.AttributeTypeAndValue{{Type: oid, Value: s}, {Type: oid, Value: "SN 0"}}
+				c.Subject.ExtraNames = []pkix.AttributeTypeAndValue{{Type: oid, Value: "SN 0"}, {Type: oid, Value: s}}
 			})
 		}, false},
 		{"a serial number that lies in a log", func(s string) []*x509.Certificate {
