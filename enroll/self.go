@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -56,6 +57,27 @@ func (r *Registrar) Self(ctx context.Context, name string, dnsNames []string, ip
 	return all, nil
 }
 
+// SelfFor issues a certificate for a key that the daemon keeps, to the identity
+// ca/<name>, which it makes if need be: the registration authority of SCEP, whose
+// clients encrypt to it. The same key may be certified again. It is like Self
+// otherwise.
+func (r *Registrar) SelfFor(ctx context.Context, name string, key crypto.Signer) (*x509.Certificate, error) {
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		return nil, err
+	}
+	req, err := ca.ParseRequest(csr)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.self(ctx, name, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	a.Proof.(*selfProof).keeps = true
+	return r.Issue(ctx, a, req)
+}
+
 // self is the daemon as an applicant. Its names are what its configuration says
 // now; the record of each certificate says what they were.
 func (r *Registrar) self(ctx context.Context, name string, dnsNames []string, ips []netip.Addr) (Applicant, error) {
@@ -82,6 +104,7 @@ func (r *Registrar) self(ctx context.Context, name string, dnsNames []string, ip
 // up.
 type selfProof struct {
 	create bool // the identity is not on record yet
+	keeps  bool // it is for a key that was certified before
 }
 
 func (p *selfProof) String() string { return selfActor }
@@ -91,7 +114,7 @@ func (p *selfProof) Settle(tx *store.Tx, cert *store.Certificate) {
 		_, name, _ := strings.Cut(cert.Identity, "/")
 		tx.CreateIdentity(store.Identity{Path: cert.Identity, Role: ca.RoleCA, Name: name, State: store.Active})
 	}
-	cert.Rekey = true
+	cert.Rekey = !p.keeps
 	cert.AdoptsNames = true // a daemon that was alone held its names alone
 	// The loopback is every machine's own: it is reserved to nobody.
 	cert.DNSNames = slices.DeleteFunc(slices.Clone(cert.DNSNames), func(name string) bool { return name == "localhost" })

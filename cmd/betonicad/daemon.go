@@ -115,6 +115,10 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
+	scepHandler, err := openSCEP(d, c, s, registrar, issuers, logger)
+	if err != nil {
+		return nil, err
+	}
 	ready := func() error {
 		return errors.Join(db.Health(), certificate.Valid(), va.Health(), issuance.Health())
 	}
@@ -149,6 +153,9 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	}
 	if acmeHandler != nil {
 		opened.server.ACME = acmeHandler
+	}
+	if scepHandler != nil {
+		opened.server.SCEP = scepHandler
 	}
 	if estHandler != nil {
 		opened.server.EST = estHandler

@@ -72,7 +72,9 @@ var layers = map[string]string{
 	"enroll/attest": "ca enroll enroll/api", // what TPMs and their makers write
 	"enroll/join":   "ca store enroll enroll/api",
 	"enroll/renew":  "ca store enroll enroll/api",
-	"enroll/est":    "ca store enroll enroll/api enroll/turns",
+	"enroll/pkcs10": "", // attributes of a request
+	"enroll/scep":   "ca store enroll enroll/api enroll/limit enroll/pkcs10",
+	"enroll/est":    "ca store enroll enroll/api enroll/turns enroll/pkcs10",
 	"enroll/acme":   "ca store enroll enroll/api enroll/limit enroll/acme/validate enroll/acme/attest",
 
 	// The server takes the admin API as functions, and knows of it only what its
@@ -86,7 +88,7 @@ var layers = map[string]string{
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify",
+	"cmd/betonicad": "enroll/scep ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify",
 	"cmd/betonica":  "enroll/api enroll/client enroll/agent enroll/agent/key revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record cmd/internal/notify",
 
 	// What tests stand on: nothing above may import it.

@@ -44,6 +44,11 @@ func (d layout) rootCRL() string       { return filepath.Join(string(d), "keys",
 func (d layout) rootResponder() string { return filepath.Join(string(d), "keys", "root-ocsp.pem") }
 func (d layout) rootOCSPKey() string   { return filepath.Join(string(d), "keys", "root-ocsp.key") }
 
+// scepKey is the key that SCEP clients of a role encrypt to, sealed as the log's is.
+func (d layout) scepKey(role string) string {
+	return filepath.Join(string(d), "keys", "scep-"+role+".key")
+}
+
 // inKeys is a file in keys/.
 func (d layout) inKeys(name string) string { return filepath.Join(string(d), "keys", name) }
 

@@ -5,17 +5,14 @@ import (
 	"crypto/tls"
 	"encoding/asn1"
 	"encoding/base64"
-	"strings"
-
-	"golang.org/x/crypto/cryptobyte"
-	der "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/enroll/pkcs10"
 )
 
 var (
-	oidChallengePassword = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 7}         // RFC 2985, Section 5.4.1
+	oidChallengePassword = pkcs10.ChallengePassword
 	oidIdentityLinking   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 58} // RFC 7894, Section 3.3
 )
 
@@ -26,11 +23,11 @@ func channelOf(csr []byte, state *tls.ConnectionState) enroll.Channel {
 		return enroll.ChannelUnbound
 	}
 	found := enroll.ChannelUnbound
-	for oid, values := range requestAttributes(csr) {
+	for oid, values := range pkcs10.Attributes(csr) {
 		if !oid.Equal(oidChallengePassword) && !oid.Equal(oidIdentityLinking) {
 			continue
 		}
-		text, ok := directoryString(values)
+		text, ok := pkcs10.Text(values)
 		if _, err := api.ParseToken(text); err == nil {
 			continue // somebody's credential for another protocol
 		}
@@ -66,42 +63,4 @@ func names(text string, state *tls.ConnectionState) enroll.Channel {
 		return enroll.ChannelUnbound // right, and no proof: another connection can have the same (RFC 7627, Section 1)
 	}
 	return enroll.ChannelBound
-}
-
-// requestAttributes yields the attributes of a CertificationRequest (RFC 2986, Section
-// 4.1), up to the first that is malformed.
-func requestAttributes(csr []byte) func(yield func(asn1.ObjectIdentifier, cryptobyte.String) bool) {
-	return func(yield func(asn1.ObjectIdentifier, cryptobyte.String) bool) {
-		input := cryptobyte.String(csr)
-		var request, info, attributes cryptobyte.String
-		if !input.ReadASN1(&request, der.SEQUENCE) || !request.ReadASN1(&info, der.SEQUENCE) ||
-			!info.SkipASN1(der.INTEGER) || !info.SkipASN1(der.SEQUENCE) || !info.SkipASN1(der.SEQUENCE) ||
-			!info.ReadASN1(&attributes, der.Tag(0).ContextSpecific().Constructed()) {
-			return
-		}
-		for !attributes.Empty() {
-			var attribute, values cryptobyte.String
-			var oid asn1.ObjectIdentifier
-			if !attributes.ReadASN1(&attribute, der.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&oid) || !attribute.ReadASN1(&values, der.SET) {
-				return
-			}
-			if !yield(oid, values) {
-				return
-			}
-		}
-	}
-}
-
-// directoryString returns the only value of an attribute, if it is text.
-func directoryString(values cryptobyte.String) (string, bool) {
-	var value cryptobyte.String
-	var tag der.Tag
-	if !values.ReadAnyASN1(&value, &tag) || !values.Empty() {
-		return "", false
-	}
-	switch tag {
-	case der.UTF8String, der.PrintableString, der.T61String, der.IA5String:
-		return strings.Clone(string(value)), true
-	}
-	return "", false
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/enroll/pkcs10"
 )
 
 // What asks for the key to be encrypted once more (RFC 7030, Section 4.4.1).
@@ -41,7 +42,7 @@ func (h *Handler) serverKey(w http.ResponseWriter, r *http.Request, label string
 	if !h.makesKeys(label) {
 		return errNoServerKeys
 	}
-	for oid := range requestAttributes(csr) {
+	for oid := range pkcs10.Attributes(csr) {
 		if oid.Equal(oidDecryptKeyID) || oid.Equal(oidAsymmetricDecryptKeyID) {
 			return errEncryption
 		}

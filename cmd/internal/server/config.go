@@ -77,6 +77,8 @@ type Config struct {
 
 	EST ESTConfig `toml:"est"`
 
+	SCEP SCEPConfig `toml:"scep"`
+
 	Audit struct {
 		// Evidence is the file that keeps every checkpoint of the log that we ever
 		// signed: against it a log that was set back shows. It is worth most on
@@ -223,6 +225,7 @@ func (c *Config) check() error {
 		c.ACME.resolve(),
 		c.Retention.check(),
 		c.EST.someLabel(),
+		c.SCEP.someRole(),
 		c.Backup.MaxAge.within("backup.max_age", 26*time.Hour, time.Minute, 366*24*time.Hour),
 	)
 }

@@ -35,6 +35,8 @@ func TestParseConfig(t *testing.T) {
 		{"EST for admins", "[est]\n\nlabels=['device', 'admin']", `f.toml:3:19: role "admin" manages the CA`},
 		{"EST for the CA", "[est]\nlabels=['ca']", `f.toml:2:9: role "ca" manages the CA`},
 		{"label", "[est]\nlabels=['a/b']", `f.toml:2:9: "a/b" is not the name of a role`},
+		{"SCEP", "[scep]\nenabled=true\nroles=['device']", ""},
+		{"SCEP for admins", "[scep]\nroles=['admin']", `f.toml:2:8: role "admin" manages the CA`},
 		{"EST address", "[est]\nlisten='8444'", `f.toml:2:8: "8444" is not host:port`},
 		{"retention", "[retention]\ncertificates='31d'\ntokens='1d'\naudit='2192d'\n[audit]\narchive='/srv/log'", ""},
 		{"log too short", "[retention]\ncertificates='2y'\naudit='5y'", `f.toml:3:7: retention.audit is 5y; it must be from 2192 to 36600 days`},

@@ -7,7 +7,7 @@
 //
 //	https   machines and people: enrol, renew, the admin API; TLS 1.3
 //	est     EST clients, if they are served; TLS 1.2 and 1.3
-//	http    relying parties: signed objects, which need no TLS
+//	http    relying parties: signed objects, which need no TLS; SCEP clients, if they are served
 //	ops     health and metrics, for the host itself
 //	socket  the admin API for root and the daemon's own user; health and metrics, too
 //

@@ -42,9 +42,17 @@ func (s *Server) http() http.Handler {
 	s.route(mux, patternEvidence, s.Evidence.page)
 	s.route(mux, "GET /ca/{file}", s.certificate)
 	rest := s.observed("http", s.orProblem(mux))
+	var scep http.Handler
+	if s.SCEP != nil {
+		scep = s.observed("http", s.SCEP)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ocsp" || strings.HasPrefix(r.URL.Path, "/ocsp/") {
 			s.Responder.ServeHTTP(w, r)
+			return
+		}
+		if scep != nil && strings.HasPrefix(r.URL.Path, "/scep/") {
+			scep.ServeHTTP(w, r)
 			return
 		}
 		rest.ServeHTTP(w, r)

@@ -15,7 +15,7 @@ import (
 	"github.com/betonica/betonica/revoke/enforcement"
 )
 
-// A Server answers on the daemon's listeners. Every field but ACME, EST and Records is required,
+// A Server answers on the daemon's listeners. Every field but ACME, EST, SCEP and Records is required,
 // and none may change once Run has begun.
 type Server struct {
 	Join      *join.Handler
@@ -26,6 +26,10 @@ type Server struct {
 
 	// ACME answers what is below /acme/, in its own way; nil: there is none.
 	ACME http.Handler
+
+	// SCEP answers what is below /scep/ on the HTTP listener, in its own way; nil: there
+	// is none.
+	SCEP http.Handler
 
 	// EST answers on the listener of that name, in its own way; required if there is one.
 	EST http.Handler

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/betonica/betonica/ca"
+	"github.com/betonica/betonica/ca/keys"
+	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/enroll/scep"
+)
+
+// scepKeyBits is the size of the keys that SCEP clients encrypt to.
+const scepKeyBits = 3072
+
+// openSCEP makes the SCEP server of the configuration; nil if there is to be none.
+func openSCEP(d layout, c *server.Config, s *secrets, registrar *enroll.Registrar, issuers *ca.Issuers, logger *slog.Logger) (*scep.Handler, error) {
+	if !c.SCEP.Enabled {
+		return nil, nil
+	}
+	authorities := make(map[string]*scep.Authority)
+	for _, role := range c.SCEP.Names() {
+		name := "scep-" + role
+		if _, err := ca.NewID(issuers.TrustDomain(), ca.RoleCA, name); err != nil {
+			return nil, fmt.Errorf("serving SCEP to role %q: %w", role, err)
+		}
+		key, err := openSCEPKey(d.scepKey(role), name, s.sealer)
+		if err != nil {
+			return nil, err
+		}
+		authorities[role] = &scep.Authority{Key: key, Issue: func(ctx context.Context) (*x509.Certificate, error) {
+			return registrar.SelfFor(ctx, name, key)
+		}}
+	}
+	return scep.New(scep.Config{Registrar: registrar, Issuers: issuers, Authorities: authorities, Log: logger})
+}
+
+// openSCEPKey opens the key in a file, sealed under a name; where there is none it is
+// made. Devices that have encrypted to one that is lost ask again for the new one.
+func openSCEPKey(file, name string, sealer *keys.Sealer) (*rsa.PrivateKey, error) {
+	sealed, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeSCEPKey(file, name, sealer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := sealer.Open(name, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key of SCEP %s: %w", file, err)
+	}
+	defer clear(secret)
+	parsed, err := x509.ParsePKCS8PrivateKey(secret)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key of SCEP %s: %w", file, err)
+	}
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("the key of SCEP %s is not RSA", file)
+	}
+	return key, nil
+}
+
+func makeSCEPKey(file, name string, sealer *keys.Sealer) (*rsa.PrivateKey, error) {
+	key, err := rsa.GenerateKey(rand.Reader, scepKeyBits)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(secret)
+	return key, writeFile(file, sealer.Seal(name, secret))
+}

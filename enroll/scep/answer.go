@@ -1,0 +1,69 @@
+package scep
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+
+	"github.com/smallstep/pkcs7"
+)
+
+// Status of an answer (RFC 8894, Section 3.2.1.3).
+const (
+	statusSuccess = "0"
+	statusFailure = "2"
+	statusPending = "3"
+)
+
+// An answer is a CertRep (RFC 8894, Section 3.3.2), or our own trouble.
+type answer struct {
+	certificates []*x509.Certificate // the issued one first
+	size         int                 // of the key that they are encrypted with
+	fail         string
+	pending      bool
+	internal     error
+}
+
+// marshal signs the answer to m.
+func (a answer) marshal(m *message, ra *x509.Certificate, key *rsa.PrivateKey) ([]byte, error) {
+	nonce := make([]byte, 16)
+	rand.Read(nonce)
+	attributes := []pkcs7.Attribute{
+		{Type: oidMessageType, Value: typeCertRep},
+		{Type: oidTransactionID, Value: m.transaction},
+		{Type: oidRecipientNonce, Value: m.nonce},
+		{Type: oidSenderNonce, Value: nonce},
+	}
+	var content []byte
+	switch {
+	case a.fail != "":
+		attributes = append(attributes, pkcs7.Attribute{Type: oidPKIStatus, Value: statusFailure}, pkcs7.Attribute{Type: oidFailInfo, Value: a.fail})
+	case a.pending:
+		attributes = append(attributes, pkcs7.Attribute{Type: oidPKIStatus, Value: statusPending})
+	default:
+		attributes = append(attributes, pkcs7.Attribute{Type: oidPKIStatus, Value: statusSuccess})
+		var all []byte
+		for _, cert := range a.certificates {
+			all = append(all, cert.Raw...)
+		}
+		bundle, err := pkcs7.DegenerateCertificate(all)
+		if err != nil {
+			return nil, err
+		}
+		if content, err = seal(bundle, m.signer, a.size); err != nil {
+			return nil, err
+		}
+	}
+	signed, err := pkcs7.NewSignedData(content)
+	if err != nil {
+		return nil, err
+	}
+	signed.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
+	if err := signed.AddSigner(ra, key, pkcs7.SignerInfoConfig{ExtraSignedAttributes: attributes}); err != nil {
+		return nil, err
+	}
+	// RFC 8894 says nothing of it, and some clients want the key's algorithm here, not
+	// the signature's.
+	signed.GetSignedData().SignerInfos[0].DigestEncryptionAlgorithm.Algorithm = pkcs7.OIDEncryptionAlgorithmRSA
+	return signed.Finish()
+}
