@@ -285,7 +285,7 @@ func fill(t *testing.T, c *enrolltest.CA, n int) error {
 // The longer a machine has waited, the more seldom it asks; and not all at the same time.
 func TestPollAfter(t *testing.T) {
 	c := askCA(t)
-	p, key := waits(t, c)
+	_, key := waits(t, c)
 	last := time.Duration(0)
 	for _, tt := range []struct{ age, least, most time.Duration }{
 		{0, 5 * time.Second, 8 * time.Second}, {10 * time.Minute, 75 * time.Second, 113 * time.Second},
@@ -294,7 +294,7 @@ func TestPollAfter(t *testing.T) {
 		c.Advance(tt.age - last)
 		last = tt.age
 		_, err := ask(t, c, key)
-		p = pending(t, err)
+		p := pending(t, err)
 		require.GreaterOrEqual(t, p.RetryAfter, tt.least, tt.age)
 		require.LessOrEqual(t, p.RetryAfter, tt.most, tt.age)
 		require.Equal(t, int(p.RetryAfter/time.Second), p.Answer().PollAfter)

@@ -117,7 +117,8 @@ func (c *chip) activate(challenge api.AttestChallenge) []byte {
 	block, err := aes.NewCipher(tpm2.KDFa(crypto.SHA256, seed, "STORAGE", name.Buffer, nil, 128))
 	require.NoError(c.t, err)
 	plain := make([]byte, len(body))
-	cipher.NewCFBDecrypter(block, make([]byte, aes.BlockSize)).XORKeyStream(plain, body) //nolint:staticcheck // it is what a TPM does
+	//lint:ignore SA1019 it is what a TPM does
+	cipher.NewCFBDecrypter(block, make([]byte, aes.BlockSize)).XORKeyStream(plain, body)
 	return plain[2:]
 }
 
