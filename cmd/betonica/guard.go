@@ -176,13 +176,9 @@ func writeReady(file string, g *guard.Guard, c guard.Config) error {
 }
 
 // boundMemory has the garbage collector keep to what the guard needs, unless whoever
-// starts it knows better. Within that it may wait: what a request allocates is garbage a
-// millisecond later, and what stays of a guard with few connections is small.
+// starts it knows better.
 func boundMemory(c guard.Config) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(c.Memory())
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
 	}
 }
