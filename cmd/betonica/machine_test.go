@@ -54,7 +54,7 @@ func TestMachine(t *testing.T) {
 	require.Contains(t, r.stderr, "exit status 3: oops")
 	require.Contains(t, r.stderr, "next:  mend what failed")
 	require.Contains(t, x.ok("check", dir), "state       valid\n")
-	require.Contains(t, x.ok("check", dir), "agent       rollback: /bin/sh: exit status 3: oops; tried again in ")
+	require.Contains(t, x.ok("check", dir), "agent       rollback: /bin/sh: exit status 3: oops; tried again ")
 }
 
 // A token comes from stdin or from systemd, and the settings from the

@@ -79,7 +79,9 @@ func TestBadRequests(t *testing.T) {
 		{"an address not covered", raw, requestFor(t, key, x509.CertificateRequest{IPAddresses: []net.IP{{10, 0, 0, 1}}}), 403, api.ProblemDenied, "10.0.0.1"},
 		{"unknown media type", http.Header{"Authorization": raw["Authorization"], "Content-Type": {"text/html"}}, good, 415, api.ProblemMalformed, "media type"},
 		{"not JSON", asJSON, []byte("{"), 400, api.ProblemMalformed, "JSON"},
-		{"unknown member", asJSON, []byte(`{"csr":` + csr + `,"role":"admin"}`), 400, api.ProblemMalformed, "role"},
+		{"unknown member", asJSON, []byte(`{"csr":` + csr + `,"lifetime":"1y"}`), 400, api.ProblemMalformed, "lifetime"},
+		{"another role", asJSON, []byte(`{"csr":` + csr + `,"role":"admin"}`), 403, api.ProblemDenied, "role"},
+		{"asking for ever", asJSON, []byte(`{"csr":` + csr + `,"ask":"yes"}`), 400, api.ProblemMalformed, "ask"},
 		{"member twice", asJSON, []byte(`{"csr":` + csr + `,"csr":` + csr + `}`), 400, api.ProblemMalformed, "appears twice"},
 		{"two objects", asJSON, []byte(`{"csr":` + csr + `}{}`), 400, api.ProblemMalformed, "JSON"},
 		{"wrong type", asJSON, []byte(`{"csr":7}`), 400, api.ProblemMalformed, "csr"},
@@ -120,7 +122,7 @@ func TestBadTokens(t *testing.T) {
 		query  string
 	}{
 		{"none", nil, ""},
-		{"in the query", nil, "?token=" + token},
+		{"of another version", http.Header{"Authorization": {"Bearer bt2" + token[len("bt1"):]}}, ""},
 		{"Basic", http.Header{"Authorization": {"Basic " + token}}, ""},
 		{"no token", http.Header{"Authorization": {"Bearer x"}}, ""},
 		{"another secret", http.Header{"Authorization": {"Bearer bt1." + strings.Repeat("A", 43) + token[len("bt1.")+43:]}}, ""},
@@ -129,7 +131,10 @@ func TestBadTokens(t *testing.T) {
 		p := requireProblem(t, resp, body, 401, api.ProblemUnauthenticated)
 		require.Equal(t, enroll.ErrUnauthenticated.Error(), p.Detail, tt.name)
 	}
-	resp, body := enrol(http.Header{"Authorization": {"Bearer x"}}, "", enrolltest.CSR(t, key))
+	resp, body := enrol(nil, "?token="+token, enrolltest.CSR(t, key))
+	p := requireProblem(t, resp, body, 400, api.ProblemMalformed) // it is in every proxy's log by now
+	require.NotContains(t, p.Detail, token)
+	resp, body = enrol(http.Header{"Authorization": {"Bearer x"}}, "", enrolltest.CSR(t, key))
 	requireProblem(t, resp, body, 429, api.ProblemRateLimited)
 	require.NotEmpty(t, resp.Header.Get("Retry-After"))
 
