@@ -150,18 +150,18 @@ func TestEnrollAgain(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = agent.Renew(t.Context(), conf, false)
 	require.NoError(t, err)
-	asked := len(ca.Seen)
+	asked := len(ca.Seen())
 	again, err := agent.Enroll(t.Context(), conf, token)
 	require.NoError(t, err)
 	require.Equal(t, 2, again.Generation)
 	require.Equal(t, first.ID(), again.ID())
-	require.Len(t, ca.Seen, asked)
+	require.Len(t, ca.Seen(), asked)
 
 	late := conf
 	late.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
 	_, err = agent.Enroll(t.Context(), late, token) // it ran out: that is not "nothing to do"
 	require.ErrorContains(t, err, "--replace")
-	require.Len(t, ca.Seen, asked)
+	require.Len(t, ca.Seen(), asked)
 
 	other := mustEnroll(t, ca, conf)
 	require.Equal(t, 3, other.Generation)

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -33,7 +34,7 @@ func fullFrom(n int, hit *bool) func(op, path string) error {
 func TestDiskFull(t *testing.T) {
 	inMemory(t)
 	for _, exec := range []string{"", "/bin/true", "/bin/false"} {
-		for n, more := 0, true; more; n++ {
+		for n, more := rand.N(agent.Stride), true; more; n += agent.Stride {
 			more = false
 			at := fmt.Sprintf("%s full after %d changes", exec, n)
 			ca := catest.New(t)

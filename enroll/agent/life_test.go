@@ -61,17 +61,17 @@ func TestDenied(t *testing.T) {
 		}
 		require.Equal(t, agent.Denied, w.state(t).State)
 		require.Equal(t, serial, w.agent.Credential().Serial())
-		require.Equal(t, 1, count(w.ca.Seen, "POST /v1/enroll"))
+		require.Equal(t, 1, count(w.ca.Seen(), "POST /v1/enroll"))
 
 		// Another process on the directory leaves the CA alone too, unless a person tells it.
-		asked := count(w.ca.Seen, "POST /v1/renew")
+		asked := count(w.ca.Seen(), "POST /v1/renew")
 		_, _, err := agent.Renew(t.Context(), w.conf, true)
 		var denied *agent.DeniedError
 		require.ErrorAs(t, err, &denied)
-		require.Equal(t, asked, count(w.ca.Seen, "POST /v1/renew"))
+		require.Equal(t, asked, count(w.ca.Seen(), "POST /v1/renew"))
 		_, _, err = agent.Renew(t.Context(), w.conf, false)
 		require.ErrorContains(t, err, "suspended")
-		require.Equal(t, asked+1, count(w.ca.Seen, "POST /v1/renew"))
+		require.Equal(t, asked+1, count(w.ca.Seen(), "POST /v1/renew"))
 
 		w.deny("device/SN-1", "")
 		after(25 * time.Hour)
@@ -119,7 +119,7 @@ func TestGrace(t *testing.T) {
 		w.answer(nil)
 		after(2 * time.Hour)
 		require.Len(t, w.ca.Issued(), before+1)
-		require.Equal(t, 1, count(w.ca.Seen, "POST /v1/renew/late"))
+		require.Equal(t, 1, count(w.ca.Seen(), "POST /v1/renew/late"))
 		c := w.agent.Credential()
 		require.True(t, time.Now().Before(c.NotAfter()))
 		require.True(t, w.ca.Issued()[c.Serial()].Confirmed)
@@ -134,13 +134,13 @@ func TestBeyondGrace(t *testing.T) {
 		w.answer(api.NewProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, "away"))
 		after(40 * time.Hour)
 		w.answer(nil)
-		asked := count(w.ca.Seen, "POST /v1/renew/late")
+		asked := count(w.ca.Seen(), "POST /v1/renew/late")
 		after(10 * 24 * time.Hour)
 		expired := w.events.all(agent.Expired)
 		last := expired[len(expired)-1]
 		require.Equal(t, agent.Denied, last.State)
 		require.ErrorContains(t, last.Err, "betonica token create --role device --name SN-1 --replace")
-		require.Less(t, count(w.ca.Seen, "POST /v1/renew/late")-asked, 30)
+		require.Less(t, count(w.ca.Seen(), "POST /v1/renew/late")-asked, 30)
 		require.Len(t, w.ca.Issued(), 1)
 		require.NotNil(t, w.agent.Certificate()) // it is not thrown away
 	})
@@ -257,7 +257,7 @@ func TestAskForApproval(t *testing.T) {
 		code := ca.Asking()[0].Code
 		require.Len(t, events.all(agent.Waiting), 1)
 		require.Equal(t, code, events.all(agent.Waiting)[0].Code)
-		require.InDelta(t, 28, count(ca.Seen, "POST /v1/enroll"), 3) // every 20 s, and a little
+		require.InDelta(t, 28, count(ca.Seen(), "POST /v1/enroll"), 3) // every 20 s, and a little
 		status, err := agent.ReadStatus(conf.Dir)
 		require.NoError(t, err)
 		require.Equal(t, agent.Pending, status.State)

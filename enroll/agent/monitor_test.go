@@ -39,7 +39,7 @@ func TestFollowsLog(t *testing.T) {
 		after(9 * time.Hour)
 		require.EqualValues(t, 3, heldSize(t, w.conf.Dir))
 		after(10 * 24 * time.Hour)
-		asked := count(w.ca.Seen, "GET /v1/checkpoint")
+		asked := count(w.ca.Seen(), "GET /v1/checkpoint")
 		require.Greater(t, asked, 10*24/9)
 		require.Less(t, asked, 11*24/3)
 		require.Empty(t, w.events.all(agent.Failed))

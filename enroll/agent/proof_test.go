@@ -28,7 +28,7 @@ func TestProofs(t *testing.T) {
 		_, err := agent.EnrollWith(t.Context(), conf, p)
 		require.ErrorContains(t, err, want)
 	}
-	require.Empty(t, ca.Seen)
+	require.Empty(t, ca.Seen())
 
 	ctx, cancel := context.WithCancel(t.Context())
 	conf.Events = func(e agent.Event) { cancel() }

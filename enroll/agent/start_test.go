@@ -78,15 +78,15 @@ func TestStartExpired(t *testing.T) {
 		_, err := agent.Start(t.Context(), conf)
 		require.ErrorContains(t, err, "ran out at")
 		require.Len(t, ca.Issued(), 1)
-		require.Equal(t, 1, count(ca.Seen, "POST /v1/renew/late"))
-		require.Zero(t, count(ca.Seen, "POST /v1/renew"))
-		require.Equal(t, 1, count(ca.Seen, "POST /v1/enroll"))
+		require.Equal(t, 1, count(ca.Seen(), "POST /v1/renew/late"))
+		require.Zero(t, count(ca.Seen(), "POST /v1/renew"))
+		require.Equal(t, 1, count(ca.Seen(), "POST /v1/enroll"))
 
 		// The next one, soon after, does not even ask.
 		_, err = agent.Start(t.Context(), conf)
 		var denied *agent.DeniedError
 		require.ErrorAs(t, err, &denied)
-		require.Equal(t, 1, count(ca.Seen, "POST /v1/renew/late"))
+		require.Equal(t, 1, count(ca.Seen(), "POST /v1/renew/late"))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,8 +40,6 @@ type Server struct {
 	// DropReplies makes that many next answers of enroll and renew get lost: the
 	// certificate is issued, and the connection breaks.
 	DropReplies int
-	// Seen are the requests, as "METHOD path".
-	Seen []string
 	// Since is how many entries the callers of enroll and renew held the log to.
 	Since []int64
 	// Forks counts parents that asked with a second key.
@@ -55,6 +54,7 @@ type Server struct {
 	Log *Log
 
 	t      testing.TB
+	seen   []string
 	tokens map[[16]byte]*token
 	issued map[string]*Record // by serial
 	births map[string]string  // role/name by birth certificate
@@ -131,10 +131,17 @@ func (s *Server) Issued() map[string]Record {
 	return all
 }
 
+// Seen returns the requests until now, as "METHOD path".
+func (s *Server) Seen() []string {
+	s.Lock()
+	defer s.Unlock()
+	return slices.Clone(s.seen)
+}
+
 // ServeHTTP answers the native API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Lock()
-	s.Seen = append(s.Seen, r.Method+" "+r.URL.Path)
+	s.seen = append(s.seen, r.Method+" "+r.URL.Path)
 	intercept := s.Intercept
 	s.Unlock()
 	if intercept != nil && intercept(w, r) {
