@@ -117,7 +117,7 @@ func TestProblem(t *testing.T) {
 				w.Write([]byte(tt.body))
 				return true
 			}
-			before := len(ca.Seen)
+			before := len(ca.Seen())
 			ca.Unlock()
 			err := c.Confirm(t.Context())
 			var p *api.Problem
@@ -125,7 +125,7 @@ func TestProblem(t *testing.T) {
 			require.Equal(t, tt.want, p.Error())
 			require.Equal(t, tt.status, p.Status)
 			require.Equal(t, tt.retryAfter, p.RetryAfter)
-			require.Len(t, ca.Seen, before+1)
+			require.Len(t, ca.Seen(), before+1)
 		})
 	}
 }
