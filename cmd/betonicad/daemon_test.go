@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,7 +67,19 @@ func start(dir string) (*daemon, error) { return startAt(dir, anywhere) }
 
 // startAt is start at these addresses, as the last arguments of wrapper if there
 // is one.
+//
+// A port that the kernel gave once may meanwhile be that of somebody's connection: it is
+// waited for.
 func startAt(dir string, at addresses, wrapper ...string) (*daemon, error) {
+	for until := time.Now().Add(patience); ; {
+		d, err := tryStart(dir, at, wrapper...)
+		if err == nil || !strings.Contains(err.Error(), "address already in use") || time.Now().After(until) {
+			return d, err
+		}
+	}
+}
+
+func tryStart(dir string, at addresses, wrapper ...string) (*daemon, error) {
 	ready := filepath.Join(filepath.Dir(dir), "ready.json")
 	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
