@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,6 +73,9 @@ func (d *daemon) metrics(t testing.TB) string {
 // what a peer enforces, after its intermediate was rotated.
 func busy(t *testing.T) *daemon {
 	dir := newCA(t)
+	policy := filepath.Join(dir, "policy.toml")
+	text := append(read(t, policy), "\n[role.asker]\nmethods = [\"approval\", \"renew\"]\n"...)
+	require.NoError(t, os.WriteFile(policy, text, 0o600))
 	d := serve(t, dir)
 	roots, admin := rootsOf(t, dir), d.admin(t)
 	run(t, "betonicad", rotateArgs(dir)...)

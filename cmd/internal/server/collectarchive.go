@@ -25,7 +25,7 @@ var (
 	archiveMaxDesc = desc("archive_max_bytes", "How much of it is kept at most, as configured; 0 for any.")
 
 	archiveRecordsDesc = desc("archive_records", "Entries of guards' journals that are kept.")
-	archiveOldestDesc  = desc("archive_oldest_timestamp_seconds", "When the oldest of them came; absent while there is none.")
+	archiveOldestDesc  = desc("archive_oldest_timestamp_seconds", "When the oldest of them came; 0 while there is none.")
 )
 
 func (c *archiveCollector) Describe(to chan<- *prometheus.Desc) {
@@ -43,7 +43,9 @@ func (c *archiveCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	out.gauge(archiveDesc, float64(held.Bytes))
 	out.gauge(archiveRecordsDesc, float64(held.Records))
+	oldest := int64(0)
 	if !held.Oldest.IsZero() {
-		out.gauge(archiveOldestDesc, float64(held.Oldest.Unix()))
+		oldest = held.Oldest.Unix()
 	}
+	out.gauge(archiveOldestDesc, float64(oldest))
 }

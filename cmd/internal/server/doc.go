@@ -42,6 +42,8 @@
 //	betonica_certificates_revoked                      in time and revoked
 //	betonica_tokens_open                               that can still be spent
 //	betonica_requests_waiting                          by role: machines that wait for a person's approval
+//	betonica_renewals_in_progress                      by state: running, waiting for their turn
+//	betonica_renewals_deferred_total                   that were told to come back later
 //	betonica_policy_version                            that is in force
 //
 // The certificates of the CA (root, intermediate, ocsp, root-ocsp, daemon):
@@ -67,6 +69,8 @@
 //	betonica_disk_size_bytes                           of that disk
 //	betonica_archive_bytes                             what guards shipped of their journals
 //	betonica_archive_max_bytes                         how much of it is kept, as configured; 0: any
+//	betonica_archive_records                           entries of guards' journals that are kept
+//	betonica_archive_oldest_timestamp_seconds          when the oldest of them came; 0 while there is none
 //	betonica_backup_timestamp_seconds                  of the last backup; 0 if there never was one
 //	betonica_backup_max_age_seconds                    how old it may be, as configured
 //	betonica_audit_entries                             of the log
