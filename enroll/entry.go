@@ -164,6 +164,10 @@ func (a *admission) again(ctx context.Context) (known, err error) {
 		a.entry = entryAnew
 		return nil, nil
 	case a.approval != nil:
+		now, err := a.r.store.Request(ctx, a.approval.request.ID)
+		if err == nil && now.State == store.RequestUsed { // since it was read: for this very key
+			return store.ErrSpent, nil
+		}
 		return nil, a.approval.admits(a.who.ID)
 	}
 	return store.ErrSpent, nil

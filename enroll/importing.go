@@ -231,6 +231,9 @@ func (r *Registrar) judgeDevice(ctx context.Context, v store.Device, id store.Id
 		if result.Detail == "" {
 			result.Detail, err = r.otherDevice(ctx, v)
 		}
+		if errors.Is(err, errMeanwhile) {
+			return r.judgeDevice(ctx, v, id)
+		}
 	}
 	if result.Detail != "" {
 		result.Status = Differs
@@ -238,9 +241,15 @@ func (r *Registrar) judgeDevice(ctx context.Context, v store.Device, id store.Id
 	return result, exists, err
 }
 
+// errMeanwhile reports that somebody else has put the very device on record.
+var errMeanwhile = errors.New("enroll: the device came on record meanwhile")
+
 // otherDevice says which other device has the identity or the key of v, if one has.
 func (r *Registrar) otherDevice(ctx context.Context, v store.Device) (string, error) {
 	other, err := r.store.DeviceOf(ctx, v.Identity)
+	if err == nil && other.Role == v.Role && other.Serial == v.Serial {
+		return "", errMeanwhile
+	}
 	if err == nil {
 		return fmt.Sprintf("%s is the device with serial number %q", v.Identity, other.Serial), nil
 	}
