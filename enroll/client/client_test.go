@@ -108,6 +108,7 @@ func TestProblem(t *testing.T) {
 		{"a redirect is not followed", http.Header{"Location": {ca.URL + "/v1/checkpoint"}}, 307, "", "Temporary Redirect (307)", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			before := len(ca.Seen())
 			ca.Lock()
 			ca.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
 				for k, v := range tt.header {
@@ -117,7 +118,6 @@ func TestProblem(t *testing.T) {
 				w.Write([]byte(tt.body))
 				return true
 			}
-			before := len(ca.Seen())
 			ca.Unlock()
 			err := c.Confirm(t.Context())
 			var p *api.Problem
