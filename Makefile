@@ -9,9 +9,12 @@ BENCH ?= .
 SIZE ?= 100000
 BENCH_DIR ?=
 
+# Which packages make test tests.
+PACKAGES ?= ./...
+
 # Tests run through a script that keeps of their output the verdicts, the whole of a
-# package that failed, and the name and reason of each test left out.
-TEST := .ci/test -timeout 20m
+# package that failed, and the name and reason of each test left out. make check vets.
+TEST := .ci/test -timeout 20m -vet=off
 
 .PHONY: help build test check demo bench crash soak fuzz dist clean
 
@@ -23,7 +26,7 @@ build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
 	CGO_ENABLED=0 go build -trimpath -o bin/betonica ./cmd/betonica
 
 test: ## every test this machine can run; it names those it leaves out
-	$(TEST) -- ./...
+	$(TEST) -- $(PACKAGES)
 	@if [ -n "$$CI" ] || $(CC) -E -include openssl/aes.h -x c /dev/null >/dev/null 2>&1; then \
 		$(TEST) -tags tpmsimulator -run '^Test(Simulator|TPM)$$' -- ./enroll/acme/attest ./cmd/betonicad; \
 	else echo "    left out TestSimulator and TestTPM: the TPM is C, and wants OpenSSL's headers (libssl-dev)"; fi
@@ -39,7 +42,7 @@ check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint modul
 	go tool staticcheck ./...
 	go test -run '^TestLayers$$' ./cmd/betonicad
 	$(TEST) -race -- $$(go list ./... | grep -v /cmd/betonicad$$)
-	$(TEST) -race -run '$(RACED)' -- ./cmd/betonicad
+	$(TEST) -race -run '$(RACED)' -- ./cmd/betonicad -soak 10s
 	cd testdata/lint && go vet ./... && go test ./...
 
 demo: build ## the main job, with real binaries on this machine
