@@ -42,7 +42,7 @@ check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint modul
 	go tool staticcheck ./...
 	go test -run '^TestLayers$$' ./cmd/betonicad
 	$(TEST) -race -- $$(go list ./... | grep -v /cmd/betonicad$$)
-	$(TEST) -race -run '$(RACED)' -- ./cmd/betonicad -soak 10s
+	$(TEST) -race -run '$(RACED)' -- ./cmd/betonicad
 	cd testdata/lint && go vet ./... && go test ./...
 
 demo: build ## the main job, with real binaries on this machine
