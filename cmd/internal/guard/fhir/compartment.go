@@ -47,11 +47,11 @@ func within(r Request, kind string) string {
 		return ""
 	}
 	for _, head := range heads {
-		if head == kind && tied(values, "_id", head) {
+		if head == kind && tied(values, "_id", head, false) {
 			return head
 		}
 		for _, parameter := range members()[member{head, kind}] {
-			if tied(values, parameter, head) {
+			if tied(values, parameter, head, parameter == "patient" && kind != groups) {
 				return head
 			}
 		}
@@ -59,8 +59,13 @@ func within(r Request, kind string) string {
 	return ""
 }
 
-// tied reports whether a parameter names one resource of the head's type.
-func tied(values url.Values, parameter, head string) bool {
+// groups is the type of which R4 lets "patient" lead to groups, too: it is all of
+// DeviceUseStatement.subject. Everywhere else it leads to patients alone.
+const groups = "DeviceUseStatement"
+
+// tied reports whether a parameter names one resource of the head's type; alone is whether
+// it leads to no other type, so that an id is enough.
+func tied(values url.Values, parameter, head string, alone bool) bool {
 	found, modifier, value := 0, "", ""
 	for name, list := range values {
 		base := name
@@ -87,5 +92,5 @@ func tied(values url.Values, parameter, head string) bool {
 	case modifier != "":
 		return false
 	}
-	return isID(id) && (typed || parameter == "patient") // it leads to patients alone
+	return isID(id) && (typed || alone)
 }

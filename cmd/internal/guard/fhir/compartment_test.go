@@ -32,11 +32,14 @@ func TestWithin(t *testing.T) {
 		"Patient?general-practitioner=Practitioner/1":     "Practitioner",
 		"MedicationAdministration?context=Encounter/1":    "Encounter",
 		"Observation?patient=1&_has:Condition:patient:c=": "Patient",
+		"DeviceUseStatement?patient=Patient/1":            "Patient",
+		"DeviceUseStatement?patient:Patient=1":            "Patient",
 
 		"Observation":                                    "",
 		"Observation?patient=":                           "",
 		"Observation?subject=123":                        "", // a group's, perhaps
 		"Observation?subject=Group/123":                  "",
+		"DeviceUseStatement?patient=123":                 "", // a group's, perhaps: R4 says patient of both
 		"Observation?encounter=9":                        "",
 		"Observation?patient=1,2":                        "",
 		"Observation?patient=1%2C2":                      "",
