@@ -1,8 +1,10 @@
 package est
 
 import (
+	"crypto/x509"
 	"encoding/asn1"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +23,8 @@ var (
 	oidRSAEncryption = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
 	oidRSASHA256     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
 	oidEd25519       = asn1.ObjectIdentifier{1, 3, 101, 112}
+
+	oidExtensionReq = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 14}
 )
 
 // attributes answers GET csrattrs: what a request in the role should be like. It
@@ -28,7 +32,8 @@ var (
 // holder of a certificate of ours gets an answer, by that; all others get 204, which
 // means that anything may be tried.
 func (h *Handler) attributes(w http.ResponseWriter, r *http.Request, label string) error {
-	if ours, _ := h.certificates(r); label == "" && ours != nil && len(ours.Subject.OrganizationalUnit) == 1 {
+	ours, _ := h.certificates(r)
+	if label == "" && ours != nil && len(ours.Subject.OrganizationalUnit) == 1 {
 		label = ours.Subject.OrganizationalUnit[0] // nothing is given away to who lies
 	}
 	role, ok := h.Registrar.Policies.Current().Role(label)
@@ -36,7 +41,11 @@ func (h *Handler) attributes(w http.ResponseWriter, r *http.Request, label strin
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	body, err := attributesOf(role)
+	d := demand{role: role}
+	if ours != nil && slices.Equal(ours.Subject.OrganizationalUnit, []string{label}) {
+		d.holder = ours
+	}
+	body, err := d.marshal()
 	if err != nil {
 		return err
 	}
@@ -44,44 +53,72 @@ func (h *Handler) attributes(w http.ResponseWriter, r *http.Request, label strin
 	return nil
 }
 
-// attributesOf is the CsrAttrs (RFC 7030, Section 4.5.2; RFC 9908, Section 3.1) of a
-// role: the kind of key that the role names first, a signature that goes with it, and
-// challengePassword if the request must be bound to its connection. Names are not
-// asked for: they come from the record. All of it are object identifiers, and
-// attributes of one value, which is as much as clients of before RFC 9908
-// understand; its templates are left out, for they would say no more.
-func attributesOf(role ca.Role) ([]byte, error) {
+// A demand is what a request in a role should be like.
+type demand struct {
+	role   ca.Role
+	holder *x509.Certificate // whose next one it is for; nil: it is for a first one
+}
+
+// marshal returns the CsrAttrs (RFC 7030, Section 4.5.2; RFC 9908, Section 3): one after
+// the other what clients of before RFC 9908 understand, the kind of key that the role
+// names first, a signature that goes with it, the extensions that are known, and
+// challengePassword if the request must be bound to its connection; and then the same as
+// a template, which the others take alone. A template cannot ask for an attribute without
+// saying its value, so there is none where challengePassword is wanted: then they go by
+// the rest.
+//
+// Names are asked for only of who follows on a certificate; otherwise they come from the
+// record.
+func (d demand) marshal() ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
-		if role.ChannelBinding {
+		if d.role.ChannelBinding {
 			b.AddASN1ObjectIdentifier(oidChallengePassword)
 		}
-		if len(role.Keys) > 0 {
-			addKey(b, role.Keys[0])
+		d.key().addTo(b)
+		if all := slices.DeleteFunc(d.extensions(), extension.open); len(all) > 0 {
+			addAttribute(b, oidExtensionReq, func(b *cryptobyte.Builder) { addExtensions(b, all) })
+		}
+		if !d.role.ChannelBinding {
+			addAttribute(b, oidTemplate, d.addTemplate)
 		}
 	})
 	return b.Bytes()
 }
 
-// addKey adds what a key of that kind, as policy writes it, is called here.
-func addKey(b *cryptobyte.Builder, kind string) {
-	curve := func(b *cryptobyte.Builder, oid asn1.ObjectIdentifier) {
-		addAttribute(b, oidECPublicKey, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oid) })
+// A keyKind is a kind of key as policy writes it, in identifiers.
+type keyKind struct {
+	algorithm, curve, signature asn1.ObjectIdentifier
+	bits                        int // of RSA
+}
+
+// key is the kind that the role names first; all roles name one.
+func (d demand) key() keyKind {
+	switch kind := d.role.Keys[0]; kind {
+	case "P-256":
+		return keyKind{oidECPublicKey, oidP256, oidECDSASHA256, 0}
+	case "P-384":
+		return keyKind{oidECPublicKey, oidP384, oidECDSASHA384, 0}
+	case "Ed25519":
+		return keyKind{oidEd25519, nil, nil, 0} // which is the signature's, too
+	default:
+		bits, _ := strconv.Atoi(strings.TrimPrefix(kind, "RSA-")) // policy has read it
+		return keyKind{oidRSAEncryption, nil, oidRSASHA256, bits}
 	}
-	bits, isRSA := strings.CutPrefix(kind, "RSA-")
+}
+
+// addTo adds the key, and the signature by it.
+func (k keyKind) addTo(b *cryptobyte.Builder) {
 	switch {
-	case kind == "P-256":
-		curve(b, oidP256)
-		b.AddASN1ObjectIdentifier(oidECDSASHA256)
-	case kind == "P-384":
-		curve(b, oidP384)
-		b.AddASN1ObjectIdentifier(oidECDSASHA384)
-	case kind == "Ed25519":
-		b.AddASN1ObjectIdentifier(oidEd25519)
-	case isRSA:
-		n, _ := strconv.ParseInt(bits, 10, 32) // policy has read it
-		addAttribute(b, oidRSAEncryption, func(b *cryptobyte.Builder) { b.AddASN1Int64(n) })
-		b.AddASN1ObjectIdentifier(oidRSASHA256)
+	case k.curve != nil:
+		addAttribute(b, k.algorithm, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(k.curve) })
+	case k.bits > 0:
+		addAttribute(b, k.algorithm, func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(k.bits)) })
+	default:
+		b.AddASN1ObjectIdentifier(k.algorithm)
+	}
+	if k.signature != nil {
+		b.AddASN1ObjectIdentifier(k.signature)
 	}
 }
 
