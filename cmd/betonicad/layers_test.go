@@ -72,9 +72,10 @@ var layers = map[string]string{
 	"enroll/attest": "ca enroll enroll/api", // what TPMs and their makers write
 	"enroll/join":   "ca store enroll enroll/api",
 	"enroll/renew":  "ca store enroll enroll/api",
+	"enroll/cms":    "", // what is encrypted to somebody
 	"enroll/pkcs10": "", // attributes of a request
-	"enroll/scep":   "ca store enroll enroll/api enroll/limit enroll/pkcs10",
-	"enroll/est":    "ca store enroll enroll/api enroll/turns enroll/pkcs10",
+	"enroll/scep":   "ca store enroll enroll/api enroll/cms enroll/limit enroll/pkcs10",
+	"enroll/est":    "ca store enroll enroll/api enroll/cms enroll/turns enroll/pkcs10",
 	"enroll/acme":   "ca store enroll enroll/api enroll/limit enroll/acme/validate enroll/acme/attest",
 
 	// The server takes the admin API as functions, and knows of it only what its

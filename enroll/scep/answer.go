@@ -4,8 +4,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 
 	"github.com/smallstep/pkcs7"
+
+	"github.com/betonica/betonica/enroll/cms"
 )
 
 // Status of an answer (RFC 8894, Section 3.2.1.3).
@@ -17,8 +20,8 @@ const (
 
 // An answer is a CertRep (RFC 8894, Section 3.3.2), or our own trouble.
 type answer struct {
-	certificates []*x509.Certificate // the issued one first
-	size         int                 // of the key that they are encrypted with
+	certificates []*x509.Certificate   // the issued one first
+	by           asn1.ObjectIdentifier // that they are encrypted by
 	fail         string
 	pending      bool
 	internal     error
@@ -50,7 +53,7 @@ func (a answer) marshal(m *message, ra *x509.Certificate, key *rsa.PrivateKey) (
 		if err != nil {
 			return nil, err
 		}
-		if content, err = seal(bundle, m.signer, a.size); err != nil {
+		if content, err = cms.Seal(bundle, cms.Data, m.signer, a.by); err != nil {
 			return nil, err
 		}
 	}

@@ -101,7 +101,7 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 	if err != nil {
 		return failed(err)
 	}
-	return answer{certificates: append([]*x509.Certificate{cert}, h.Issuers.Chain(cert)...), size: sealed.size}
+	return answer{certificates: append([]*x509.Certificate{cert}, h.Issuers.Chain(cert)...), by: sealed.by}
 }
 
 // issue asks the Registrar: by the token in the challenge password, or by the
