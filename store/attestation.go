@@ -47,11 +47,34 @@ func (d *DB) Attestation(ctx context.Context, ak [32]byte) (Attestation, error) 
 	return a, nil
 }
 
-// BindTPM demands that the identity exists, and binds it to the TPM with this
-// endorsement key, by the SHA-256 of its SubjectPublicKeyInfo; nil: to none. The error
-// is [ErrNotFound].
+// BindTPM demands that no other identity, but a retired one, is bound to the TPM with this
+// endorsement key, by the SHA-256 of its SubjectPublicKeyInfo, and binds this one to it.
+// The error is [ErrKeyTaken]. Each replica sees what is on record: of two that bind one TPM
+// to two identities at one instant, both may.
 func (t *Tx) BindTPM(path string, ek []byte) {
+	t.demand(1, ErrKeyTaken, `
+		UPDATE identities SET ek = $1, changed_at = $2
+		WHERE path = $3 AND NOT EXISTS (SELECT 1 FROM identities o WHERE o.ek = $1 AND o.path <> $3 AND o.state <> 'retired')`,
+		ek, t.millis(), path)
+}
+
+// FreeTPM demands that the identity exists, and binds it to no TPM. The error is
+// [ErrNotFound].
+func (t *Tx) FreeTPM(path string) {
 	t.demand(1, ErrNotFound, `
-		UPDATE identities SET ek = $1, changed_at = $2 WHERE path = $3`,
-		optional(ek), t.millis(), path)
+		UPDATE identities SET ek = NULL, changed_at = $1 WHERE path = $2`,
+		t.millis(), path)
+}
+
+// IdentityByEK returns the identity that is bound to the TPM with this endorsement key, by
+// the SHA-256 of its SubjectPublicKeyInfo; one that is retired is bound to none. The error
+// is [ErrNotFound].
+func (d *DB) IdentityByEK(ctx context.Context, ek []byte) (Identity, error) {
+	var r identityRow
+	err := d.reads.row(ctx, `
+		SELECT `+identityColumns+` FROM identities i WHERE i.ek = $1 AND i.state <> 'retired' ORDER BY i.path LIMIT 1`, []any{ek}, r.dest()...)
+	if err != nil {
+		return Identity{}, fmt.Errorf("reading the identity with endorsement key %x: %w", ek, err)
+	}
+	return r.identity()
 }

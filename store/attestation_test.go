@@ -84,16 +84,35 @@ func TestAttestationCertificate(t *testing.T) {
 	})
 }
 
-// An identity is bound to one TPM, until it is bound to another or to none.
+// An identity is bound to one TPM, until it is bound to another or to none; and a TPM to one
+// identity, until that is bound to another or retired.
 func TestBindTPM(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d *DB) {
 		identity(t, d, "device/a")
-		for _, ek := range [][]byte{{1, 2}, {3}, nil} {
-			must(t, d, func(tx *Tx) { tx.BindTPM("device/a", ek) })
-			id, err := d.Identity(t.Context(), "device/a")
-			require.NoError(t, err)
-			require.Equal(t, ek, id.EK)
+		identity(t, d, "device/b")
+		bind := func(path string, ek ...byte) error { return update(d, func(tx *Tx) { tx.BindTPM(path, ek) }) }
+		whose := func(ek ...byte) string {
+			id, err := d.IdentityByEK(t.Context(), ek)
+			if err != nil {
+				require.ErrorIs(t, err, ErrNotFound)
+			}
+			return id.Path
 		}
-		require.ErrorIs(t, update(d, func(tx *Tx) { tx.BindTPM("device/b", []byte{1}) }), ErrNotFound)
+		require.NoError(t, bind("device/a", 1))
+		require.NoError(t, bind("device/a", 2))
+		require.Equal(t, []string{"", "device/a"}, []string{whose(1), whose(2)})
+		id, err := d.Identity(t.Context(), "device/a")
+		require.NoError(t, err)
+		require.Equal(t, []byte{2}, id.EK)
+		require.ErrorIs(t, bind("device/b", 2), ErrKeyTaken)
+		must(t, d, func(tx *Tx) { tx.FreeTPM("device/a") })
+		require.Empty(t, whose(2))
+		require.NoError(t, bind("device/b", 2))
+		require.ErrorIs(t, bind("device/a", 2), ErrKeyTaken)
+		must(t, d, func(tx *Tx) { tx.SetState("device/b", []State{Active}, Retired) })
+		require.NoError(t, bind("device/a", 2))
+		require.Equal(t, "device/a", whose(2))
+		require.ErrorIs(t, bind("device/c", 1), ErrKeyTaken)
+		require.ErrorIs(t, update(d, func(tx *Tx) { tx.FreeTPM("device/c") }), ErrNotFound)
 	})
 }
