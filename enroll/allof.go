@@ -76,7 +76,7 @@ func (p *allOf) enter(tx *store.Tx, cert *store.Certificate) {
 		// Whoever has copies of the old keys, an account's too, holds nothing any more.
 		tx.RevokeAccounts(cert.Identity)
 		if len(p.identity.EK) > 0 {
-			tx.BindTPM(cert.Identity, nil) // until a part binds it again
+			tx.FreeTPM(cert.Identity) // until a part binds it again
 		}
 		if p.entry == entryReplaces {
 			tx.ReplaceCertificates(cert.Identity, cert.Revision)

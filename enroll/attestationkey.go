@@ -109,13 +109,25 @@ func proofEK(ek [32]byte) string { return "tpm:" + hex.EncodeToString(ek[:16]) }
 type AttestationKey struct {
 	Identity store.Identity // pending or active
 	EK       [32]byte       // SHA-256 of the SubjectPublicKeyInfo
+
+	listed bool // the inventory, or the identity's own record, has that TPM as the identity's
 }
 
 // AttestationKey returns what is on record of an attestation key, by its certificate.
 // It returns store.ErrNotFound if we did not issue the certificate, every byte of it,
 // and an [*AttestationError], which the caller records, if it is good no more: it was
-// revoked, ran out, its identity was stopped or is bound to another TPM.
+// revoked, ran out, its identity was stopped or is bound to another TPM; or if it was a
+// join token that said whose the TPM is, which was never spent by it.
 func (r *Registrar) AttestationKey(ctx context.Context, cert *x509.Certificate) (AttestationKey, error) {
+	k, err := r.anyAttestationKey(ctx, cert)
+	if err == nil && !k.listed {
+		err = &AttestationError{Detail: "its TPM is in no inventory, and the identity has not enrolled by it"}
+	}
+	return k, err
+}
+
+// anyAttestationKey is AttestationKey, also on the word of a join token.
+func (r *Registrar) anyAttestationKey(ctx context.Context, cert *x509.Certificate) (AttestationKey, error) {
 	h, err := r.store.Holder(ctx, store.SerialOf(cert))
 	if err == nil && !bytes.Equal(h.Certificate.DER, cert.Raw) {
 		err = store.ErrNotFound
@@ -150,7 +162,15 @@ func (r *Registrar) attestationKey(ctx context.Context, h store.Holder) (Attesta
 		return k, &AttestationError{Detail: "the identity is bound to another TPM"}
 	}
 	k.EK = a.EK
-	return k, nil
+	if k.listed = len(k.Identity.EK) > 0; k.listed {
+		return k, nil
+	}
+	device, err := r.store.DeviceByEK(ctx, a.EK[:])
+	if errors.Is(err, store.ErrNotFound) {
+		return k, nil
+	}
+	k.listed = err == nil && device.Identity == k.Identity.Path
+	return k, err
 }
 
 // AttestationNonce returns a nonce for an attestation by the key of the certificate

@@ -22,6 +22,7 @@ type Attestation struct {
 	r        *Registrar
 	identity store.Identity
 	ek, spki [32]byte
+	listed   bool // see AttestationKey
 }
 
 // Attested verifies that a TPM which is on record says so of the key of a CSR, in PEM
@@ -45,7 +46,7 @@ func (r *Registrar) Attested(ctx context.Context, at api.Attestation, csr []byte
 	}
 	var key AttestationKey
 	known := func(cert *x509.Certificate) (bool, error) {
-		found, err := r.AttestationKey(ctx, cert)
+		found, err := r.anyAttestationKey(ctx, cert)
 		if errors.Is(err, store.ErrNotFound) {
 			return false, &AttestationError{Detail: "the attestation key's certificate is not one of ours: begin again"}
 		}
@@ -63,7 +64,7 @@ func (r *Registrar) Attested(ctx context.Context, at api.Attestation, csr []byte
 		if err := r.useNonce(ctx, [16]byte(nonce), key.Identity.Path, from); err != nil {
 			return nil, err
 		}
-		return &Attestation{r: r, identity: key.Identity, ek: key.EK, spki: spki}, nil
+		return &Attestation{r: r, identity: key.Identity, ek: key.EK, spki: spki, listed: key.listed}, nil
 	}
 	if e, ok := errors.AsType[*attest.Error](err); ok {
 		return nil, r.refuseAttestation(ctx, key.Identity.Path, from, e.Detail)

@@ -41,10 +41,11 @@ var unknownTPM = ca.TPM{Manufacturer: "id:00000000", Model: "unknown", Version: 
 // Challenge finds out whose TPM it is that has this endorsement key, and returns what
 // shows that the attestation key is in it.
 //
-// The inventory says so, by the key; or a join token that is bound to an identity, if
-// the maker's certificate leads to one of the role's tpm_roots and neither is on record
-// with something else. A maker alone vouches for a TPM, and not for whose it is. The
-// token is not spent.
+// The inventory says so, by the key; the identity that is bound to the TPM, for it has
+// enrolled by it; or a join token that is bound to an identity, if the maker's certificate
+// leads to one of the role's tpm_roots and neither is on record with something else. A
+// maker alone vouches for a TPM, and not for whose it is. The token is not spent: what
+// follows on it alone takes the token once more, to enrol, when it is.
 //
 // Whoever is refused gets an [*AttestationError], [ErrUnauthenticated], a
 // [*ca.DeniedError] or a [*RateLimitError]. All but the last are recorded, with the
@@ -74,25 +75,34 @@ func (r *Registrar) Challenge(ctx context.Context, e Endorsement) (Challenge, er
 
 // endorse writes into s whose TPM it is, and what it is called.
 func (r *Registrar) endorse(ctx context.Context, s *challengeState, e Endorsement) error {
+	bound, err := r.store.IdentityByEK(ctx, s.EK[:])
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
 	var holder store.Identity
 	device, err := r.store.DeviceByEK(ctx, s.EK[:])
-	known := err == nil
+	known := err == nil || bound.Path != "" && e.Token == ""
 	switch {
-	case errors.Is(err, store.ErrNotFound) && e.Token == "":
-		return r.refuseAttestation(ctx, subjectEK(s.EK), e.From, "the endorsement key "+hex.EncodeToString(s.EK[:])+" is not in the inventory, and there is no join token")
-	case errors.Is(err, store.ErrNotFound):
-		if holder, s.By, err = r.tokenIdentity(ctx, e); err != nil {
-			return err
-		}
-	case err != nil:
-		return err
-	default:
+	case err == nil:
 		s.By = "inventory"
 		if holder, err = r.store.Identity(ctx, device.Identity); err != nil {
 			return err
 		}
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	case e.Token != "":
+		if holder, s.By, err = r.tokenIdentity(ctx, e); err != nil {
+			return err
+		}
+	case bound.Path != "":
+		holder, s.By = bound, "record" // it enrolled by this TPM
+	default:
+		return r.refuseAttestation(ctx, subjectEK(s.EK), e.From, "the endorsement key "+hex.EncodeToString(s.EK[:])+" is not in the inventory, and there is no join token")
 	}
 	refuse := func(why string) error { return r.refuseAttestation(ctx, holder.Path, e.From, why) }
+	if bound.Path != "" && bound.Path != holder.Path {
+		return refuse("the TPM is bound to another identity")
+	}
 	id, err := r.identity(holder, ca.MethodTPM, e.From)
 	if err != nil {
 		return err
@@ -110,7 +120,7 @@ func (r *Registrar) endorse(ctx context.Context, s *challengeState, e Endorsemen
 		s.TPM = tpm
 	}
 	if known {
-		return nil // the inventory is enough
+		return nil // the record is enough
 	}
 	if err != nil {
 		return refuse("no root of its role vouches for its endorsement key: " + err.Error())

@@ -30,6 +30,9 @@ func (a *admission) lacks() string {
 	case a.birth != nil && a.birth.identity == nil && a.approval == nil:
 		// It is a device of that make, and says nothing of whose: anybody can buy one.
 		return fmt.Sprintf("a device with the serial number %q is not in the inventory (betonica identity import)", a.birth.serial)
+	case a.tpm != nil && !a.tpm.listed && a.approval == nil && (a.token == nil || !a.token.token.Exact) && (a.birth == nil || a.birth.identity == nil):
+		// Its attestation key's certificate outlives the token that it was got by.
+		return "a join token alone says whose its TPM is: the token has to be shown as well"
 	case a.who.ID.IsZero():
 		return "nothing that was shown says who it is"
 	}

@@ -9,10 +9,12 @@
 // Whose a TPM is, the inventory says, by the hash of its endorsement key; or a join token
 // that is bound to an identity, where the maker's certificate leads to one of the role's
 // tpm_roots. A maker alone vouches for a TPM, and not for whose it is: any TPM of the
-// maker's could say so.
+// maker's could say so. Where it was a token that said so, the same token has to be shown,
+// and is spent, when the machine enrols: the attestation key's certificate outlives it.
 //
-// An identity that enrolled by its TPM is bound to it. From then on every certificate
-// that follows on another, over /v1/renew, EST or ACME, is for a key that this TPM has
+// An identity that enrolled by its TPM is bound to it, and no other identity can be, until
+// this one is retired; its attestation keys are certified without a token. Every certificate
+// that follows on another from then on, over /v1/renew, EST or ACME, is for a key that this TPM has
 // attested for this very request; a request for another key is refused, and recorded. A
 // certificate and its key, copied from the machine, renew nothing elsewhere. Enrolling
 // anew, by whatever the role takes from a machine that comes anew, lifts the binding or

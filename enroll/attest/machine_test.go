@@ -16,6 +16,7 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-tpm/tpm2"
@@ -173,8 +174,8 @@ func (w *world) finish(id string, secret []byte) (c api.AttestCertificate, err e
 }
 
 // introduce gets a chip's attestation key its certificate.
-func (w *world) introduce(c *chip) (*x509.Certificate, string) {
-	challenge, err := w.begin(c.begin(), "")
+func (w *world) introduce(c *chip, token ...string) (*x509.Certificate, string) {
+	challenge, err := w.begin(c.begin(), strings.Join(token, ""))
 	require.NoError(w.t, err)
 	issued, err := w.finish(challenge.ID, c.activate(challenge))
 	require.NoError(w.t, err)
@@ -203,11 +204,11 @@ func (c *chip) attest(cert *x509.Certificate, nonce string, csr []byte, key *ecd
 	return api.Attestation{Nonce: nonce, X5C: [][]byte{cert.Raw}, Algorithm: -7, Signature: tpm2.Marshal(signature), CertInfo: info, PubArea: tpm2.Marshal(area)}
 }
 
-// admit enrols with an attestation.
-func (w *world) admit(at api.Attestation, csr []byte) (*x509.Certificate, error) {
+// admit enrols with an attestation, and perhaps a token.
+func (w *world) admit(at api.Attestation, csr []byte, token ...string) (*x509.Certificate, error) {
 	attested, err := w.ca.Attested(w.t.Context(), at, csr, home)
 	if err != nil {
 		return nil, err
 	}
-	return w.ca.Admit(w.t.Context(), enroll.Claim{CSR: csr, From: home, TPM: attested})
+	return w.ca.Admit(w.t.Context(), enroll.Claim{CSR: csr, From: home, TPM: attested, Token: strings.Join(token, "")})
 }
