@@ -33,7 +33,8 @@ by what, and which tail no checkpoint covers yet. It names what was edited, dele
 reordered, cut off or forked, by entry, or by the range between two checkpoints.
 
 It reads what guards shipped of their journals, too, and says for each whether it is
-what was received, and what the guard signed for.`,
+what was received, what the guard signed for, and what the log says of it: by whom it
+was begun, and which of its entries have left their retention.`,
 		Example: `  betonicad audit verify --dir ca`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -75,19 +76,23 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	report, err := verifyLog(ctx, log, evidence)
+	witness, err := archive.NewWitness(ctx, log)
+	if err != nil {
+		return err
+	}
+	report, err := verifyLog(ctx, log, evidence, witness)
 	if _, broken := errors.AsType[*audit.TamperError](err); err != nil && !broken {
 		return err
 	}
 	fmt.Fprint(env.stdout, report)
-	return errors.Join(err, verifyJournals(ctx, env, log))
+	return errors.Join(err, verifyJournals(ctx, env, log, witness))
 }
 
 // verifyJournals writes a line for each journal that guards shipped, and one for what is
-// wrong with it.
-func verifyJournals(ctx context.Context, env environment, log *store.Log) error {
+// wrong with it, or with what the tables say of it where the log says otherwise.
+func verifyJournals(ctx context.Context, env environment, log *store.Log, w *archive.Witness) error {
 	var broken error
-	err := archive.Verify(ctx, log, func(c archive.Check) error {
+	err := archive.Verify(ctx, log, w, func(c archive.Check) error {
 		if c.Err != nil {
 			broken = errors.Join(broken, fmt.Errorf("journal %s: %w", c.Origin, c.Err))
 			fmt.Fprintf(env.stdout, "read %d entries of the journal %s: %v\n", c.Entries, c.Origin, c.Err)
@@ -105,7 +110,7 @@ func verifyJournals(ctx context.Context, env environment, log *store.Log) error 
 	return errors.Join(err, broken)
 }
 
-func verifyLog(ctx context.Context, log *store.Log, e *evidenceFile) (audit.Report, error) {
+func verifyLog(ctx context.Context, log *store.Log, e *evidenceFile, w *archive.Witness) (audit.Report, error) {
 	key, err := log.VerifierKey()
 	if err != nil {
 		return audit.Report{}, err
@@ -122,7 +127,7 @@ func verifyLog(ctx context.Context, log *store.Log, e *evidenceFile) (audit.Repo
 		return audit.Report{}, err
 	}
 	defer source.Close()
-	return audit.Verify(ctx, source, options)
+	return audit.Verify(ctx, w.Along(source, options.Keyring), options)
 }
 
 // An evidenceFile is that file up to where it ended when it was opened; nil if

@@ -140,7 +140,7 @@ func (b backing) collect(ctx context.Context, d layout, c *server.Config, s *sec
 		return m, nil, nil, err
 	}
 	said.say("verifying the log")
-	report, err := verifyLog(ctx, copied.Log, evidence)
+	report, err := verifyLog(ctx, copied.Log, evidence, nil)
 	if err != nil {
 		return m, nil, nil, fmt.Errorf("the log does not verify, see betonicad audit verify: %w", err)
 	}

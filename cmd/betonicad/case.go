@@ -41,7 +41,7 @@ func caseOf(ctx context.Context, d layout) *doctor.Case {
 			return err
 		}
 		defer evidence.close()
-		_, err = verifyLog(ctx, log, evidence)
+		_, err = verifyLog(ctx, log, evidence, nil)
 		return err
 	}
 	c.Daemon, err = doctor.Ask(ctx, c.Config.Server.Socket, c.Config.Server.Ops.String())

@@ -32,18 +32,40 @@ type Check struct {
 }
 
 // Verify reads every journal of the archive and calls each with what it found: whether
-// its entries hash to what was received, and to the journal's own checkpoint where that
-// covers no more. A batch is held at a time.
-func Verify(ctx context.Context, s Source, each func(Check) error) error {
+// its entries hash to what was received, to the journal's own checkpoint where that covers
+// no more, and whether w, who has read the CA's log, was told the same of it: without, who
+// owns the database may put his own key in the journal's place, or have entries leave
+// before their time. A batch is held at a time. A nil w says nothing.
+func Verify(ctx context.Context, s Source, w *Witness, each func(Check) error) error {
+	err := eachJournal(ctx, s, func(j store.Journal) error {
+		c := Check{Origin: j.Origin, Identity: j.Identity, Forked: j.Forked, Removed: j.Removed}
+		c.Entries, c.Err = verify(ctx, s, j)
+		if w != nil && c.Err == nil {
+			c.Err = w.judge(j.Origin)
+		}
+		return each(c)
+	})
+	if err != nil || w == nil {
+		return err
+	}
+	missing, err := w.missing(ctx, s)
+	for _, c := range missing {
+		if err := each(c); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// eachJournal calls each with all journals, in the order of their origins.
+func eachJournal(ctx context.Context, s Source, each func(store.Journal) error) error {
 	for after := ""; ; {
 		page, err := s.Journals(ctx, "", after, 100)
 		if err != nil {
 			return err
 		}
 		for _, j := range page {
-			c := Check{Origin: j.Origin, Identity: j.Identity, Forked: j.Forked, Removed: j.Removed}
-			c.Entries, c.Err = verify(ctx, s, j)
-			if err := each(c); err != nil {
+			if err := each(j); err != nil {
 				return err
 			}
 			after = j.Origin

@@ -117,7 +117,7 @@ func upTo(n int) (all []string) {
 
 // verifiedArchive verifies all journals in the archive, and returns how many there are.
 func verifiedArchive(t *testing.T, s archive.Source) (n int) {
-	require.NoError(t, archive.Verify(t.Context(), s, func(c archive.Check) error {
+	require.NoError(t, archive.Verify(t.Context(), s, nil, func(c archive.Check) error {
 		n++
 		return c.Err
 	}))
