@@ -26,7 +26,8 @@ var layers = map[string]string{
 	"store/audit":               "store/audit/checkpoint",
 	"store/audit/journal":       "store/audit store/audit/checkpoint",
 	"cmd/internal/archive":      "store store/audit store/audit/checkpoint store/audit/journal", // what guards ship
-	"cmd/internal/record":       "store/audit",
+	"store/audit/plain":         "",
+	"cmd/internal/record":       "store/audit store/audit/plain",
 	"revoke/x690":               "",
 	"revoke/ocsp":               "revoke/x690",
 	"revoke/crl":                "revoke/x690",

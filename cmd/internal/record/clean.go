@@ -1,11 +1,9 @@
 package record
 
 import (
-	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/betonica/betonica/store/audit/plain"
 )
 
 // Clean returns r as it is put down: each text printable and bounded, each word one of
@@ -22,7 +20,7 @@ func (r Record) Clean() Record {
 		{&r.Called, 64}, {&r.Calling, 64}, {&r.Compartment, 64}, {&r.Also, 512},
 		{&r.Reason, 256}, {&r.Answer, 8}, {&r.Link, 64}, {&r.Number, 64},
 	} {
-		*f.text = clean(*f.text, f.max)
+		*f.text = plain.Clean(*f.text, f.max)
 	}
 	r.Side = known(r.Side, Server, Client)
 	r.Protocol = known(r.Protocol, TCP, HTTP, FHIR, MLLP, DICOM)
@@ -41,59 +39,4 @@ func moment(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-const more = "…"
-
-// clean returns s with whatever is not printable escaped, in at most max bytes.
-func clean(s string, max int) string {
-	if len(s) <= max && printable(s) {
-		return s
-	}
-	var b strings.Builder
-	end := 0 // of what leaves room for the mark
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case plain(r):
-			b.WriteRune(r)
-		case r < utf8.RuneSelf:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-		i += n
-		if b.Len() > max {
-			return b.String()[:end] + more
-		}
-		if b.Len() <= max-len(more) {
-			end = b.Len()
-		}
-	}
-	return b.String()
-}
-
-func printable(s string) bool {
-	for i, r := range s {
-		if !plain(r) {
-			return false
-		}
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// plain says whether r is what it looks like: neither control nor format character,
-// which is what turns text around (Unicode, Cf), nor any space but the one.
-func plain(r rune) bool {
-	if r < utf8.RuneSelf {
-		return ' ' <= r && r <= '~'
-	}
-	return unicode.IsPrint(r)
 }

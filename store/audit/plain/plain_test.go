@@ -1,4 +1,4 @@
-package record
+package plain
 
 import (
 	"strings"
@@ -29,7 +29,7 @@ func TestClean(t *testing.T) {
 		{`"<&>'`, `"<&>'`},
 		{"\U000e0001tag", `\ue0001tag`},
 	} {
-		require.Equal(t, tt.out, clean(tt.in, 100), "%q", tt.in)
+		require.Equal(t, tt.out, Clean(tt.in, 100), "%q", tt.in)
 	}
 }
 
@@ -38,15 +38,15 @@ func TestClean(t *testing.T) {
 func TestCleanBounds(t *testing.T) {
 	for _, s := range []string{strings.Repeat("a", 100), strings.Repeat("é", 100), strings.Repeat("\n", 100), strings.Repeat("漢\xff", 100)} {
 		for max := 3; max < 40; max++ {
-			got := clean(s, max)
+			got := Clean(s, max)
 			require.LessOrEqual(t, len(got), max)
-			require.True(t, strings.HasSuffix(got, more))
+			require.True(t, strings.HasSuffix(got, More))
 			require.True(t, utf8.ValidString(got))
 			require.Zero(t, strings.Count(strings.ReplaceAll(strings.ReplaceAll(got, `\x0a`, ""), `\xff`, ""), `\`), got)
-			require.Equal(t, got, clean(got, max))
+			require.Equal(t, got, Clean(got, max))
 		}
 	}
-	require.Equal(t, strings.Repeat("a", 64), clean(strings.Repeat("a", 64), 64))
+	require.Equal(t, strings.Repeat("a", 64), Clean(strings.Repeat("a", 64), 64))
 }
 
 // FuzzClean: whatever comes in, what is kept is printable, valid and within its bound,
@@ -56,10 +56,10 @@ func FuzzClean(f *testing.F) {
 	f.Add("\xf0\x9f\x98", 3)
 	f.Fuzz(func(t *testing.T, s string, max int) {
 		max = 3 + max&0x3ff
-		got := clean(s, max)
+		got := Clean(s, max)
 		require.LessOrEqual(t, len(got), max)
 		require.True(t, utf8.ValidString(got))
 		require.True(t, printable(got), "%q", got)
-		require.Equal(t, got, clean(got, max))
+		require.Equal(t, got, Clean(got, max))
 	})
 }
