@@ -37,8 +37,12 @@ func FuzzParse(f *testing.F) {
 		got := slices.Collect(l.Entries().All())
 		require.True(t, slices.IsSortedFunc(got, func(a, b crl.Entry) int { return bytes.Compare(a.Serial[:], b.Serial[:]) }))
 
-		witness, err := x509.ParseRevocationList(long(0x30, long(0x30, body), ecdsaSHA256, tlv(3, []byte{0, 0})))
+		document := long(0x30, long(0x30, body), ecdsaSHA256, tlv(3, []byte{0, 0}))
+		witness, err := x509.ParseRevocationList(document)
 		require.NoError(t, err)
+		said, err := crl.Revoked(document)
+		require.NoError(t, err)
+		require.Equal(t, len(got) == 0, said == nil)
 		require.Equal(t, l.Number(), witness.Number.Int64())
 		require.True(t, l.ThisUpdate().Equal(witness.ThisUpdate))
 		require.True(t, l.NextUpdate().Equal(witness.NextUpdate))
