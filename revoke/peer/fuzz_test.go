@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
@@ -10,6 +9,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/betonica/betonica/revoke/stream"
 )
 
 // nobody answers no request.
@@ -33,11 +34,9 @@ func FuzzStream(f *testing.F) {
 	k := &keeper{peer: p, issuer: &x509.Certificate{}}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel() // so that a pointer waits for nothing
-	f.Fuzz(func(t *testing.T, stream []byte) {
-		lines := bufio.NewScanner(bytes.NewReader(stream))
-		lines.Buffer(make([]byte, 0, 4096), maxLine)
-		for event, data := range events(lines) {
-			if len(data) > maxLine {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for event, data := range stream.NewReader(bytes.NewReader(text)).All() {
+			if len(data) > stream.MaxLine {
 				t.Fatalf("an event of %d bytes", len(data))
 			}
 			k.heard(ended, event, data)

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -16,10 +15,8 @@ import (
 	"github.com/betonica/betonica/revoke/stream"
 )
 
-const (
-	maxLine = 128 << 10 // bytes of an event's line: twice what a CA sends
-	maxIdle = 1000      // events in a row that say nothing new
-)
+// maxIdle is how many events in a row may say nothing new.
+const maxIdle = 1000
 
 // listen reads the stream until it breaks or lies, or says nothing new for three
 // heartbeats.
@@ -47,10 +44,8 @@ func (k *keeper) listen(ctx context.Context) error {
 	if k.quiet {
 		k.peer.wakeRoots() // the CA is back, perhaps with another
 	}
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	idle := 0
-	for event, data := range events(lines) {
+	events, idle := stream.NewReader(resp.Body), 0
+	for event, data := range events.All() {
 		before := k.number()
 		if err := k.heard(ctx, event, data); err != nil {
 			// A stream that lies changes nothing, and is left: follow comes back, at a pace.
@@ -65,7 +60,7 @@ func (k *keeper) listen(ctx context.Context) error {
 			idle = 0
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := events.Err(); err != nil {
 		return cause(ctx, err)
 	}
 	return cause(ctx, errEnded)
@@ -144,34 +139,4 @@ func (k *keeper) catchUpBeside(ctx context.Context) {
 			k.event(BadList, k.base(), err)
 		}
 	})
-}
-
-// events yields server-sent events (WHATWG HTML, Section 9.2.6): of each its kind
-// and its data, which is good until the next.
-func events(lines *bufio.Scanner) func(yield func(string, []byte) bool) {
-	return func(yield func(string, []byte) bool) {
-		var kind string
-		var data []byte
-		for lines.Scan() {
-			line := lines.Bytes()
-			if len(line) == 0 {
-				if len(data) > 0 && !yield(kind, data) {
-					return
-				}
-				kind, data = "", data[:0]
-				continue
-			}
-			field, value, _ := bytes.Cut(line, []byte(":"))
-			value = bytes.TrimPrefix(value, []byte(" "))
-			switch string(field) {
-			case "event":
-				kind = string(value)
-			case "data":
-				if len(data)+len(value) > maxLine {
-					return
-				}
-				data = append(data, value...)
-			}
-		}
-	}
 }
