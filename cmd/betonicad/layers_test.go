@@ -68,7 +68,7 @@ var layers = map[string]string{
 	"revoke/peer":             "revoke/ocsp revoke/crl revoke/allow revoke/stream", // it relays, too
 	"revoke/peer/peermetrics": "revoke/peer",                                       // apart, so that the peer links no more than the standard library
 	"revoke/enforcement":      "store store/audit revoke/crl",                      // it decides nothing and signs nothing
-	"revoke/bundle":           "revoke/crl",
+	"revoke/bundle":           "revoke/crl revoke/stream",                          // as the CA and relays write it, it is read
 
 	"enroll/attest": "ca enroll enroll/api", // what TPMs and their makers write
 	"enroll/join":   "ca store enroll enroll/api",

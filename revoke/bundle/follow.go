@@ -6,21 +6,36 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/betonica/betonica/revoke/crl"
 )
 
 const (
-	pollFor  = time.Minute // a CA answers within 25 s
 	backFrom = 200 * time.Millisecond
 	backTo   = 30 * time.Second
 	pace     = 100 * time.Millisecond // between two deltas; a CA makes no more
+
+	silence     = 30 * time.Second // three heartbeats, after which a stream is taken to be held back on its way
+	preferred   = 10 * time.Minute // until it is tried again; doubled while that is in vain
+	preferredTo = 24 * time.Hour
 )
+
+// A follower hears the deltas of one issuer, by the stream, or by polls where that is
+// held back. It belongs to its goroutine.
+type follower struct {
+	*Keeper
+	id     string
+	issuer *x509.Certificate
+
+	number   int64     // of the delta that was verified last; 0: none
+	revoked  []byte    // what that revokes, as it stands there
+	base     string    // that is listened to
+	tries    int       // how often that failed
+	polls    time.Time // until then the stream is left alone
+	patience time.Duration
+}
 
 // follow begins to wait for the deltas of each CA that is held. A root has none.
 func (k *Keeper) follow(ctx context.Context) {
@@ -29,45 +44,71 @@ func (k *Keeper) follow(ctx context.Context) {
 			continue
 		}
 		k.follows[id] = true
-		k.done.Go(func() { k.listen(ctx, id, h.issuer) })
+		f := &follower{Keeper: k, id: id, issuer: h.issuer, patience: preferred}
+		k.done.Go(func() { f.run(ctx) })
 	}
 }
 
-// listen passes on each delta of an issuer as soon as the CA has it, until ctx ends
-// or the issuer's certificate does. After a break the lists are fetched: there may
+// run passes on each delta that says something new as soon as the CA has it, until ctx
+// ends or the issuer's certificate does. After a break the lists are fetched: there may
 // have been a delta that nobody heard.
-func (k *Keeper) listen(ctx context.Context, id string, issuer *x509.Certificate) {
-	var after int64
-	wait, tries := backFrom, 0
-	for ctx.Err() == nil && k.conf.Now().Before(issuer.NotAfter) {
+func (f *follower) run(ctx context.Context) {
+	wait := backFrom
+	for ctx.Err() == nil && f.conf.Now().Before(f.issuer.NotAfter) {
 		began := time.Now()
-		list, err := k.poll(ctx, id, issuer, after, tries)
+		err := f.listen(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		k.troubles.tell(ctx, "following "+issuer.Subject.CommonName, err)
-		if err != nil {
-			tries++
-			sleep(ctx, wait/2+rand.N(wait/2))
-			wait = min(2*wait, backTo)
-			select {
-			case k.lost <- struct{}{}:
-			default:
-			}
+		if time.Since(began) > 2*silence { // it worked for a while
+			wait, f.patience = backFrom, preferred
+		}
+		if errors.Is(err, errHeldBack) {
+			f.polls, f.patience = time.Now().Add(f.patience), min(2*f.patience, preferredTo)
 			continue
 		}
-		wait = backFrom
-		if list == nil || list.Number() == after {
-			sleep(ctx, time.Second-time.Since(began)) // who answers at once with nothing new is no CA
+		f.troubles.tell(ctx, "following "+f.issuer.Subject.CommonName, err)
+		if err == nil {
+			wait = backFrom
 			continue
 		}
-		after = list.Number()
+		f.tries++
+		sleep(ctx, wait/2+rand.N(wait/2))
+		wait = min(2*wait, backTo)
 		select {
-		case k.heard <- &heard{id, list}:
-		case <-ctx.Done():
+		case f.lost <- struct{}{}:
+		default:
 		}
-		sleep(ctx, pace-time.Since(began))
 	}
+}
+
+// listen hears the stream until it fails, or one poll.
+func (f *follower) listen(ctx context.Context) (err error) {
+	if f.base, err = f.conf.base(f.tries); err != nil {
+		return err
+	}
+	if time.Now().Before(f.polls) {
+		return f.pollPaced(ctx)
+	}
+	return f.stream(ctx)
+}
+
+// hear verifies a delta and passes it on.
+func (f *follower) hear(ctx context.Context, der []byte) error {
+	list, err := crl.Open(der, f.issuer)
+	if err == nil && !list.IsDelta() {
+		err = errors.New("a full list where a delta should be")
+	}
+	if err != nil {
+		return fmt.Errorf("the delta of %s: %w", f.issuer.Subject.CommonName, err)
+	}
+	said, _ := crl.Revoked(der) // it has been read
+	f.number, f.revoked = list.Number(), bytes.Clone(said)
+	select {
+	case f.heard <- &heard{f.id, list}:
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // sleep waits for d, or until ctx ends.
@@ -78,46 +119,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
-}
-
-// poll waits for a delta other than the one with this number; nil if none came.
-func (k *Keeper) poll(ctx context.Context, id string, issuer *x509.Certificate, after int64, tries int) (*crl.List, error) {
-	ctx, cancel := context.WithTimeout(ctx, pollFor)
-	defer cancel()
-	base, err := k.conf.base(tries)
-	if err != nil {
-		return nil, err
-	}
-	url := base + "/crl/" + id + "/poll?after=" + strconv.FormatInt(after, 10)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := k.conf.HTTP.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusNoContent:
-		return nil, nil
-	case http.StatusOK:
-	default:
-		return nil, fmt.Errorf("GET %s: %s", url, resp.Status)
-	}
-	der, err := io.ReadAll(io.LimitReader(resp.Body, maxDelta+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(der) > maxDelta {
-		return nil, fmt.Errorf("GET %s: more than %d bytes", url, maxDelta)
-	}
-	list, err := crl.Open(der, issuer)
-	if err == nil && !list.IsDelta() {
-		err = errors.New("a full list where a delta should be")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the delta of %s: %w", issuer.Subject.CommonName, err)
-	}
-	return list, nil
 }

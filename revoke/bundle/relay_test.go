@@ -19,10 +19,10 @@ import (
 // file follows all the same: the lists then come from where the certificate says.
 func TestRelay(t *testing.T) {
 	var w *revoketest.World
-	var polls atomic.Int64 // of the CA itself
+	var streams atomic.Int64 // of the CA itself
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if path.Base(r.URL.Path) == "poll" {
-			polls.Add(1)
+		if path.Base(r.URL.Path) == "stream" {
+			streams.Add(1)
 		}
 		w.Handler().ServeHTTP(rw, r)
 	}))
@@ -54,13 +54,13 @@ func TestRelay(t *testing.T) {
 	fall(t, w, "device/a")
 	eventually(t, func() bool { return m.names(w, first) }, "past a relay that lags")
 
-	require.Zero(t, polls.Load())
+	require.Zero(t, streams.Load())
 	down.Store(true)
 	relay.CloseClientConnections()
 	second, _ := w.Enrol("device/b")
 	fall(t, w, "device/b")
 	eventually(t, func() bool { return m.names(w, second) }, "past a relay that is down")
-	eventually(t, func() bool { return polls.Load() > 0 }, "the deltas come from the CA")
+	eventually(t, func() bool { return streams.Load() > 0 }, "the deltas come from the CA")
 	require.NotContains(t, m.log.String(), "let some of them in")
 }
 
