@@ -38,6 +38,14 @@ func (r *Registrar) Admit(ctx context.Context, c Claim) (*x509.Certificate, erro
 	return r.issue(ctx, a.applicant(), a.req, known)
 }
 
+// Recognize returns nil if the credentials of the claim are good, as far as that can be said
+// before there is a request; otherwise what Admit would return, and that is on record. It is
+// for those who have something costly to do first. Nothing is used up.
+func (r *Registrar) Recognize(ctx context.Context, c Claim) error {
+	a := &admission{r: r, claim: c, policy: r.Policies.Current()}
+	return a.authenticate(ctx)
+}
+
 // Enroll is Admit for the bearer of a join token who speaks from that address and shows
 // nothing else.
 func (r *Registrar) Enroll(ctx context.Context, token string, from netip.Addr, csr []byte) (*x509.Certificate, error) {

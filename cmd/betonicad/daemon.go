@@ -111,7 +111,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
-	estHandler, err := openEST(c, registrar, issuers, logger)
+	estHandler, err := openEST(c, registrar, issuers, certificate.Current, logger)
 	if err != nil {
 		return nil, err
 	}

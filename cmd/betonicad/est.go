@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"log/slog"
 
 	"github.com/betonica/betonica/ca"
@@ -10,7 +11,7 @@ import (
 )
 
 // openEST makes the EST server of the configuration; nil if there is to be none.
-func openEST(c *server.Config, registrar *enroll.Registrar, issuers *ca.Issuers, logger *slog.Logger) (*est.Handler, error) {
+func openEST(c *server.Config, registrar *enroll.Registrar, issuers *ca.Issuers, identity func() (*tls.Certificate, error), logger *slog.Logger) (*est.Handler, error) {
 	if !c.EST.Enabled {
 		return nil, nil
 	}
@@ -20,5 +21,5 @@ func openEST(c *server.Config, registrar *enroll.Registrar, issuers *ca.Issuers,
 			logger.Warn("policy has no role of a name in est.labels: nobody gets anything by it", "role", role)
 		}
 	}
-	return est.New(est.Config{Registrar: registrar, Issuers: issuers, Labels: c.EST.Roles(), Log: logger})
+	return est.New(est.Config{Registrar: registrar, Issuers: issuers, Identity: identity, Labels: c.EST.Roles(), Log: logger})
 }

@@ -3,10 +3,7 @@ package est_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
@@ -33,33 +30,7 @@ channel_binding = "required"
 // crypto/x509 does not write.
 func withAttribute(t *testing.T, key crypto.Signer, oid asn1.ObjectIdentifier, text string) []byte {
 	t.Helper()
-	var request struct {
-		Info struct {
-			Version    int
-			Subject    asn1.RawValue
-			Key        asn1.RawValue
-			Attributes []attribute `asn1:"tag:0,set"`
-		}
-		Algorithm pkix.AlgorithmIdentifier
-		Signature asn1.BitString
-	}
-	_, err := asn1.Unmarshal(enrolltest.CSR(t, key), &request)
-	require.NoError(t, err)
-	request.Info.Attributes = []attribute{{oid, []string{text}}}
-	info, err := asn1.Marshal(request.Info)
-	require.NoError(t, err)
-	digest := sha256.Sum256(info)
-	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
-	require.NoError(t, err)
-	request.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
-	csr, err := asn1.Marshal(request)
-	require.NoError(t, err)
-	return csr
-}
-
-type attribute struct {
-	Type   asn1.ObjectIdentifier
-	Values []string `asn1:"set"`
+	return withAttributes(t, key, wants(t, oid, text))
 }
 
 // connected sends a request that is made once the connection is there.

@@ -3,7 +3,9 @@ package est_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -19,7 +21,7 @@ import (
 // plain text that says its length, or what everybody may have.
 func FuzzStranger(f *testing.F) {
 	c := enrolltest.New(f)
-	h, err := est.New(est.Config{Registrar: c.Registrar, Issuers: c.Issuers})
+	h, err := est.New(est.Config{Registrar: c.Registrar, Issuers: c.Issuers, Identity: func() (*tls.Certificate, error) { return nil, errors.New("none") }})
 	require.NoError(f, err)
 	csr := enrolltest.CSR(f, enrolltest.NewKey(f))
 	text := []byte(base64.StdEncoding.EncodeToString(csr))

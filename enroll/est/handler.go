@@ -2,6 +2,7 @@ package est
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,10 @@ import (
 type Config struct {
 	Registrar *enroll.Registrar // required
 	Issuers   *ca.Issuers       // required
+
+	// Identity returns the server's own certificate and key, which sign the private keys
+	// that are encrypted to clients. Required.
+	Identity func() (*tls.Certificate, error)
 
 	// Labels are the roles that may be asked for by their name in the path. nil: all
 	// that the policy in force has, but those that manage the CA.
@@ -32,8 +37,8 @@ type Handler struct {
 
 // New returns a Handler.
 func New(c Config) (*Handler, error) {
-	if c.Registrar == nil || c.Issuers == nil {
-		return nil, errors.New("est: a registrar and issuers are required")
+	if c.Registrar == nil || c.Issuers == nil || c.Identity == nil {
+		return nil, errors.New("est: a registrar, issuers and an identity are required")
 	}
 	c.Log = cmp.Or(c.Log, slog.Default())
 	return &Handler{Config: c, making: make(chan struct{}, 1)}, nil

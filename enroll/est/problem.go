@@ -35,7 +35,10 @@ var (
 	errFullCMC       = &problem{http.StatusNotImplemented, "Full CMC is not offered: use simpleenroll.", 0}
 	errNoCertificate = &problem{http.StatusForbidden, "This takes the current certificate, presented in the TLS handshake.", 0}
 	errNoServerKeys  = &problem{http.StatusForbidden, "Keys are not made here: make one, and use simpleenroll.", 0}
-	errEncryption    = &problem{http.StatusBadRequest, "A key is not encrypted beyond TLS: leave out the attribute that asks for it.", 0}
+	errSharedKey     = &problem{http.StatusBadRequest, "No key is shared with clients: name that of the certificate presented in TLS, in asymmDecryptKeyID.", 0}
+	errNoRecipient   = &problem{http.StatusBadRequest, "asymmDecryptKeyID must be the subject key identifier of the certificate presented in TLS.", 0}
+	errKeyUse        = &problem{http.StatusBadRequest, "Nothing can be encrypted to the certificate presented in TLS: that takes RSA and keyEncipherment, or P-256, P-384 or P-521 and keyAgreement.", 0}
+	errCapabilities  = &problem{http.StatusBadRequest, "SMIMECapabilities must list AES in CBC mode, and rsaEncryption, or for an elliptic curve ECDH with SHA-256.", 0}
 	errKeyMaking     = &problem{http.StatusServiceUnavailable, "Another key is being made: try again.", time.Second}
 )
 

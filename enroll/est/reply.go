@@ -15,6 +15,7 @@ const (
 	mediaCertsOnly      = "application/pkcs7-mime; smime-type=certs-only"
 	mediaAttributes     = "application/csrattrs"
 	mediaKey            = "application/pkcs8"
+	mediaSealedKey      = "application/pkcs7-mime; smime-type=server-generated-key"
 )
 
 // caCertificates answers GET cacerts (RFC 7030, Section 4.1.2): the root, and every

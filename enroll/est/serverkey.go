@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/asn1"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -17,19 +16,13 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/ca"
-	"github.com/betonica/betonica/enroll/pkcs10"
-)
-
-// What asks for the key to be encrypted once more (RFC 7030, Section 4.4.1).
-var (
-	oidDecryptKeyID           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 37}
-	oidAsymmetricDecryptKeyID = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 54}
 )
 
 // serverKey answers POST serverkeygen (RFC 7030, Section 4.4): a key of the kind that
 // the request has, and its certificate. Roles have to allow it, and should not: a key
 // that was made here has been in two places. It is kept in none of them, so a lost
-// reply is lost, and the token with it.
+// reply is lost, and the token with it. A client may have it encrypted beyond TLS: see
+// recipientOf.
 func (h *Handler) serverKey(w http.ResponseWriter, r *http.Request, label string) error {
 	csr, err := readCSR(w, r)
 	if err != nil {
@@ -42,23 +35,34 @@ func (h *Handler) serverKey(w http.ResponseWriter, r *http.Request, label string
 	if !h.makesKeys(label) {
 		return errNoServerKeys
 	}
-	for oid := range pkcs10.Attributes(csr) {
-		if oid.Equal(oidDecryptKeyID) || oid.Equal(oidAsymmetricDecryptKeyID) {
-			return errEncryption
-		}
-	}
-	var key crypto.Signer
 	claim.ServerKey, claim.Ask = true, false // nobody keeps the key meanwhile
-	if parsed, err := ca.ParseRequest(csr); err == nil && (claim.Token != "" || claim.Birth != nil) {
-		if key, claim.CSR, err = h.ownRequest(r, parsed, csr); err != nil {
-			return err
-		}
-	} // otherwise it is refused, and that is on record
+	parsed, err := ca.ParseRequest(csr)
+	if err != nil || claim.Token == "" && claim.Birth == nil {
+		_, err := h.admit(r, claim) // refuses it, and has that on record
+		return err
+	}
+	to, err := recipientOf(r, csr)
+	if err != nil {
+		return err
+	}
+	if err := h.Registrar.Recognize(r.Context(), claim); err != nil {
+		return err // strangers have nothing made
+	}
+	key, own, err := h.ownRequest(r, parsed, csr)
+	if err != nil {
+		return err
+	}
+	secret, err := h.keyPart(key, to) // before anything is spent for it
+	if err != nil {
+		return err
+	}
+	defer clear(secret.der)
+	claim.CSR = own
 	cert, err := h.admit(r, claim)
 	if err != nil {
 		return err
 	}
-	return replyKey(w, r, key, cert)
+	return replyKey(w, r, secret, cert)
 }
 
 // makesKeys reports whether keys are made for a label; without one, for any role.
@@ -118,29 +122,41 @@ func (h *Handler) makeKey(r *http.Request, req ca.Request) (crypto.Signer, error
 // making is how long a request waits for its turn.
 const making = 10 * time.Second
 
-// replyKey writes both parts (RFC 7030, Section 4.4.2). The private key is nowhere
-// else.
-func replyKey(w http.ResponseWriter, r *http.Request, key crypto.Signer, cert *x509.Certificate) error {
+// A part is one of the two that make an answer.
+type part struct {
+	media string
+	der   []byte
+}
+
+// keyPart is the private key, which is nowhere else: encrypted, if it is to be.
+func (h *Handler) keyPart(key crypto.Signer, to *recipient) (part, error) {
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
+	if err != nil || to == nil {
+		return part{mediaKey, secret}, err
 	}
 	defer clear(secret)
+	by, err := h.Identity()
+	if err != nil {
+		return part{}, err
+	}
+	sealed, err := to.seal(secret, by)
+	return part{mediaSealedKey, sealed}, err
+}
+
+// replyKey writes both parts (RFC 7030, Section 4.4.2).
+func replyKey(w http.ResponseWriter, r *http.Request, secret part, cert *x509.Certificate) error {
 	bundle, err := certsOnly([]*x509.Certificate{cert})
 	if err != nil {
 		return err
 	}
 	var body bytes.Buffer
 	parts := multipart.NewWriter(&body)
-	for _, part := range []struct {
-		media string
-		der   []byte
-	}{{mediaKey, secret}, {mediaCertsOnly, bundle}} {
-		to, err := parts.CreatePart(textproto.MIMEHeader{"Content-Type": {part.media}, "Content-Transfer-Encoding": {"base64"}})
+	for _, p := range []part{secret, {mediaCertsOnly, bundle}} {
+		to, err := parts.CreatePart(textproto.MIMEHeader{"Content-Type": {p.media}, "Content-Transfer-Encoding": {"base64"}})
 		if err != nil {
 			return err
 		}
-		if _, err := to.Write(encode(r, part.der)); err != nil {
+		if _, err := to.Write(encode(r, p.der)); err != nil {
 			return err
 		}
 	}

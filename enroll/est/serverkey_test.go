@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/base64"
 	"io"
 	"mime"
@@ -74,8 +73,7 @@ func keyAndCertificate(t *testing.T, got exchange) (crypto.Signer, *x509.Certifi
 	return key.(crypto.Signer), message.Certificates[0]
 }
 
-// No role allows it unless it says so; a stranger has none made; and a client that
-// wants the key encrypted once more is told that it is not.
+// No role allows it unless it says so; and a stranger has none made.
 func TestServerKeyRefused(t *testing.T) {
 	w := newWorld(t, serverKeys)
 	csr := enrolltest.CSR(t, enrolltest.NewKey(t))
@@ -86,11 +84,6 @@ func TestServerKeyRefused(t *testing.T) {
 	}
 	w.post(w.client(0), "simpleenroll", token, csr).leaf(t) // it is unspent
 	require.Equal(t, http.StatusUnauthorized, w.post(w.client(0), "infusion/serverkeygen", "", csr).StatusCode)
-	token = w.Token(enroll.TokenRequest{Role: "infusion", Name: "pump-1"})
-	for _, last := range []int{37, 54} {
-		wants := withAttribute(t, enrolltest.NewKey(t), asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, last}, "x")
-		require.Equal(t, http.StatusBadRequest, w.post(w.client(0), "serverkeygen", token, wants).StatusCode)
-	}
 	off := newWorld(t, "")
 	require.Equal(t, http.StatusForbidden, off.post(off.client(0), "serverkeygen", "", csr).StatusCode)
 }

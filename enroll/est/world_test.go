@@ -43,7 +43,7 @@ func newWorld(t testing.TB, policy string, labels ...string) *world {
 	}
 	self, err := w.Self(t.Context(), "betonicad", []string{"localhost"}, nil)
 	require.NoError(t, err)
-	h, err := est.New(est.Config{Registrar: w.Registrar, Issuers: w.Issuers, Labels: labels})
+	h, err := est.New(est.Config{Registrar: w.Registrar, Issuers: w.Issuers, Identity: func() (*tls.Certificate, error) { return &self, nil }, Labels: labels})
 	require.NoError(t, err)
 	w.server = httptest.NewUnstartedServer(h)
 	w.server.TLS = est.TLS(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &self, nil })
