@@ -6,6 +6,7 @@ import (
 
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/enroll/pkcs10"
 )
 
 // notToken stands for credentials that were shown and cannot be a token, so that they
@@ -28,6 +29,18 @@ func token(r *http.Request) (string, error) {
 		return notToken, nil
 	}
 	return password, nil
+}
+
+// holdsOther reports whether a request holds another token than the one that it comes
+// with: it was made for somebody else, whose key would be lost to him.
+func holdsOther(csr []byte, token string) bool {
+	for oid, values := range pkcs10.Attributes(csr) {
+		text, _ := pkcs10.Text(values)
+		if _, err := api.ParseToken(text); oid.Equal(oidChallengePassword) && err == nil && text != token {
+			return true
+		}
+	}
+	return false
 }
 
 // certificates returns what was presented in the handshake, which has shown that the

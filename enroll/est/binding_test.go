@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"testing"
@@ -67,7 +68,7 @@ func TestChannelBinding(t *testing.T) {
 		"tls-exporter":                {tls.VersionTLS13, oidChallengePassword, export, 200},
 		"tls-exporter on TLS 1.2":     {tls.VersionTLS12, oidChallengePassword, export, 200},
 		"nothing":                     {tls.VersionTLS13, nil, nil, 403},
-		"a token":                     {tls.VersionTLS13, oidChallengePassword, func(tls.ConnectionState) string { return w.Token(enroll.TokenRequest{Role: "device", Name: "x"}) }, 403},
+		"another token":               {tls.VersionTLS13, oidChallengePassword, func(tls.ConnectionState) string { return w.Token(enroll.TokenRequest{Role: "device", Name: "x"}) }, 400},
 		"empty":                       {tls.VersionTLS13, oidChallengePassword, func(tls.ConnectionState) string { return "" }, 403},
 		"a password":                  {tls.VersionTLS12, oidChallengePassword, func(tls.ConnectionState) string { return "secret" }, 403},
 		"tls-unique of no connection": {tls.VersionTLS12, oidChallengePassword, func(tls.ConnectionState) string { return base64.StdEncoding.EncodeToString(make([]byte, 12)) }, 403},
@@ -103,5 +104,21 @@ func TestOtherChannel(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, got.StatusCode)
 	require.True(t, bytes.Contains(got.body, []byte("TLS connection")))
 	require.Len(t, w.Audit("certificate.refuse"), 1)
+	inPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: captured})
+	got = w.post(w.client(tls.VersionTLS13), "simpleenroll", token, inPEM)
+	require.Equal(t, http.StatusBadRequest, got.StatusCode, "only what is DER is read in one way: "+string(got.body))
+	w.post(w.client(0), "simpleenroll", token, withAttribute(t, key, oidChallengePassword, token)).leaf(t)
+}
+
+// A request that holds one token and comes with another one was made for somebody else.
+func TestOtherToken(t *testing.T) {
+	w := newWorld(t, "")
+	key := enrolltest.NewKey(t)
+	token := w.Token(enroll.TokenRequest{Role: "device", Name: "pump-1"})
+	captured := withAttribute(t, key, oidChallengePassword, w.Token(enroll.TokenRequest{Role: "device", Name: "pump-2"}))
+	for _, path := range []string{"simpleenroll", "device/simpleenroll", "serverkeygen"} {
+		got := w.post(w.client(0), path, token, captured)
+		require.Equal(t, http.StatusBadRequest, got.StatusCode, string(got.body))
+	}
 	w.post(w.client(0), "simpleenroll", token, withAttribute(t, key, oidChallengePassword, token)).leaf(t)
 }

@@ -34,6 +34,9 @@ func (h *Handler) claim(r *http.Request, label string, csr []byte) (enroll.Claim
 	if err != nil {
 		return enroll.Claim{}, err
 	}
+	if text != "" && holdsOther(csr, text) {
+		return enroll.Claim{}, errOtherToken
+	}
 	_, birth := h.certificates(r)
 	return enroll.Claim{
 		CSR: csr, From: api.Source(r), Role: label, Token: text, Birth: birth,

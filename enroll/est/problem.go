@@ -34,6 +34,7 @@ var (
 	errMethod        = &problem{http.StatusMethodNotAllowed, "The method is not one that this page knows.", 0}
 	errFullCMC       = &problem{http.StatusNotImplemented, "Full CMC is not offered: use simpleenroll.", 0}
 	errNoCertificate = &problem{http.StatusForbidden, "This takes the current certificate, presented in the TLS handshake.", 0}
+	errOtherToken    = &problem{http.StatusBadRequest, "The request holds another token than the one that it comes with.", 0}
 	errNoServerKeys  = &problem{http.StatusForbidden, "Keys are not made here: make one, and use simpleenroll.", 0}
 	errSharedKey     = &problem{http.StatusBadRequest, "No key is shared with clients: name that of the certificate presented in TLS, in asymmDecryptKeyID.", 0}
 	errNoRecipient   = &problem{http.StatusBadRequest, "asymmDecryptKeyID must be the subject key identifier of the certificate presented in TLS.", 0}

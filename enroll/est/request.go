@@ -36,6 +36,9 @@ func readCSR(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if len(der) == 0 {
 		return nil, malformed("The certificate request is missing.")
 	}
+	if der[0] != 0x30 { // others read PEM, too, where nobody would find what pkcs10 reads
+		return nil, malformed("The body is not DER in base64.")
+	}
 	return der, nil
 }
 
