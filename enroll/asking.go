@@ -179,6 +179,11 @@ func (r *Registrar) decided(ctx context.Context, q asking, found store.Request) 
 	case store.RequestDenied:
 		return nil, r.refuseAsking(ctx, ReasonDenied, q, found.ID.String(), &ca.DeniedError{Rule: q.role, Reason: "a person denied it"})
 	}
+	if found.State == store.RequestApproved {
+		if why := asksForMore(q.req, found.CSR); why != "" {
+			return nil, r.refuseAsking(ctx, ReasonPolicy, q, found.ID.String(), &ca.DeniedError{Rule: q.role, Reason: why})
+		}
+	}
 	p := &approvalProof{r: r, request: found}
 	if found.State == store.RequestUsed {
 		prior, err := r.byKey(ctx, q.req.SPKI())
@@ -190,6 +195,26 @@ func (r *Registrar) decided(ctx context.Context, q asking, found store.Request) 
 		}
 	}
 	return p, p.read(ctx)
+}
+
+// asksForMore says which name a request has that the one of the same key had not which a
+// person has looked at, or "".
+func asksForMore(req ca.Request, csr []byte) string {
+	seen, err := ca.ParseRequest(csr)
+	if err != nil {
+		return "the request that was approved cannot be read any more"
+	}
+	for _, name := range req.DNSNames() {
+		if !slices.Contains(seen.DNSNames(), name) {
+			return fmt.Sprintf("DNS name %q was not in the request that was approved", name)
+		}
+	}
+	for _, ip := range req.IPs() {
+		if !slices.Contains(seen.IPs(), ip) {
+			return fmt.Sprintf("IP address %s was not in the request that was approved", ip)
+		}
+	}
+	return ""
 }
 
 // pending is what somebody is told whose request waits.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -170,14 +171,36 @@ func TestAskNames(t *testing.T) {
 	approve(t, c, p, key, "pump-9")
 	_, err = c.Admit(t.Context(), claim("device/pump-1"))
 	require.ErrorAs(t, err, &denied)
-	csr := enroll.Claim{CSR: dnsCSR(t, key, "pump-1.devices.example"), From: home, Role: "device", Ask: true}
-	_, err = c.Admit(t.Context(), csr)
-	require.ErrorAs(t, err, &denied)
 	require.Empty(t, c.Audit("certificate.issue"))
-	csr.CSR = dnsCSR(t, key, "pump-9.devices.example")
-	cert, err := c.Admit(t.Context(), csr)
+	cert, err := c.Admit(t.Context(), claim())
 	require.NoError(t, err)
-	require.Equal(t, []string{"pump-9.devices.example"}, cert.DNSNames)
+	require.Equal(t, "/device/pump-9", cert.URIs[0].Path)
+}
+
+// What a person has looked at is all that its key may ask for afterwards: names that were
+// not in it are not approved with it, whatever the role covers.
+func TestAskMoreNames(t *testing.T) {
+	c := askCA(t)
+	setPolicy(t, c, askPolicy+"[role.door]\nmethods = ['approval']\ndns = ['*.example']\nip = ['10.0.0.0/8']\n")
+	key := enrolltest.NewKey(t)
+	claim := func(names []string, ips ...net.IP) enroll.Claim {
+		csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: names, IPAddresses: ips}, key)
+		require.NoError(t, err)
+		return enroll.Claim{CSR: csr, From: home, Role: "door", Ask: true}
+	}
+	_, err := c.Admit(t.Context(), claim([]string{"a.example", "b.example"}, net.IPv4(10, 0, 0, 1)))
+	a := as(t, pending(t, err), key, "door-1")
+	a.Role = "door"
+	_, err = c.Approve(t.Context(), enrolltest.Root, a)
+	require.NoError(t, err)
+	_, err = c.Admit(t.Context(), claim([]string{"a.example", "vpn.example"}))
+	deniedSaying(t, err, `"vpn.example" was not in the request that was approved`)
+	_, err = c.Admit(t.Context(), claim(nil, net.IPv4(10, 0, 0, 2)))
+	deniedSaying(t, err, "10.0.0.2 was not in the request that was approved")
+	require.Empty(t, c.Audit("certificate.issue"))
+	cert, err := c.Admit(t.Context(), claim([]string{"b.example"}, net.IPv4(10, 0, 0, 1)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"b.example"}, cert.DNSNames)
 }
 
 // Whoever no person could approve does not even wait, and leaves no trace but a counted
