@@ -176,7 +176,7 @@ func (a *admission) identify(ctx context.Context) error {
 func (a *admission) contradiction(ctx context.Context, one, other string) error {
 	proof := a.applicant().Proof.String()
 	a.r.tally.refuse(ReasonProofs)
-	err := a.r.accuse(ctx, a.claim.From, audit.Event{
+	err := a.r.accuse(ctx, a.claim.From, nil, audit.Event{
 		Action: "identity.suspect", Actor: stranger, Subject: one, Address: address(a.claim.From), Outcome: "showed credentials of two identities",
 		RequestID: RequestID(ctx), Detail: map[string]any{"proof": proof, "other": other},
 	}, one, other)

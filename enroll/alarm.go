@@ -12,9 +12,14 @@ import (
 
 // alarm puts e on record and marks the identity of that path, if any, as
 // suspect: a flag for people. It stops nothing, since what looks like a thief may
-// be the patient's pump.
+// be the patient's pump. What repeats itself too often is recorded by the queue for
+// strangers.
 func (r *Registrar) alarm(ctx context.Context, path string, e audit.Event) error {
 	r.tally.alarm(e.Action)
+	if r.often.count(e.Action+" "+e.Subject, r.now()) {
+		r.refusals.add(e)
+		return nil
+	}
 	r.log.WarnContext(ctx, "alarm", "action", e.Action, "identity", path, "outcome", e.Outcome, "request", e.RequestID)
 	// A caller that hangs up is on record all the same.
 	err := r.store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) audit.Event {
@@ -38,13 +43,22 @@ func address(addr netip.Addr) string {
 }
 
 // accuse is alarm for what whoever did it could go on doing: past the limit of bad tokens
-// it is the queue that records, for a thief writes no faster than a stranger, and a
-// [*RateLimitError] comes back. All the identities of those paths are suspect.
-func (r *Registrar) accuse(ctx context.Context, from netip.Addr, e audit.Event, paths ...string) error {
+// a [*RateLimitError] comes back, and it is the queue that records, for a thief writes no
+// faster than a stranger. All the identities of those paths are suspect, at once also past
+// the limit: a thief among many behind one address must not keep them from that. token is
+// the one that was shown; nil: none.
+func (r *Registrar) accuse(ctx context.Context, from netip.Addr, token *store.TokenID, e audit.Event, paths ...string) error {
 	r.tally.alarm(e.Action)
-	if wait := r.bad.count(from, nil, r.now()); wait > 0 {
-		r.refusals.add(e)
-		return &RateLimitError{RetryAfter: wait}
+	var limited error
+	if wait := r.bad.count(from, token, r.now()); wait > 0 {
+		limited = &RateLimitError{RetryAfter: wait}
+		switch news, err := r.unsuspected(ctx, paths); {
+		case err != nil:
+			return err
+		case !news:
+			r.refusals.add(e)
+			return limited
+		}
 	}
 	r.log.WarnContext(ctx, "alarm", "action", e.Action, "identities", paths, "outcome", e.Outcome, "request", e.RequestID)
 	err := r.store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) audit.Event {
@@ -56,5 +70,15 @@ func (r *Registrar) accuse(ctx context.Context, from netip.Addr, e audit.Event, 
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", e.Action, err)
 	}
-	return nil
+	return limited
+}
+
+// unsuspected reports whether one of the identities is not suspect yet.
+func (r *Registrar) unsuspected(ctx context.Context, paths []string) (bool, error) {
+	for _, path := range paths {
+		if id, err := r.store.Identity(ctx, path); err != nil || !id.Suspect {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }

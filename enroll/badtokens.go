@@ -31,3 +31,15 @@ func (b *badTokens) count(from netip.Addr, token *store.TokenID, now time.Time) 
 	}
 	return wait
 }
+
+// often counts what one credential has recorded of it: nobody's refusals and alarms make
+// the log grow as fast as he likes.
+type often struct{ window *limit.Window[string] }
+
+// mostOften is how much is recorded at once of the same thing in a minute.
+const mostOften = 60
+
+func newOften() *often { return &often{limit.NewWindow[string](mostOften, time.Minute)} }
+
+// count counts what is to be recorded, and reports whether it has been too much of it.
+func (o *often) count(what string, now time.Time) bool { return o.window.Count(what, now) > 0 }

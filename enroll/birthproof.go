@@ -140,7 +140,7 @@ func (p *birthProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509.
 // until then: the device has lost its key, or somebody has a copy.
 func (p *birthProof) reused(ctx context.Context, path string, until time.Time) error {
 	p.r.tally.refuse(ReasonReused)
-	return p.r.accuse(ctx, p.from, audit.Event{
+	return p.r.accuse(ctx, p.from, nil, audit.Event{
 		Action: "birth.reuse", Actor: stranger, Subject: path, Address: address(p.from),
 		Outcome:   "asked for another certificate by its birth certificate, while it holds one",
 		RequestID: RequestID(ctx), Detail: map[string]any{"proof": p.String(), "not_after": until},

@@ -53,6 +53,6 @@
 //	store.ErrDiskFull       503             and store.ErrUnknown, ca.ErrExpired: ask again later
 //
 // All others than the first and the last are recorded in the audit log: those of
-// authenticated callers before the answer, those of strangers through a bounded
-// queue.
+// authenticated callers before the answer, those of strangers, and of whoever is refused
+// more than once a second for a minute, through a bounded queue.
 package enroll

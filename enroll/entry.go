@@ -180,7 +180,7 @@ func (a *admission) again(ctx context.Context) (known, err error) {
 // device, or one whose board was changed.
 func (a *admission) otherBirth(ctx context.Context) error {
 	a.r.tally.refuse(ReasonProofs)
-	err := a.r.accuse(ctx, a.claim.From, audit.Event{
+	err := a.r.accuse(ctx, a.claim.From, nil, audit.Event{
 		Action: "identity.suspect", Actor: stranger, Subject: a.identity.Path, Address: address(a.claim.From),
 		Outcome:   "came with another birth certificate than before",
 		RequestID: RequestID(ctx), Detail: map[string]any{"proof": a.birth.String()},

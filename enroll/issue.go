@@ -144,11 +144,13 @@ func (r *Registrar) refuse(ctx context.Context, a Applicant, err error) error {
 	}
 	r.tally.refuse(reasonOf(err))
 	r.log.WarnContext(ctx, "refused", "identity", a.Identity.ID.Path(), "proof", a.Proof.String(), "reason", err, "request", RequestID(ctx))
+	event := a.event(ctx, "certificate.refuse", err.Error(), map[string]any{"method": string(a.Identity.Method), "proof": a.Proof.String()})
+	if r.often.count(a.Proof.String(), r.now()) {
+		r.refusals.add(event) // who shows one thing again and again is a stranger
+		return err
+	}
 	// A caller that hangs up is on record all the same.
-	e := r.store.Update(context.WithoutCancel(ctx), func(*store.Tx) audit.Event {
-		return a.event(ctx, "certificate.refuse", err.Error(), map[string]any{"method": string(a.Identity.Method), "proof": a.Proof.String()})
-	})
-	if e != nil {
+	if e := r.store.Update(context.WithoutCancel(ctx), func(*store.Tx) audit.Event { return event }); e != nil {
 		return fmt.Errorf("recording a refusal: %w", e)
 	}
 	return err

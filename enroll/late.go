@@ -41,7 +41,7 @@ func (r *Registrar) voidLate(id ca.ID, h store.Holder) error {
 
 // RenewLate issues the certificate that follows the expired one that h, of LateHolder,
 // presented, for the new key of a CSR (PEM or DER). That is an alarm: recorded as
-// certificate.late before anything is issued, and counted.
+// certificate.late before anything is issued, unless that is done again and again, and counted.
 //
 // It is Renew, but for one thing: only the identity's newest certificate is renewed, whatever
 // its role says of forks. The disk that somebody has found in a drawer is no match for the

@@ -1,6 +1,7 @@
 package enroll_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"net/netip"
 	"testing"
@@ -76,6 +77,65 @@ func TestRateLimits(t *testing.T) {
 	require.Len(t, c.Audit("token.reuse"), 20)
 	c.Stop()
 	require.Len(t, c.Audit("token.reuse"), 21, "the others by the queue")
+}
+
+// A thief among many behind one address does not keep an alarm down by what else comes
+// from there: the identity is suspect, and that is counted and on record, past every limit;
+// and once, past it.
+func TestAlarmPastLimit(t *testing.T) {
+	c := enrolltest.New(t)
+	m := born(t, c, "")
+	c.Inventory("pump", "pump-1", "SN 1")
+	_, chain := m.Device("SN 1")
+	_, err := c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Birth: chain})
+	require.NoError(t, err)
+	token := c.Token(enroll.TokenRequest{Role: "device", Name: "pump-2"})
+	_, err = c.Enroll(t.Context(), token, home, newCSR(t))
+	require.NoError(t, err)
+	for range 6 {
+		_, err = c.Enroll(t.Context(), "bt1.x.y", home, newCSR(t))
+	}
+	var limited *enroll.RateLimitError
+	require.ErrorAs(t, err, &limited)
+	for range 3 {
+		_, err = c.Enroll(t.Context(), token, home, newCSR(t))
+		require.ErrorAs(t, err, &limited)
+		_, err = c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Birth: chain})
+		require.ErrorAs(t, err, &limited)
+	}
+	for path, action := range map[string]string{"device/pump-2": "token.reuse", "pump/pump-1": "birth.reuse"} {
+		require.True(t, c.Identity(path).Suspect, path)
+		require.EqualValues(t, 3, c.Counts().Alarms[action], action)
+		require.NotEmpty(t, c.Audit(action), action)
+	}
+}
+
+// What one credential is refused is on record at once, but not as fast as its holder likes:
+// past a bound it waits in the queue of strangers, which leaves out what is too much.
+func TestRefusedAgainAndAgain(t *testing.T) {
+	c := enrolltest.New(t)
+	m := born(t, c, "")
+	_, bought := m.Device("SN 99") // of the make, and of nobody
+	_, other := m.Device("SN 98")
+	refused := func(chain []*x509.Certificate) {
+		_, err := c.Admit(t.Context(), enroll.Claim{CSR: newCSR(t), From: home, Birth: chain})
+		deniedSaying(t, err, "not in the inventory")
+	}
+	for range 60 {
+		refused(bought)
+	}
+	require.Len(t, c.Audit("certificate.refuse"), 60)
+	c.Stop() // the queue is not served any more
+	for range 20 {
+		refused(bought)
+	}
+	require.Len(t, c.Audit("certificate.refuse"), 60)
+	refused(other)
+	require.Len(t, c.Audit("certificate.refuse"), 61)
+	c.Advance(time.Minute)
+	refused(bought)
+	require.Len(t, c.Audit("certificate.refuse"), 62)
+	require.EqualValues(t, 82, c.Counts().Refused[enroll.ReasonPolicy])
 }
 
 // The addresses of one IPv6 subnet, which one machine may have, are one source;

@@ -50,6 +50,7 @@ type Registrar struct {
 	refusals *refusals
 	tally    *tally
 	bad      *badTokens
+	often    *often
 	begun    *begun
 }
 
@@ -93,6 +94,7 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 		refusals: newRefusals(c.Store, c.Log),
 		tally:    newTally(),
 		bad:      newBadTokens(),
+		often:    newOften(),
 		begun:    newBegun(),
 	}, nil
 }

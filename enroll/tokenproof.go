@@ -180,13 +180,11 @@ func (p *tokenProof) spent(ctx context.Context) error {
 	if e.Subject == "" && token.MaxUses == 1 {
 		e.Subject = token.UsedBy // one of many is not suspect because there was one too many
 	}
-	// Past the limit it is the queue that records, for a thief writes no faster
-	// than a stranger.
-	if wait := p.r.bad.count(p.from, &p.token.ID, p.r.now()); wait > 0 {
-		p.r.refusals.add(e)
-		return &RateLimitError{RetryAfter: wait}
+	var whose []string
+	if e.Subject != "" {
+		whose = []string{e.Subject}
 	}
-	if err := p.r.alarm(ctx, e.Subject, e); err != nil {
+	if err := p.r.accuse(ctx, p.from, &p.token.ID, e, whose...); err != nil {
 		return err
 	}
 	return ErrReused
