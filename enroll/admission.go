@@ -138,6 +138,12 @@ func (a *admission) identify(ctx context.Context) error {
 	if a.birth != nil && a.birth.identity != nil {
 		named = append(named, a.birth.identity)
 	}
+	if a.birth != nil && a.birth.former != nil {
+		if a.birth.former.Role != a.role.Name {
+			return a.otherRole(ctx)
+		}
+		named = append(named, a.birth.former)
+	}
 	if a.token != nil && a.token.identity != nil {
 		named = append(named, a.token.identity)
 	}

@@ -24,6 +24,7 @@ type birthProof struct {
 	serial   string          // of the device
 	spki     [32]byte        // of its key
 	identity *store.Identity // that the inventory has it as; nil: it is not there
+	former   *store.Identity // that has come with this key before, and is not retired; nil: none
 	from     netip.Addr
 	replaces bool // something else lets its identity begin anew
 }
@@ -41,6 +42,13 @@ func (r *Registrar) birth(ctx context.Context, policy *ca.Policy, c Claim, role 
 		return nil, r.refuseBirth(ctx, c.From, serial, err)
 	}
 	p := &birthProof{r: r, chain: c.Birth, serial: serial, spki: sha256.Sum256(key), from: c.From}
+	former, err := r.store.BirthHolder(ctx, p.spki)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err == nil && former.State != store.Retired {
+		p.former = &former
+	}
 	roles := []string{role}
 	if role == "" {
 		roles = policy.Roles()

@@ -72,6 +72,9 @@ func (a *admission) ask(ctx context.Context, lack string) error {
 		a.r.refuseStranger(ctx, ReasonProofs, "", a.claim.From, "asked for approval, where that is not enough")
 		return ErrUnauthenticated
 	}
+	if a.identity != nil && a.identity.State != store.Pending && a.identity.State != store.Active {
+		return notActive(a.who.ID, *a.identity) // which nobody approves away
+	}
 	q := asking{req: a.req, csr: a.claim.CSR, role: a.role.Name, identity: a.who.ID.Path(), from: a.claim.From}
 	if len(a.parts) > 0 {
 		q.proofs = a.applicant().Proof.String()
@@ -174,6 +177,22 @@ func (a *admission) again(ctx context.Context) (known, err error) {
 		return nil, a.approval.admits(a.who.ID)
 	}
 	return store.ErrSpent, nil
+}
+
+// otherRole alarms about a device that is an identity of another role already: it is one
+// machine, and there is one identity for it.
+func (a *admission) otherRole(ctx context.Context) error {
+	former := a.birth.former
+	a.r.tally.refuse(ReasonProofs)
+	err := a.r.accuse(ctx, a.claim.From, nil, audit.Event{
+		Action: "identity.suspect", Actor: stranger, Subject: former.Path, Address: address(a.claim.From),
+		Outcome:   "came with its birth certificate as one of another role",
+		RequestID: RequestID(ctx), Detail: map[string]any{"proof": a.birth.String(), "role": a.role.Name},
+	}, former.Path)
+	if err != nil {
+		return err
+	}
+	return recorded{&ca.DeniedError{Rule: a.role.Name, Reason: "its birth certificate is that of an identity of another role, which has to be retired first"}}
 }
 
 // otherBirth alarms about a second birth certificate for one serial number: a forged

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -63,14 +64,39 @@ func (t *Tx) EnrolAnew(path string, revision int64) {
 		t.millis(), path)
 }
 
+// birthHolder is who has a birth key in the table of keys, before the path of its identity.
+const birthHolder = "birth:"
+
 // BindBirth demands that the identity has come with no other birth certificate than the
 // one for the key with this SHA-256 of its SubjectPublicKeyInfo, and remembers that. With
-// another, a later one takes its place. The error is [ErrStale].
+// another, a later one takes its place. The error is [ErrStale]; or [ErrKeyTaken], if the
+// key was ever another identity's that is not retired, or was certified.
 func (t *Tx) BindBirth(path string, spki [32]byte, another bool) {
+	t.demand(1, ErrKeyTaken, `
+		INSERT INTO keys (spki, identity, serial) VALUES ($1, $2, $3)
+		ON CONFLICT (spki) DO UPDATE SET identity = excluded.identity
+		WHERE keys.identity = excluded.identity OR keys.identity LIKE 'birth:%' AND EXISTS (
+			SELECT 1 FROM identities i WHERE i.path = substr(keys.identity, 7) AND i.state = 'retired')`,
+		spki[:], birthHolder+path, []byte{})
 	t.demand(1, ErrStale, `
 		UPDATE identities SET birth_spki = $1, changed_at = $2
 		WHERE path = $3 AND (birth_spki IS NULL OR birth_spki = $1 OR CAST($4 AS BIGINT) = 1)`,
 		spki[:], t.millis(), path, flag(another))
+}
+
+// BirthHolder returns the identity that last came with a birth certificate for the key with
+// this SHA-256 of its SubjectPublicKeyInfo, or [ErrNotFound].
+func (d *DB) BirthHolder(ctx context.Context, spki [32]byte) (Identity, error) {
+	var holder string
+	err := d.reads.row(ctx, `SELECT k.identity FROM keys k WHERE k.spki = $1`, []any{spki[:]}, &holder)
+	path, birth := strings.CutPrefix(holder, birthHolder)
+	if err == nil && !birth {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Identity{}, fmt.Errorf("reading whose birth key %x is: %w", spki, err)
+	}
+	return d.Identity(ctx, path)
 }
 
 func flag(b bool) int64 {

@@ -79,3 +79,41 @@ func TestBirthKey(t *testing.T) {
 		require.Equal(t, key[:], id.BirthSPKI)
 	})
 }
+
+// A birth key is one identity's, also when that has another board by now, until it is
+// retired; and it is never certified.
+func TestBirthKeyOfOne(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		for _, path := range []string{"device/a", "device/b"} {
+			identity(t, d, path)
+		}
+		bind := func(path string, key byte) error {
+			return update(d, func(tx *Tx) { tx.BindBirth(path, [32]byte{key}, true) })
+		}
+		whose := func(key byte) string {
+			id, err := d.BirthHolder(t.Context(), [32]byte{key})
+			if err != nil {
+				require.ErrorIs(t, err, ErrNotFound)
+			}
+			return id.Path
+		}
+		require.Empty(t, whose(1))
+		require.NoError(t, bind("device/a", 1))
+		require.NoError(t, bind("device/a", 2))
+		require.ErrorIs(t, bind("device/b", 1), ErrKeyTaken)
+		require.ErrorIs(t, bind("device/b", 2), ErrKeyTaken)
+		require.Equal(t, []string{"device/a", "device/a"}, []string{whose(1), whose(2)})
+		c := certificate("device/a")
+		c.SPKI = [32]byte{1}
+		require.ErrorIs(t, update(d, func(tx *Tx) { tx.InsertCertificate(c) }), ErrKeyTaken)
+		c.SPKI = [32]byte{3}
+		must(t, d, func(tx *Tx) { tx.InsertCertificate(c) })
+		require.ErrorIs(t, bind("device/a", 3), ErrKeyTaken)
+		require.Empty(t, whose(3))
+		must(t, d, func(tx *Tx) { tx.SetState("device/a", []State{Active}, Revoked) })
+		require.ErrorIs(t, bind("device/b", 2), ErrKeyTaken)
+		must(t, d, func(tx *Tx) { tx.SetState("device/a", []State{Revoked}, Retired) })
+		require.NoError(t, bind("device/b", 2))
+		require.Equal(t, "device/b", whose(2))
+	})
+}

@@ -63,6 +63,8 @@ func TestWritesUseIndexes(t *testing.T) {
 		}
 		usesIndexes(t, d, forgetRows)
 		tx.Sleep("device/a", Dormant)
+		tx.BindBirth("device/a", [32]byte{}, false)
+		tx.BindTPM("device/a", []byte{1})
 		tx.Attest("device/a", "o")
 		tx.FillIdentity("device/a", "o", "s")
 		for _, demand := range append(tx.demands, relaxed.tx.demands...) {
