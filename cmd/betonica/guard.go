@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -145,9 +144,12 @@ func runGuard(ctx context.Context, env environment, c guard.Config, ready string
 			log.InfoContext(ctx, "reloaded")
 		}
 	}()
+	tuned := make(chan struct{})
+	go func() { defer close(tuned); tuneHeap(watching) }()
 	err = g.Run(ctx)
 	stop()
 	<-done
+	<-tuned
 	return err
 }
 
@@ -173,12 +175,4 @@ func writeReady(file string, g *guard.Guard, c guard.Config) error {
 		return err
 	}
 	return os.Rename(tmp, file)
-}
-
-// boundMemory has the garbage collector keep to what the guard needs, unless whoever
-// starts it knows better.
-func boundMemory(c guard.Config) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(c.Memory())
-	}
 }
