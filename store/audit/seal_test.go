@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -202,4 +203,26 @@ func BenchmarkOpen(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// A frame is that of the record, behind what was there, and is read as such; where nothing
+// can be sealed nothing is added.
+func TestSealFrame(t *testing.T) {
+	s := audit.NewSealer(keys, dataKey)
+	before := append(make([]byte, 0, 64), "before"...)
+	b, hash, err := s.AppendFrame(before, 7, day, issue)
+	require.NoError(t, err)
+	b, _, err = s.AppendFrame(b, 8, day, audit.Event{})
+	require.Error(t, err)
+	require.Equal(t, "before", string(b[:6]))
+	in := bytes.NewReader(b[6:])
+	rec, err := audit.ReadFrame(in, 7)
+	require.NoError(t, err)
+	require.Zero(t, in.Len())
+	require.Equal(t, hash, rec.Hash)
+	require.Equal(t, tlog.RecordHash(rec.Leaf), hash)
+	entry, err := audit.NewKeyring(dataKey).Open(rec.Leaf)
+	require.NoError(t, err)
+	require.Equal(t, audit.Entry{Seq: 7, At: day.Truncate(time.Millisecond), Event: entry.Event, KeyID: dataKey.ID, Hash: hash}, entry)
+	require.Equal(t, issue.Actor, entry.Actor)
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"hash"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -41,35 +43,61 @@ func NewSealer(keys *Keys, current DataKey) *Sealer {
 // It returns an error if the action is malformed, the detail does not marshal,
 // or the leaf would be longer than MaxLeaf; the number is then still free.
 func (s *Sealer) Seal(seq int64, at time.Time, e Event) (Record, error) {
+	l, b, err := s.seal(nil, seq, at, e)
+	if err != nil {
+		return Record{}, err
+	}
+	return Record{Seq: seq, At: l.at, Action: e.Action, Leaf: b, Hash: tlog.RecordHash(b), Terms: l.terms}, nil
+}
+
+// AppendFrame appends to b the frame of the record that Seal makes, and returns its hash
+// beside. After an error b is as it was.
+func (s *Sealer) AppendFrame(b []byte, seq int64, at time.Time, e Event) ([]byte, tlog.Hash, error) {
+	start := len(b)
+	var head [FrameHead]byte
+	_, framed, err := s.seal(append(b, head[:]...), seq, at, e)
+	if err != nil {
+		return b, tlog.Hash{}, err
+	}
+	leaf := framed[start+FrameHead:]
+	hash := tlog.RecordHash(leaf)
+	binary.BigEndian.PutUint32(framed[start:], uint32(len(leaf)))
+	copy(framed[start+4:], hash[:])
+	return framed, hash, nil
+}
+
+// seal appends the leaf of e to b.
+func (s *Sealer) seal(b []byte, seq int64, at time.Time, e Event) (leaf, []byte, error) {
 	key := entryKeyOf(s.entries, s.scratch, seq)
 	l := leaf{
 		seq: seq, at: time.UnixMilli(at.UnixMilli()).UTC(), action: e.Action,
 		keyID: s.keyID, commitment: key.commitment(), terms: s.terms(e),
 	}
 	if err := l.check(); err != nil {
-		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
+		return l, nil, fmt.Errorf("sealing entry %d: %w", seq, err)
 	}
 	text, err := appendBody(s.text[:0], e)
 	if err != nil {
-		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
+		return l, nil, fmt.Errorf("sealing entry %d: %w", seq, err)
 	}
 	if len(text) <= MaxLeaf {
 		s.text = text // grown, perhaps
 	}
 	size := l.headerLen() + nonceLen + len(text) + tagLen
 	if size > MaxLeaf {
-		return Record{}, fmt.Errorf("sealing entry %d: leaf of %d bytes, at most %d", seq, size, MaxLeaf)
+		return l, nil, fmt.Errorf("sealing entry %d: leaf of %d bytes, at most %d", seq, size, MaxLeaf)
 	}
 	aead, err := newGCM(key[:])
 	if err != nil {
-		return Record{}, fmt.Errorf("sealing entry %d: %w", seq, err)
+		return l, nil, fmt.Errorf("sealing entry %d: %w", seq, err)
 	}
-	b := l.appendHeader(make([]byte, 0, size))
+	start := len(b)
+	b = l.appendHeader(slices.Grow(b, size))
 	b = b[:len(b)+nonceLen]
 	nonce := b[len(b)-nonceLen:]
 	rand.Read(nonce) // random, since a number may be sealed again
-	b = aead.Seal(b, nonce, text, b)
-	return Record{Seq: seq, At: l.at, Action: e.Action, Leaf: b, Hash: tlog.RecordHash(b), Terms: l.terms}, nil
+	sealed := aead.Seal(b[start:], nonce, text, b[start:])
+	return l, b[:start+len(sealed)], nil
 }
 
 // terms returns the blind indexes of e: of its actor and its subject, one if

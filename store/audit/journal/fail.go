@@ -27,11 +27,20 @@ func (j *Journal) fail(err error) {
 
 // refuse answers calls that cannot be written.
 func (j *Journal) refuse(calls []*call, err error) {
+	if err == ErrClosed {
+		j.answer(calls, err)
+		return
+	}
 	j.gap.add(len(calls), j.cfg.Now())
 	if j.cfg.BestEffort {
 		j.missing.Add(int64(len(calls)))
 		err = nil
 	}
+	j.answer(calls, err)
+}
+
+// answer answers calls, each of which is its caller's again then.
+func (j *Journal) answer(calls []*call, err error) {
 	for _, c := range calls {
 		c.done <- err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/betonica/betonica/store/audit"
 )
@@ -22,7 +23,8 @@ type Journal struct {
 	signer note.Signer
 	lock   *os.File
 
-	calls   chan *call
+	queue   queue
+	wake    chan struct{} // that somebody waits, and nobody writes
 	closing chan struct{}
 	close   sync.Once
 	closed  error // once stopped is closed
@@ -38,10 +40,13 @@ type Journal struct {
 	shipping sync.Mutex
 	sending  *Reader // what Batch goes on with
 
-	turn sync.Mutex // whoever holds it is the writer: run, or a caller who finds nobody at it
+	turn sync.Mutex // whoever holds it is the writer: a caller who finds nobody at it, or run
 
 	// Of the writer.
-	lone    call // of that caller
+	batch   []*call
+	frames  []byte      // of the batch
+	hashes  []tlog.Hash // of its entries
+	timer   *time.Timer // for those who are expected
 	sealer  *audit.Sealer
 	tree    *audit.Tree // of what is in file
 	tiles   tileFiles
@@ -63,35 +68,28 @@ type Journal struct {
 	total   int64     // bytes of the files of leaves before this one
 }
 
-// A call is an entry that waits to be written.
-type call struct {
-	event audit.Event
-	done  chan error
-}
-
-// maxWaiting bounds the calls that wait for the writer.
-const maxWaiting = 4096
-
 // Append writes an entry. When it returns nil the entry is on disk, or will be within a
 // second if the journal is lazy. After an error it is not: but for [ErrIO], after which
 // it may be there all the same, and [ErrClosed], if the wait for the disk was cut short.
 // ctx bounds the wait for a place among those that wait to be written, nothing else.
 func (j *Journal) Append(ctx context.Context, e audit.Event) error {
-	if j.cfg.Lazy && j.turn.TryLock() {
-		defer j.turn.Unlock()
-		return j.now(e)
+	if err := j.queue.enter(ctx, j.stopped); err != nil {
+		return err
 	}
-	c := &call{event: e, done: make(chan error, 1)}
+	c := calls.Get().(*call)
+	c.event = e
+	j.queue.add(c)
+	if j.turn.TryLock() {
+		j.serve()
+	} // else whoever has it, or the next, finds the call
 	select {
-	case j.calls <- c:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-j.stopped:
-		return ErrClosed
+	case err := <-c.done:
+		return c.over(err)
+	default:
 	}
 	select {
 	case err := <-c.done:
-		return err
+		return c.over(err)
 	case <-j.stopped:
 	}
 	select {
@@ -102,16 +100,40 @@ func (j *Journal) Append(ctx context.Context, e audit.Event) error {
 	}
 }
 
-// now writes an entry in the caller's own goroutine, which spares a lazy journal two
-// turns of others for each. The caller is the writer.
-func (j *Journal) now(e audit.Event) error {
-	if err := j.trouble.Load(); err != nil && *err == ErrClosed {
-		return ErrClosed
+// over gives a call that was answered back.
+func (c *call) over(err error) error {
+	c.event = audit.Event{}
+	calls.Put(c)
+	return err
+}
+
+// serve writes those who wait, and ends the turn of whoever calls it: the first of them,
+// who need not wait for another goroutine's turn, or run. Of a lazy journal, whoever came
+// while it wrote is written by it, too.
+func (j *Journal) serve() {
+	for turns := 1; turns <= 2; turns++ {
+		j.batch = j.gather(j.batch[:0])
+		if len(j.batch) > 0 {
+			j.commit(j.batch)
+			clear(j.batch)
+		}
+		if !j.cfg.Lazy {
+			break
+		}
 	}
-	j.lone.event = e
-	j.commit([]*call{&j.lone})
-	j.lone.event = audit.Event{}
-	return <-j.lone.done
+	j.turn.Unlock()
+	j.pass()
+}
+
+// pass has somebody write who came while it was another's turn.
+func (j *Journal) pass() {
+	if j.queue.empty() {
+		return
+	}
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Ready returns nil if an entry can be written now, and why not otherwise. With best

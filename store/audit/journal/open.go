@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -37,9 +38,9 @@ func open(cfg Config) (_ *Journal, err error) {
 		return nil, err
 	}
 	j := &Journal{
-		cfg: cfg, calls: make(chan *call, maxWaiting), closing: make(chan struct{}), stopped: make(chan struct{}),
+		cfg: cfg, queue: newQueue(), wake: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
 		tiles: tileFiles{dir: cfg.Dir}, pace: pace{every: cfg.sync}, room: ballast{filepath.Join(cfg.Dir, "ballast")},
-		looked: cfg.Now(), minute: cfg.Now(), lone: call{done: make(chan error, 1)},
+		looked: cfg.Now(), minute: cfg.Now(), timer: time.NewTimer(time.Hour),
 	}
 	if j.lock, err = lock(cfg.Dir); err != nil {
 		return nil, err
@@ -73,6 +74,7 @@ func open(cfg Config) (_ *Journal, err error) {
 			return nil, err
 		}
 	}
+	j.timer.Stop()
 	go j.run()
 	return j, nil
 }

@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A pace says when the next sync begins. Syncing as soon as the disk is free keeps a few
 // callers fast, and costs a busy disk thousands of syncs a second for a few entries each.
@@ -31,6 +34,9 @@ func (p *pace) wait(n int, arrived, now time.Time) time.Duration {
 	quiet := max(hush, silence*arrived.Sub(p.last)/time.Duration(n))
 	return min(p.every-now.Sub(p.last), quiet-now.Sub(arrived))
 }
+
+// expects returns how many more than n are as many as were there together lately.
+func (p *pace) expects(n int) int { return max(1, int(math.Ceil(p.crowd))-n) }
 
 // began notes a sync of n callers. The crowd fades slowly beneath a large batch, so that
 // chance does not wear it down, and within a few batches beneath a small one.

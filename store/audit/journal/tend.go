@@ -76,10 +76,8 @@ func (j *Journal) finish() error {
 	}
 	closed := ErrClosed
 	j.trouble.Store(&closed)
-	for batch := j.take(nil); len(batch) > 0; batch = j.take(nil) {
-		for _, c := range batch {
-			c.done <- ErrClosed
-		}
+	for batch, _ := j.queue.take(nil); len(batch) > 0; batch, _ = j.queue.take(nil) {
+		j.answer(batch, ErrClosed)
 	}
 	return errors.Join(err, j.release())
 }

@@ -17,27 +17,25 @@ const (
 	lazily   = 500 * time.Millisecond // until what was written is synced; with a beat, and the sync, under a second
 )
 
-// run is the writer's goroutine.
+// run is the writer where no caller is.
 func (j *Journal) run() {
 	defer close(j.stopped)
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	var batch []*call
 	for {
 		select {
-		case c := <-j.calls:
+		case <-j.wake:
 			j.turn.Lock()
-			batch = j.gather(append(batch[:0], c))
-			j.commit(batch)
-			j.turn.Unlock()
+			j.serve()
 		case <-ticker.C:
 			j.turn.Lock()
 			j.tend(j.cfg.Now())
 			j.turn.Unlock()
+			j.pass()
 		case <-j.closing:
 			j.turn.Lock()
 			defer j.turn.Unlock()
-			for batch = j.take(batch[:0]); len(batch) > 0; batch = j.take(batch[:0]) {
+			for batch, _ := j.queue.take(nil); len(batch) > 0; batch, _ = j.queue.take(nil) {
 				j.commit(batch)
 			}
 			j.closed = j.finish()
@@ -46,44 +44,31 @@ func (j *Journal) run() {
 	}
 }
 
-// take adds what waits already.
-func (j *Journal) take(batch []*call) []*call {
-	for len(batch) < maxBatch {
-		select {
-		case c := <-j.calls:
-			batch = append(batch, c)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
 // gather adds what waits, what comes when others get their turn, and what the pace waits
 // for.
 func (j *Journal) gather(batch []*call) []*call {
-	batch = j.take(batch)
-	runtime.Gosched()
-	batch = j.take(batch)
-	if j.cfg.Lazy || j.trouble.Load() != nil {
+	batch, _ = j.queue.take(batch)
+	if j.cfg.Lazy || len(batch) == 0 || j.trouble.Load() != nil {
 		return batch
 	}
-	arrived := time.Now()
+	runtime.Gosched()
+	batch, last := j.queue.take(batch)
 	for len(batch) < maxBatch {
-		wait := j.pace.wait(len(batch), arrived, time.Now())
+		wait := j.pace.wait(len(batch), last, time.Now())
 		if wait <= 0 {
 			break
 		}
-		timer := time.NewTimer(wait)
+		j.timer.Reset(wait)
 		select {
-		case c := <-j.calls:
-			batch, arrived = j.take(append(batch, c)), time.Now()
-		case <-timer.C:
+		case <-j.queue.await(j.pace.expects(len(batch))):
+		case <-j.timer.C:
 		case <-j.closing:
-			timer.Stop()
+			j.timer.Stop()
+			batch, _ = j.queue.take(batch)
 			return batch
 		}
-		timer.Stop()
+		j.timer.Stop()
+		batch, last = j.queue.take(batch)
 	}
 	return batch
 }
@@ -106,9 +91,7 @@ func (j *Journal) commit(batch []*call) {
 		j.refuse(w.calls, failure(err))
 		return
 	}
-	for _, c := range w.calls {
-		c.done <- nil
-	}
+	j.answer(w.calls, nil)
 }
 
 // A write is what goes to disk at once.
@@ -123,19 +106,22 @@ type write struct {
 // seal makes the frames of a batch. An event that cannot be an entry is answered so, and
 // does not stop the others.
 func (j *Journal) seal(batch []*call) write {
-	w := write{calls: batch[:0]}
+	w := write{calls: batch[:0], frames: j.frames[:0], hashes: j.hashes[:0]}
 	now := j.cfg.Now()
 	size := j.tree.Size()
 	for _, c := range batch {
-		row, err := j.sealer.Seal(size+1, now, c.event)
+		frames, hash, err := j.sealer.AppendFrame(w.frames, size+1, now, c.event)
 		if err != nil {
 			c.done <- fmt.Errorf("journal: %w", err)
 			continue
 		}
-		w.frames = audit.AppendFrame(w.frames, row.Hash, row.Leaf)
-		w.hashes = append(w.hashes, row.Hash)
+		w.frames = frames
+		w.hashes = append(w.hashes, hash)
 		w.calls = append(w.calls, c)
 		size++
+	}
+	if cap(w.frames) <= maxWrite {
+		j.frames, j.hashes = w.frames, w.hashes // grown, perhaps
 	}
 	if size/audit.TileWidth > j.tree.Size()/audit.TileWidth {
 		w.tree = j.tree.Clone()
