@@ -1,6 +1,8 @@
 package scep
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +19,38 @@ func FuzzParse(f *testing.F) {
 			require.NotEmpty(t, m.nonce)
 		}
 	})
+}
+
+// What is read as shallow is shallow, and what is nested deeper is refused before anybody
+// spends time on it.
+func TestNesting(t *testing.T) {
+	nested := func(depth int, indefinite bool) []byte {
+		var der []byte
+		for range depth {
+			switch n := len(der); {
+			case indefinite && n == 0:
+				der = []byte{0x30, 0x80, 5, 0, 0, 0}
+			case indefinite:
+				der = slices.Concat([]byte{0x30, 0x80}, der, []byte{0, 0})
+			case n < 0x80:
+				der = append([]byte{0x30, byte(n)}, der...)
+			default:
+				der = append([]byte{0x30, 0x82, byte(n >> 8), byte(n)}, der...)
+			}
+		}
+		return der
+	}
+	require.True(t, shallow(nested(maxNesting, false)))
+	require.True(t, shallow(nested(maxNesting-1, true)))
+	require.False(t, shallow(nested(maxNesting+1, false)))
+	require.False(t, shallow(nested(maxNesting+1, true)))
+	// One that seems to end at once goes on for the library.
+	require.False(t, shallow(append(bytes.Repeat([]byte{0x30, 0x80, 0, 0}, 40), bytes.Repeat([]byte{0, 0}, 40)...)))
+	_, err := parse(nested(5000, true))
+	require.ErrorContains(t, err, "too deep")
+	for _, cut := range []string{"", "\x30", "\x30\x80", "\x30\x81", "\x30\x84\xff\xff\xff\xff", "\x30\x85\x01\x01\x01\x01\x01", "\x3f", "\x3f\xff", "\x04\x80\x00\x00", "\x30\x02\x04\x01"} {
+		require.False(t, shallow([]byte(cut)), "%x", cut)
+	}
 }
 
 // Whatever an envelope is, it is read or refused by one of two errors, and what is read

@@ -47,6 +47,9 @@ func parse(der []byte) (m *message, err error) {
 			err = fmt.Errorf("scep: reading a message: %v", v)
 		}
 	}()
+	if len(der) > maxMessage || !shallow(der) {
+		return nil, errors.New("scep: too large, too deep or no BER")
+	}
 	signed, err := pkcs7.Parse(der)
 	if err != nil {
 		return nil, err
