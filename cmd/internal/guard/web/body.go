@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 
 	"github.com/betonica/betonica/cmd/internal/record"
 )
@@ -16,6 +18,8 @@ type requestBody struct {
 	in      *http.Request
 	trailer http.Header // that goes on; it has its names, and gets its values from in
 	left    int64       // to come; negative: nobody knows
+	stopper *stopper    // what Close does to who reads; nil: nothing
+	closed  atomic.Bool
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -34,11 +38,51 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		b.access.whole(record.ToTarget)
 		b.trailers()
-	case errors.Is(err, http.ErrBodyReadAfterClose):
+	case errors.Is(err, http.ErrBodyReadAfterClose), b.closed.Load():
 	case err != nil:
 		b.access.fail("caller", err)
 	}
 	return n, err
+}
+
+// Close has whoever reads still, or will, get an error: a target that has gone, or has
+// heard enough, must not wait for a caller who says nothing more.
+func (b *requestBody) Close() error {
+	b.closed.Store(true)
+	if b.stopper != nil {
+		b.stopper.stop()
+	}
+	return b.ReadCloser.Close()
+}
+
+// A stopper ends the reading of a request's payload, until the request was answered: what
+// the ReverseProxy closes is not what it reads.
+type stopper struct {
+	mu   sync.Mutex
+	end  func()
+	left bool
+}
+
+func newStopper(w http.ResponseWriter) *stopper {
+	if c, ok := w.(*answer); ok {
+		return &stopper{end: c.body.stop}
+	}
+	return &stopper{end: func() { http.NewResponseController(w).SetReadDeadline(past) }} // of the stream
+}
+
+func (s *stopper) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.left {
+		s.end()
+	}
+}
+
+// leave says that the request was answered: its payload is its own no more.
+func (s *stopper) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = true
 }
 
 // isLong reports whether a payload may be long on its way, so that there has to be a record

@@ -44,8 +44,10 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 		c.session.watch.later()
 	}
 	r = r.WithContext(ctx)
+	body := newStopper(w)
+	defer body.leave()
 	proxy := httputil.ReverseProxy{
-		Rewrite:        func(p *httputil.ProxyRequest) { a.rewrite(p, what) },
+		Rewrite:        func(p *httputil.ProxyRequest) { a.rewrite(p, what, body) },
 		Transport:      g.transport(a.peer, what.by),
 		FlushInterval:  0, // at once where the length is unknown; otherwise see answerBody
 		BufferPool:     buffers{},
@@ -77,7 +79,7 @@ func (g *Gate) two(r *http.Request) bool {
 }
 
 // rewrite makes the request that a target of HTTP/2 gets.
-func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
+func (a *access) rewrite(p *httputil.ProxyRequest, what passing, body *stopper) {
 	out := p.Out
 	out.URL.Scheme, out.URL.Host = "http", "target" // whoever dials knows where it is
 	out.URL.Path, out.URL.RawPath, out.URL.RawQuery = what.path, "", p.In.URL.RawQuery
@@ -87,7 +89,7 @@ func (a *access) rewrite(p *httputil.ProxyRequest, what passing) {
 	out.Trailer = p.In.Trailer.Clone()
 	stripTrailer(out.Trailer)
 	if out.Body != nil {
-		out.Body = &requestBody{ReadCloser: out.Body, access: a, in: p.In, trailer: out.Trailer, left: p.In.ContentLength}
+		out.Body = &requestBody{ReadCloser: out.Body, access: a, in: p.In, trailer: out.Trailer, left: p.In.ContentLength, stopper: body}
 	}
 	if a.rec.Side == record.Server {
 		out.Header.Set(headerIdentity, a.rec.Caller)
