@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -254,10 +253,7 @@ func (i *importing) woe(w importWoe) error {
 func (i *importing) progress() {
 	far := many(i.file.line-1, "line", "lines")
 	if i.size > 0 {
-		const width = 30
-		part := min(1, float64(i.file.bytes)/float64(i.size))
-		filled := int(width * part)
-		far = fmt.Sprintf("[%s%s] %d %%, %s", strings.Repeat("#", filled), strings.Repeat(".", width-filled), int(100*part), far)
+		far = fmt.Sprintf("%s %d %%, %s", bar(i.file.bytes, i.size), min(100, 100*i.file.bytes/i.size), far)
 	}
 	if i.tally.Refused+i.tally.Differ > 0 {
 		far += fmt.Sprintf(", %d not taken", i.tally.Refused+i.tally.Differ)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/term"
 
@@ -54,10 +53,10 @@ func revokeFile(ctx context.Context, env environment, daemon *adminapi.Client, f
 		}
 	}
 	t := tally{Total: len(file.items), Left: len(file.items), Problems: []trouble{}}
-	bar := newProgressLine(env.stderr)
+	line := newProgressLine(env.stderr)
 	var failed error
 	for some := range slices.Chunk(file.items, adminapi.MaxRevocations) {
-		bar.show(t.bar())
+		line.show(t.bar())
 		req := adminapi.RevokeManyRequest{DryRun: dryRun}
 		for _, item := range some {
 			req.Items = append(req.Items, item.RevocationItem)
@@ -69,7 +68,7 @@ func revokeFile(ctx context.Context, env environment, daemon *adminapi.Client, f
 		}
 		t.add(some, results)
 	}
-	bar.clear()
+	line.clear()
 	err := t.verdict(file, failed)
 	t.say(env, file, dryRun)
 	if waits.wait && t.Number > 0 && failed == nil {
@@ -128,10 +127,8 @@ func (t *tally) add(items []listed, results []adminapi.RevocationResult) {
 
 // bar draws how far it is.
 func (t *tally) bar() string {
-	const width = 30
 	done := t.Total - t.Left
-	filled := width * done / max(1, t.Total)
-	return fmt.Sprintf("[%s%s] %d of %d", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, t.Total)
+	return fmt.Sprintf("%s %d of %d", bar(int64(done), int64(t.Total)), done, t.Total)
 }
 
 // verdict returns an error unless all is revoked.

@@ -162,4 +162,5 @@ func TestRevokeBar(t *testing.T) {
 	require.Equal(t, "[###############...............] 5 of 10", (&tally{Total: 10, Left: 5}).bar())
 	require.Equal(t, "[##############################] 10 of 10", (&tally{Total: 10}).bar())
 	require.Equal(t, "[..............................] 0 of 0", (&tally{}).bar())
+	require.Equal(t, "[##############################]", bar(12, 10), "of a file that has grown")
 }

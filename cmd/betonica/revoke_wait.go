@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 )
@@ -140,37 +137,5 @@ func writeMissing(w io.Writer, e adminapi.Enforcement, now time.Time) {
 	}
 	if more := e.Waiting + e.Away - maxMissing; more > 0 {
 		fmt.Fprintf(w, "  and %d more\n", more)
-	}
-}
-
-// A progressLine is one line of a terminal that is written again and again; where
-// there is no terminal it is nothing. Only texts of our own may be shown.
-type progressLine struct {
-	to    io.Writer // nil: no terminal
-	shown string
-}
-
-// newProgressLine returns a line of w, past what keeps control characters from it.
-func newProgressLine(w io.Writer) *progressLine {
-	if clean, ok := w.(*cleanWriter); ok {
-		w = clean.to
-	}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return &progressLine{to: f}
-	}
-	return &progressLine{}
-}
-
-func (l *progressLine) show(text string) {
-	if l.to != nil && text != l.shown {
-		fmt.Fprint(l.to, "\r"+text+strings.Repeat(" ", max(0, len(l.shown)-len(text))))
-		l.shown = text
-	}
-}
-
-func (l *progressLine) clear() {
-	if l.shown != "" {
-		fmt.Fprint(l.to, "\r"+strings.Repeat(" ", len(l.shown))+"\r")
-		l.shown = ""
 	}
 }
