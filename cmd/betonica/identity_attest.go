@@ -62,7 +62,7 @@ What is suspended stays so: betonica identity resume attests, too.`,
 						return
 					}
 					i, err := daemon.Attest(cmd.Context(), path, adminapi.AttestRequest{Owner: give})
-					if err != nil && len(args) > 1 && exitCode(err) != exitUnreachable && cmd.Context().Err() == nil { // the others all the same
+					if err != nil && len(args) != 1 && exitCode(err) != exitUnreachable && cmd.Context().Err() == nil { // the others all the same
 						fmt.Fprintf(env.stderr, "%s: %v\n", path, err)
 						failed = errors.Join(failed, err)
 						continue

@@ -49,7 +49,7 @@ func TestAttest(t *testing.T) {
 	d.does(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case adminapi.Prefix + "identities":
-			w.Write([]byte(`{"items":[{"path":"device/a","state":"active"},{"path":"device/x","state":"revoked"},{"path":"device/b","state":"pending"}]}`))
+			w.Write([]byte(`{"items":[{"path":"device/a","state":"active"},{"path":"device/x","state":"revoked"},{"path":"device/gone","state":"active"},{"path":"device/b","state":"pending"}]}`))
 		case adminapi.Prefix + "identities/device/gone/attest":
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusConflict)
@@ -64,12 +64,14 @@ func TestAttest(t *testing.T) {
 	require.Contains(t, out.stderr, "for good")
 	require.Equal(t, call{"POST", "identities/device/a/attest", "", `{"owner":"icu"}`}, d.asked()[1])
 
-	x.ok("identity", "attest", "--owner", "icu")
+	out = x.run("identity", "attest", "--owner", "icu")
+	require.Equal(t, exitConflict, out.code)
+	require.Contains(t, out.stderr, "device/gone: ")
 	var paths []string
 	for _, c := range d.asked() {
 		paths = append(paths, c.path)
 	}
-	require.Equal(t, []string{"identities/device/gone/attest", "identities/device/a/attest", "identities", "identities/device/a/attest", "identities/device/b/attest"}, paths)
+	require.Equal(t, []string{"identities/device/gone/attest", "identities/device/a/attest", "identities", "identities/device/a/attest", "identities/device/gone/attest", "identities/device/b/attest"}, paths)
 	require.Equal(t, exitUsage, x.run("identity", "attest").code)
 	require.Equal(t, exitUsage, x.run("identity", "list", "--stale", "--dormant").code)
 }
