@@ -76,6 +76,7 @@ func TestParsePolicyErrors(t *testing.T) {
 		{"dormant before the end", "[role.x]\nlifetime = '7d'\ndormant_after = '6d'\n", []string{
 			`p.toml:3:17: role "x": dormant_after 6d is out of bounds: from 7d to 3650d`}},
 		{"attested by the hour", "[role.x]\nattest_every = '1h'\n", []string{`p.toml:2:16: role "x": attest_every 1h is out of bounds: from 1d to 3650d`}},
+		{"owner by name", "[role.x]\nowner = 'icu'\n", []string{`p.toml:2:9: role "x": unknown owner "icu"`}},
 		{"suspend_stale as text", "[role.x]\nsuspend_stale = '365d'\n", []string{`p.toml:2:17: "role.x.suspend_stale" cannot be of type string`}},
 		{"too long", strings.Repeat("#", 1<<20+1), []string{"p.toml: longer than"}},
 	} {
@@ -120,6 +121,7 @@ func TestRoleDefaults(t *testing.T) {
 	require.False(t, role.ServerKeys)
 	require.Zero(t, role.DormantAfter)
 	require.Equal(t, 365*24*time.Hour, role.AttestEvery)
+	require.False(t, role.OwnerRequired)
 	require.False(t, role.SuspendStale)
 }
 
@@ -137,6 +139,7 @@ channel_binding = "required"
 server_keys = true
 dormant_after = "1d"
 attest_every = "0s"
+owner = "required"
 suspend_stale = true
 `).Role("x")
 	require.Equal(t, []ca.Method{ca.MethodRenew, ca.MethodBirth, ca.MethodTPM, ca.MethodApproval}, role.Methods)
@@ -148,6 +151,7 @@ suspend_stale = true
 	require.True(t, role.ServerKeys)
 	require.Equal(t, 24*time.Hour, role.DormantAfter)
 	require.Zero(t, role.AttestEvery)
+	require.True(t, role.OwnerRequired)
 	require.True(t, role.SuspendStale)
 
 	for text, want := range map[string]time.Duration{"": 0, "0s": 0, "0d": 0, "90d": 90 * 24 * time.Hour} {

@@ -37,6 +37,7 @@ type roleTable struct {
 	ServerKeys        bool     `toml:"server_keys"`
 	DormantAfter      *string  `toml:"dormant_after"`
 	AttestEvery       *string  `toml:"attest_every"`
+	Owner             *string  `toml:"owner"`
 	SuspendStale      bool     `toml:"suspend_stale"`
 	Networks          []string `toml:"networks"`
 	ShareNames        bool     `toml:"share_names"`
@@ -97,6 +98,7 @@ func (r *roleReader) read(t roleTable) Role {
 	role.ChannelBinding = value(r, "channel_binding", t.ChannelBinding, false, parseChannelBinding)
 	role.DormantAfter = value(r, "dormant_after", t.DormantAfter, 0, orNever("dormant_after", role.Lifetime))
 	role.AttestEvery = value(r, "attest_every", t.AttestEvery, role.AttestEvery, orNever("attest_every", day))
+	role.OwnerRequired = value(r, "owner", t.Owner, false, parseOwner)
 	role.Fork = value(r, "fork", t.Fork, role.Fork, parseFork)
 	role.ShareNames, role.ServerKeys, role.SuspendStale = t.ShareNames, t.ServerKeys, t.SuspendStale
 	if t.Proofs != nil {

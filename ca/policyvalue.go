@@ -136,6 +136,14 @@ func parseChannelBinding(s string) (bool, error) {
 	return false, fmt.Errorf(`unknown channel_binding %q; there are "required" and "optional"`, clip(s))
 }
 
+func parseOwner(s string) (bool, error) {
+	switch s {
+	case "required", "optional":
+		return s == "required", nil
+	}
+	return false, fmt.Errorf(`unknown owner %q; there are "required" and "optional", whether each has to have one`, clip(s))
+}
+
 // roots returns what reads the roots of that kind.
 func roots(kind string) func(string) ([]*x509.Certificate, error) {
 	return func(s string) ([]*x509.Certificate, error) {

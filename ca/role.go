@@ -102,8 +102,13 @@ type Role struct {
 	// ten years, or 0, never. Key attest_every; default 365d.
 	AttestEvery time.Duration
 
+	// OwnerRequired says that somebody has to answer for each: who has no owner is counted
+	// as in doubt, which alarms, and not only listed. Key owner: "required" or "optional";
+	// default "optional".
+	OwnerRequired bool
+
 	// SuspendStale suspends what was not attested in time, or has no owner, instead of
-	// only listing it. Key suspend_stale; default false.
+	// only counting or listing it. Key suspend_stale; default false.
 	SuspendStale bool
 
 	// Networks are those that callers may speak from. Key networks; default any.

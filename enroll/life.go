@@ -49,7 +49,8 @@ func (r *Registrar) Grace() (most time.Duration) {
 	return most
 }
 
-// A doubt is what makes an identity doubtful, by what its role says.
+// A doubt is what makes an identity doubtful, by what its role says: one without an owner
+// is only listed, unless the role wants one.
 type doubt struct {
 	dormant, unattested, ownerless bool
 	suspend                        store.Why // for what its role has it suspended; empty: not
@@ -60,7 +61,7 @@ type doubt struct {
 func doubtOf(role ca.Role, l store.Life, now time.Time) (d doubt) {
 	d.dormant = role.DormantAfter > 0 && now.Sub(l.Awake()) >= role.DormantAfter && !l.Ends.After(now)
 	d.unattested = role.AttestEvery > 0 && now.Sub(l.Attested) >= role.AttestEvery
-	d.ownerless = l.Owner == ""
+	d.ownerless = l.Owner == "" && (role.OwnerRequired || role.SuspendStale)
 	rested := l.Created
 	if l.Resumed.After(rested) {
 		rested = l.Resumed

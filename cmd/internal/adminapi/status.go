@@ -20,8 +20,8 @@ type Status struct {
 	Policy int64 `json:"policy_version"`
 	// Identities counts the identities in each state.
 	Identities map[string]int64 `json:"identities"`
-	// Doubtful counts those that are unattested, ownerless or dormant, suspended for it or
-	// not, as of some minutes ago.
+	// Doubtful counts those that are unattested, ownerless in a role that wants an owner, or
+	// dormant, suspended for it or not, as of some minutes ago.
 	Doubtful map[string]int64 `json:"doubtful,omitempty"`
 	// Survival is how long machines go on if the CA stops now; absent before the first
 	// count.

@@ -37,7 +37,7 @@
 //	betonica_alarms_total                              by action: what looks like a thief with a copy
 //	betonica_identities                                on record, by state
 //	betonica_identities_suspect                        about which something was alarmed
-//	betonica_identities_doubtful                       by why: unattested, ownerless, dormant; suspended for it or not
+//	betonica_identities_doubtful                       by why: unattested, ownerless where the role wants an owner, dormant; suspended for it or not
 //	betonica_certificates_live                         in time and not revoked
 //	betonica_certificates_revoked                      in time and revoked
 //	betonica_tokens_open                               that can still be spent
