@@ -62,7 +62,7 @@ func (r *Registrar) holder(ctx context.Context, cert *x509.Certificate, from net
 		r.tally.refuse(ReasonCertificate)
 		r.refusals.add(audit.Event{
 			Action: "certificate.refuse", Actor: h.Identity.Path, Subject: h.Identity.Path, Address: address(from), Outcome: err.Error(),
-			RequestID: RequestID(ctx), Detail: map[string]any{"proof": "certificate:" + serial.String()},
+			RequestID: RequestID(ctx), Detail: map[string]any{"proof": "certificate:" + serial.String(), "void": r.voidness(h)},
 		})
 		return Holder{}, err
 	}
@@ -82,6 +82,19 @@ func (r *Registrar) void(id ca.ID, h store.Holder) error {
 		return &ca.DeniedError{ID: id, Reason: fmt.Sprintf("certificate %s is not valid yet", h.Certificate.Serial)}
 	}
 	return nil
+}
+
+// voidness says in a word what void says at length.
+func (r *Registrar) voidness(h store.Holder) string {
+	switch {
+	case h.Revocation != nil || h.Identity.State == store.Revoked:
+		return "revoked"
+	case h.Identity.State != store.Active:
+		return "inactive"
+	case r.now().After(h.Certificate.NotAfter):
+		return "expired"
+	}
+	return "early" // or, to be renewed late, still in time
 }
 
 // Confirm records that the holder has the certificate in use: from now on its

@@ -117,6 +117,7 @@ func (r *Registrar) record(ctx context.Context, a Applicant, g ca.Grant, cert *x
 			"method": row.Method,
 			"proof":  a.Proof.String(),
 			"policy": row.Policy,
+			"ends":   row.NotAfter.UTC(), // a renewal is early or late by that
 		}
 		return a.event(ctx, "certificate.issue", "ok", detail)
 	})

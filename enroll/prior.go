@@ -59,7 +59,7 @@ func (r *Registrar) keyTaken(ctx context.Context, path, proof string, prior *sto
 	}
 	e := r.alarm(ctx, path, audit.Event{
 		Action: "identity.suspect", Actor: who, Subject: who, Outcome: "asked with the public key of another identity",
-		RequestID: RequestID(ctx), Detail: map[string]any{"proof": proof, "other": prior.Identity.Path},
+		RequestID: RequestID(ctx), Detail: map[string]any{"proof": proof, "other": prior.Identity.Path, "reason": "key"},
 	})
 	if e != nil {
 		return e
