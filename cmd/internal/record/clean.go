@@ -28,7 +28,7 @@ func (r Record) Clean() Record {
 	if r.Kind = known(r.Kind, Connection, Request, Message, Association); r.Kind == "" {
 		r.Kind = unknown
 	}
-	r.Begin, r.End = moment(r.Begin), moment(r.End)
+	r.Begin, r.End, r.Since = moment(r.Begin), moment(r.End), moment(r.Since)
 	return r
 }
 

@@ -43,6 +43,7 @@ func (r Record) Event() audit.Event {
 	}
 	put("begin", stamp(r.Begin))
 	put("end", stamp(r.End))
+	put("since", stamp(r.Since))
 	put("side", string(r.Side))
 	put("protocol", string(r.Protocol))
 	put("request", r.Request.String())
@@ -94,7 +95,7 @@ func Parse(e audit.Entry) (Record, error) {
 		*f.text = p.text(f.name)
 	}
 	r.Status, r.In, r.Out = int(p.number("status")), p.number("in"), p.number("out")
-	r.Begin, r.End = p.time("begin"), p.time("end")
+	r.Begin, r.End, r.Since = p.time("begin"), p.time("end"), p.time("since")
 	r.Side, r.Protocol = Side(p.text("side")), Protocol(p.text("protocol"))
 	r.Request, r.Response, r.Key.key = p.bytes("request"), p.bytes("response"), p.bytes("key")
 	if p.err != nil {

@@ -22,6 +22,7 @@ func example() Record {
 	b := Unbound()
 	r := Record{
 		Begin: time.Date(2026, 11, 22, 8, 0, 3, 123456789, time.UTC), End: time.Date(2026, 11, 22, 8, 0, 4, 1000, time.UTC),
+		Since:  time.Date(2026, 11, 22, 7, 59, 0, 5000, time.UTC),
 		Caller: "spiffe://hospital.example/device/pump-7", Serial: "0af3", Address: "10.0.0.7:50122",
 		Guard: "spiffe://hospital.example/service/pacs", Side: Server, Route: "fhir", Target: "http://127.0.0.1:8080",
 		Protocol: FHIR, Kind: Request, Operation: "GET", Resource: "Observation", Rule: "nurses read",

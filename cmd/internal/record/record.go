@@ -9,6 +9,10 @@ type Record struct {
 	// begins with.
 	Begin, End time.Time
 
+	// Since is when the caller's connection began, whose certificate the access rests on:
+	// one access may come long after the handshake.
+	Since time.Time
+
 	Caller  string // SPIFFE ID of the machine that asked; 512
 	Serial  string // of its certificate, in hex; 64
 	Address string // host:port that it came from; 128

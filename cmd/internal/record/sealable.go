@@ -36,6 +36,7 @@ func (r Record) sealable() audit.Event {
 	d.text("rule", r.Rule)
 	d.text("serial", r.Serial)
 	d.text("side", string(r.Side))
+	d.time("since", r.Since)
 	d.number("status", int64(r.Status))
 	return audit.Event{
 		Action: actionPrefix + string(r.Kind), Actor: r.Caller, Subject: r.Target, Address: r.Address,

@@ -10,7 +10,7 @@ import (
 // what was asked and how it ended.
 func (l *Link) Record(p record.Protocol, k record.Kind) record.Record {
 	return record.Record{
-		Begin:  l.Route.Now(),
+		Begin: l.Route.Now(), Since: l.Begin,
 		Caller: l.caller, Serial: l.Caller.Serial, Address: l.Caller.Address,
 		Guard: l.Route.Guard, Side: l.Route.Side, Route: l.Route.Name, Target: l.Route.Target,
 		Protocol: p, Kind: k,
