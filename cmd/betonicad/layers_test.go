@@ -35,7 +35,7 @@ var layers = map[string]string{
 	"revoke/allow":              "",
 	"revoke/allow/rulefile":     "ca/strict revoke/allow",
 	"revoke/allow/signed":       "revoke/allow revoke/allow/rulefile",
-	"revoke/stream":             "", // a relay serves by it, too
+	"revoke/stream":             "revoke/crl", // a relay serves by it, too; it tells deltas apart that say the same
 	"enroll/api":                "",
 	"enroll/acme/validate":      "",
 	"enroll/acme/attest":        "",

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+
+	"github.com/betonica/betonica/revoke/crl"
 )
 
 // MaxEvent is how long a delta may be to stand in an event itself, in bytes of
@@ -15,9 +17,10 @@ const MaxEvent = 48 << 10
 // An Event is one delta, ready to be written. It never changes, and is shared by
 // all subscribers.
 type Event struct {
-	number int64
-	der    []byte
-	text   []byte // as a server-sent event
+	number  int64
+	der     []byte
+	revoked []byte // in der
+	text    []byte // as a server-sent event
 }
 
 // NewDelta returns the event of a delta with this CRL number and base CRL number.
@@ -31,7 +34,11 @@ func NewDelta(number, base int64, der []byte, limit int) *Event {
 	if len(der) > limit {
 		kind, data = "pointer", pointer(number, base, der)
 	}
-	return &Event{number, der, fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", number, kind, data)}
+	revoked, err := crl.Revoked(der)
+	if err != nil {
+		revoked = der // whatever it is, no other says the same
+	}
+	return &Event{number, der, revoked, fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", number, kind, data)}
 }
 
 // Number is the delta's CRL number, and DER its bytes, which must not be changed.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +13,9 @@ import (
 // delta at once unless it has that one; an id above the newest, from before a
 // restore, changes nothing, but that we catch up first with other replicas (see
 // [Hub.CatchUp]). Who does not take an event within ten seconds is cut.
+//
+// With ?every=N, seconds, a delta that revokes the same as the one that was sent last is
+// left out until so much time has passed: for those to whom a list's age means nothing.
 func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
 	if !onlyGet(w, r) {
 		return
@@ -22,7 +26,8 @@ func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	sent, _ := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64)
+	seen, _ := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64)
+	every, _ := strconv.Atoi(r.URL.Query().Get("every")) // what is none leaves nothing out
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
@@ -32,19 +37,25 @@ func (h *Hub) ServeSSE(w http.ResponseWriter, r *http.Request) {
 	if out.SetReadDeadline(time.Time{}) != nil || out.SetWriteDeadline(time.Now().Add(patience)) != nil || out.Flush() != nil {
 		return
 	}
-	if !h.caughtUp(r.Context(), sent, closed) {
+	if !h.caughtUp(r.Context(), seen, closed) {
 		return
 	}
+	var sent *Event
+	var at time.Time
 	for {
 		e, changed := h.now()
-		if e != nil && e.number != sent {
+		if e != nil && e.number != seen {
+			seen = e.number
+			if sent != nil && bytes.Equal(e.revoked, sent.revoked) && time.Since(at) < time.Duration(every)*time.Second {
+				continue
+			}
 			if out.SetWriteDeadline(time.Now().Add(patience)) != nil {
 				return
 			}
 			if _, err := w.Write(e.text); err != nil || out.Flush() != nil {
 				return
 			}
-			sent = e.number
+			sent, at = e, time.Now()
 			continue // there may be a newer one by now
 		}
 		select {
