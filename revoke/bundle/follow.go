@@ -17,7 +17,8 @@ const (
 	backTo   = 30 * time.Second
 	pace     = 100 * time.Millisecond // between two deltas; a CA makes no more
 
-	silence     = 30 * time.Second // three heartbeats, after which a stream is taken to be held back on its way
+	beat        = time.Minute      // in which a stream says something, new or not
+	silence     = 30 * time.Second // before its first word, which comes at once: it is held back on its way
 	preferred   = 10 * time.Minute // until it is tried again; doubled while that is in vain
 	preferredTo = 24 * time.Hour
 )
@@ -60,7 +61,7 @@ func (f *follower) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(began) > 2*silence { // it worked for a while
+		if time.Since(began) > 5*beat { // it worked for a while
 			wait, f.patience = backFrom, preferred
 		}
 		if errors.Is(err, errHeldBack) {

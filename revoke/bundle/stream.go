@@ -20,19 +20,17 @@ var (
 	errEnded    = errors.New("the stream ended")
 )
 
-// stream hears deltas until the stream breaks, lies, or says nothing for three
-// heartbeats, which is errHeldBack. A heartbeat costs next to nothing: see said.
+// stream hears deltas until the stream breaks, lies, or says nothing for long, which is
+// errHeldBack: what there is comes at once, and then each minute though nothing is new.
+// Such a heartbeat costs next to nothing: see said.
 func (f *follower) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	quiet := time.AfterFunc(silence, func() { cancel(errHeldBack) })
 	defer quiet.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+"/crl/"+f.id+"/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+"/crl/"+f.id+"/stream?every="+strconv.Itoa(int(beat/time.Second)), nil)
 	if err != nil {
 		return err
-	}
-	if f.number > 0 {
-		req.Header.Set("Last-Event-ID", strconv.FormatInt(f.number, 10))
 	}
 	resp, err := f.conf.HTTP.Do(req)
 	if err != nil {
@@ -51,7 +49,7 @@ func (f *follower) stream(ctx context.Context) error {
 			sleep(ctx, early)
 		}
 		last = time.Now()
-		quiet.Reset(silence)
+		quiet.Reset(3 * beat)
 		switch kind {
 		case "delta":
 			if der, err = base64.StdEncoding.AppendDecode(der[:0], data); err == nil && !f.said(der) {
