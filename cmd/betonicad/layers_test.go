@@ -27,6 +27,7 @@ var layers = map[string]string{
 	"store/audit/journal":       "store/audit store/audit/checkpoint",
 	"cmd/internal/archive":      "store store/audit store/audit/checkpoint store/audit/journal", // what guards ship
 	"store/audit/plain":         "",
+	"store/alert":               "store/audit store/audit/plain", // rules over entries; it opens and keeps nothing
 	"store/audit/atna":          "store/audit store/audit/plain", // formats, and nothing that sends
 	"cmd/internal/record":       "store/audit store/audit/plain",
 	"revoke/x690":               "",
