@@ -36,6 +36,7 @@ func (g Gate) Serve(ctx context.Context, l *gate.Link) {
 		return
 	}
 	defer s.target.conn.Close()
+	s.forget()
 	s.relay(ctx)
 }
 
@@ -55,6 +56,18 @@ type session struct {
 	ops         operations
 
 	ending
+}
+
+// forget lets go of what was negotiated and is of no use any more, which was up to 128 KiB
+// of each end: an association may be idle for hours.
+func (s *session) forget() {
+	s.proposed = nil
+	for _, a := range []*association{s.asked, s.granted} {
+		a.User.parts = nil
+		for i := range a.Contexts {
+			a.Contexts[i].Transfers = nil
+		}
+	}
 }
 
 // A no is why there is no association, and what the caller is told.

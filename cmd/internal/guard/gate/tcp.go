@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,9 @@ type stream struct {
 	caller, target net.Conn
 	up, down       direction
 	lax            bool
+
+	mu      sync.Mutex
+	aborted bool
 }
 
 type direction struct {
@@ -94,7 +98,7 @@ func (s *stream) run() error {
 	var once sync.Once
 	var other sync.WaitGroup
 	pass := func(d, back *direction, to, from net.Conn, toName, fromName string) {
-		err := d.copy(to, from, toName, fromName)
+		err := s.copy(d, to, from, toName, fromName)
 		if err == nil && unsaid(from) && !s.lax && !back.ended.Load() {
 			err = fault(fromName, errNoGoodbye)
 		}
@@ -120,31 +124,53 @@ func (s *stream) run() error {
 // abort makes both directions end: the target is closed, and nothing is read or
 // written on the caller's side any more.
 func (s *stream) abort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.aborted = true
 	s.target.Close()
 	s.caller.SetDeadline(time.Unix(1, 0))
 }
 
+func (s *stream) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.aborted
+}
+
+// within has a read of c end at t, unless all of them are to.
+func (s *stream) within(c net.Conn, t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.aborted {
+		c.SetReadDeadline(t)
+	}
+}
+
 // Buffers. Who waits for bytes holds a small one, so that an idle connection costs
 // little; a pair of large ones, from the pool, is for as long as they come in quantity:
-// one is digested while the other is filled.
+// one is digested while the other is filled. Who got nothing more for so long as borrowing
+// lasts gives them back: the last that came was a little too much for the small one.
 const (
 	smallBuffer = 1 << 10
 	largeBuffer = 32 << 10
+	borrowing   = time.Second
 )
 
 type pair [2][largeBuffer]byte
 
 var pairs = sync.Pool{New: func() any { return new(pair) }}
 
-// copy copies until from ends, which is no error.
-func (d *direction) copy(to, from net.Conn, toName, fromName string) error {
+// copy copies one direction until from ends, which is no error.
+func (s *stream) copy(d *direction, to, from net.Conn, toName, fromName string) error {
 	small := make([]byte, smallBuffer)
 	var borrowed *pair
+	var looked int64 // d.n when it was last looked whether anything came
 	giveBack := func() {
 		if borrowed != nil {
 			d.digest.wait()
 			pairs.Put(borrowed)
 			borrowed = nil
+			s.within(from, time.Time{})
 		}
 	}
 	defer giveBack()
@@ -162,15 +188,21 @@ func (d *direction) copy(to, from net.Conn, toName, fromName string) error {
 				return fault(toName, failed)
 			}
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fault(fromName, err)
-		}
 		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case borrowed != nil && errors.Is(err, os.ErrDeadlineExceeded) && !s.over():
+			if d.n == looked {
+				giveBack()
+				continue
+			}
+			looked = d.n
+			s.within(from, time.Now().Add(borrowing))
+		case err != nil:
+			return fault(fromName, err)
 		case n == smallBuffer && borrowed == nil:
-			borrowed = pairs.Get().(*pair)
+			borrowed, looked = pairs.Get().(*pair), d.n
+			s.within(from, time.Now().Add(borrowing))
 		case n < smallBuffer:
 			giveBack()
 		}
