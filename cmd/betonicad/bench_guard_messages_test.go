@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,7 +109,7 @@ func BenchmarkGuardIdleMessages(b *testing.B) {
 		b.Run(m.scheme, func(b *testing.B) {
 			w := newWard(b)
 			callers := min(10_000, int(limit.Max-1000)/2)
-			g := w.before(w.enrol("service", "web"), m.serve(b), "--max-connections", "20000", "--max-per-address", "20000", "--lazy-records", "--idle", "never")
+			g := w.before(w.enrol("service", "web"), m.serve(b), "--max-connections", strconv.Itoa(callers), "--max-per-address", strconv.Itoa(callers), "--lazy-records", "--idle", "never")
 			conf := w.as(w.enrol("device", "pump"))
 			conf.NextProtos = nil
 			conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
