@@ -40,6 +40,7 @@ func (a *admission) authenticate(ctx context.Context) error {
 		if a.token, err = a.r.bearer(ctx, a.claim.Token, a.claim.From); err != nil {
 			return err
 		}
+		a.token.replayable = a.claim.Replayable
 		a.who.ID = a.token.unnamed().Identity.ID
 		role = a.token.token.Role
 	}

@@ -68,6 +68,17 @@ func (r *Registrar) approval(ctx context.Context, q asking) (*approvalProof, err
 	return nil, store.ErrStale
 }
 
+// Asked returns the request that waits, or has waited, for approval of the public key with
+// this SHA-256, or [ErrNotAsked]. It is for protocols whose clients send it once and then
+// ask what became of it.
+func (r *Registrar) Asked(ctx context.Context, key [32]byte) ([]byte, error) {
+	found, err := r.store.RequestByKey(ctx, key)
+	if errors.Is(err, store.ErrNotFound) || err == nil && found.Lapsed(r.now()) {
+		return nil, ErrNotAsked
+	}
+	return found.CSR, err
+}
+
 // mayAsk refuses whoever no person could approve. A role that is not there, and one that
 // admits nobody so, are not told apart.
 func (r *Registrar) mayAsk(q asking) error {

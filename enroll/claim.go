@@ -28,6 +28,9 @@ type Claim struct {
 	Channel Channel
 	// ServerKey says that the key of the CSR was made for the machine, not by it.
 	ServerKey bool
+	// Replayable says that whoever has seen the request can bring it again, as over SCEP.
+	// That its token comes again with its key is no sign then that somebody has both.
+	Replayable bool
 }
 
 // shows reports whether there is a credential in it.

@@ -14,6 +14,9 @@ var (
 	// nor a good certificate. Whoever is told so is not told why: the audit log is.
 	ErrUnauthenticated = errors.New("token or certificate unknown, expired or already used")
 
+	// ErrNotAsked reports that nobody waits for approval of that key.
+	ErrNotAsked = errors.New("nobody has asked with this key")
+
 	// ErrReused reports a spent token that came back with another key: somebody
 	// else had it. It is alarmed, and the identity is marked suspect.
 	ErrReused = errors.New("token was already used with another key")

@@ -48,7 +48,11 @@ func (r *Registrar) voidLate(id ca.ID, h store.Holder) error {
 // machine that went on; it gets a [*ForkedError], and the identity is marked suspect. Until
 // its child is in use, the same key gets it again.
 func (r *Registrar) RenewLate(ctx context.Context, h Holder, csr []byte) (*x509.Certificate, error) {
-	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, late: true}
+	return r.renewLate(ctx, h, csr, false)
+}
+
+func (r *Registrar) renewLate(ctx context.Context, h Holder, csr []byte, replayable bool) (*x509.Certificate, error) {
+	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, late: true, replayable: replayable}
 	expired := h.Certificate.NotAfter.UTC().Format(time.RFC3339)
 	a := Applicant{Identity: h.Applicant, Proof: proof, about: map[string]any{"expired": expired}}
 	req, err := ca.ParseRequest(csr)

@@ -19,6 +19,8 @@ type parentProof struct {
 	alarmed bool          // the fork is on record
 	keeps   bool          // the identity's own key may be certified again
 	late    bool          // the parent has expired: nobody is in a hurry to be served twice
+
+	replayable bool // the request may come from whoever has seen it: see Terms
 }
 
 func (p *parentProof) String() string { return "certificate:" + p.parent.String() }
@@ -37,7 +39,7 @@ func (p *parentProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509
 	}
 	if prior != nil && prior.Certificate.Parent != nil && *prior.Certificate.Parent == p.parent {
 		// A child that was itself renewed was in use, said so or not.
-		if prior.Confirmed || prior.Child != nil {
+		if (prior.Confirmed || prior.Child != nil) && !p.replayable {
 			if err := p.fork(ctx, "renewed again after its child was in use", prior.Certificate.Serial); err != nil {
 				return nil, err
 			}

@@ -14,6 +14,11 @@ type Terms struct {
 	Role      string  // that was asked for; "": the certificate's
 	Channel   Channel // what the request says of its connection
 	SameNames bool    // it must have the names of the certificate (RFC 7030, Section 4.2.2)
+
+	// Replayable says that whoever has seen the request can bring it again, as over SCEP.
+	// That it comes again then says nothing about who has the certificate's key, and it
+	// gets the same answer for ever.
+	Replayable bool
 }
 
 // Reenroll is Renew for clients of EST. The request may have the identity's own key,
@@ -24,7 +29,7 @@ type Terms struct {
 // same certificate until that is in use, and whoever comes with an old one is on
 // record as a fork. The errors are those of Renew.
 func (r *Registrar) Reenroll(ctx context.Context, h Holder, csr []byte, t Terms) (*x509.Certificate, error) {
-	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, keeps: true}
+	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, keeps: true, replayable: t.Replayable}
 	a := Applicant{Identity: h.Applicant, Proof: proof}
 	req, err := ca.ParseRequest(csr)
 	if err != nil {
@@ -56,7 +61,7 @@ func (r *Registrar) ReenrollLate(ctx context.Context, h Holder, csr []byte, t Te
 		proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, late: true}
 		return nil, r.refuse(ctx, Applicant{Identity: h.Applicant, Proof: proof}, err)
 	}
-	return r.RenewLate(ctx, h, csr)
+	return r.renewLate(ctx, h, csr, t.Replayable)
 }
 
 // meets says why a request does not meet the terms, or nil.

@@ -24,6 +24,8 @@ type tokenProof struct {
 	identity *store.Identity // on record; nil: the token creates it
 	from     netip.Addr
 	asked    string // path of the identity that the request is for
+
+	replayable bool // see Claim
 }
 
 // unnamed returns an applicant of whom no more is known than the token says, to
@@ -142,6 +144,8 @@ func (p *tokenProof) Unmet(ctx context.Context, key [32]byte, err error) (*x509.
 		return p.r.again(ctx, prior)
 	}
 	switch {
+	case errors.Is(err, store.ErrSpent) && p.replayable && prior != nil && prior.Certificate.Token != nil && *prior.Certificate.Token == p.token.ID:
+		return nil, p.refuse(ctx, "already used, for this key")
 	case errors.Is(err, store.ErrSpent):
 		return nil, p.spent(ctx)
 	case errors.Is(err, store.ErrKeyTaken):

@@ -33,8 +33,7 @@ type Config struct {
 // A Handler answers everything below [Prefix]. It may be used concurrently.
 type Handler struct {
 	Config
-	bad     *limit.Window[string] // messages that nobody can read, by source
-	waiting *waiting
+	bad *limit.Window[string] // messages that nobody can read, by source
 }
 
 // New returns a Handler.
@@ -46,7 +45,7 @@ func New(c Config) (*Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Handler{Config: c, bad: limit.NewWindow[string](badMessages, time.Minute), waiting: newWaiting()}, nil
+	return &Handler{Config: c, bad: limit.NewWindow[string](badMessages, time.Minute)}, nil
 }
 
 const (

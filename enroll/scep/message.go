@@ -2,10 +2,13 @@ package scep
 
 import (
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/smallstep/pkcs7"
 )
@@ -72,7 +75,7 @@ func parse(der []byte) (m *message, err error) {
 			return nil, err
 		}
 	}
-	if m.transaction == "" || len(m.transaction) > 256 || len(m.nonce) == 0 || len(m.nonce) > 64 {
+	if m.transaction == "" || len(m.transaction) > 256 || strings.ContainsFunc(m.transaction, notPrintable) || len(m.nonce) == 0 || len(m.nonce) > 64 {
 		return nil, errors.New("scep: a transaction id or nonce out of bounds")
 	}
 	switch digest := signed.Signers[0].DigestAlgorithm.Algorithm; {
@@ -81,5 +84,22 @@ func parse(der []byte) (m *message, err error) {
 		m.weak = true
 		return m, nil // it is refused, whoever signed
 	}
-	return m, signed.Verify()
+	return m, verify(signed, m.signer)
 }
+
+// verify verifies the signature. The library also holds the time that the client says it is
+// against its certificate; but it may have no clock, and a certificate that has expired may
+// be good for renewal, which is looked up by our time.
+func verify(signed *pkcs7.PKCS7, signer *x509.Certificate) error {
+	first, last := signer.NotBefore, signer.NotAfter
+	signer.NotBefore, signer.NotAfter = time.Time{}, time.Unix(1<<40, 0)
+	defer func() { signer.NotBefore, signer.NotAfter = first, last }()
+	return signed.Verify()
+}
+
+// notPrintable reports whether a character is none of a transaction id, which is a
+// PrintableString, and comes back in the answer.
+func notPrintable(c rune) bool { return c < ' ' || c > '~' }
+
+// key is the SHA-256 of the key that signed.
+func (m *message) key() [32]byte { return sha256.Sum256(m.signer.RawSubjectPublicKeyInfo) }

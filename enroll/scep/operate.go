@@ -1,10 +1,12 @@
 package scep
 
 import (
+	"context"
 	"crypto"
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"net/netip"
 	"slices"
 
 	"github.com/betonica/betonica/ca"
@@ -82,20 +84,19 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 		return answer{fail: badMessageCheck}
 	}
 	csr := content
-	if m.kind == typeGetCertInitial { // it says of what in clear: the transaction
-		if csr = h.waiting.take(m); csr == nil {
-			return answer{fail: badCertID}
+	if m.kind == typeGetCertInitial { // nobody asks after more than one certificate for one key
+		if csr, err = h.Registrar.Asked(r.Context(), m.key()); err != nil {
+			return failed(err)
 		}
 	}
 	// Whatever was decrypted that is no request of the signer's is like one that could
 	// not be.
 	req, err := ca.ParseRequest(csr)
-	if err != nil || m.kind != typeRenewalReq && !same(req.PublicKey(), m.signer) {
+	if err != nil || csr[0] != 0x30 || m.kind != typeRenewalReq && !same(req.PublicKey(), m.signer) {
 		return answer{fail: badMessageCheck}
 	}
 	cert, err := h.issue(r, role, m, csr)
 	if _, pending := errors.AsType[*enroll.PendingError](err); pending {
-		h.waiting.keep(m, csr, h.Now())
 		return answer{pending: true}
 	}
 	if err != nil {
@@ -109,16 +110,30 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 func (h *Handler) issue(r *http.Request, role string, m *message, csr []byte) (*x509.Certificate, error) {
 	ctx, from := r.Context(), api.Source(r)
 	if m.kind == typeRenewalReq {
-		holder, err := h.Registrar.Holder(ctx, m.signer, from)
-		if err != nil {
-			return nil, err
-		}
-		return h.Registrar.Reenroll(ctx, holder, csr, enroll.Terms{Role: role})
+		return h.renew(ctx, role, m, csr, from)
 	}
 	policy, _ := h.Registrar.Policies.Current().Role(role)
-	claim := enroll.Claim{CSR: csr, From: from, Role: role, Token: challenge(csr)}
+	claim := enroll.Claim{CSR: csr, From: from, Role: role, Token: challenge(csr), Replayable: true}
 	claim.Ask = slices.Contains(policy.Methods, ca.MethodApproval)
 	return h.Registrar.Admit(ctx, claim)
+}
+
+// renew follows on the certificate that the message is signed with; one that has expired is
+// good as long as its role says. Whoever has seen a message can send it again, and so
+// nothing is made of that.
+func (h *Handler) renew(ctx context.Context, role string, m *message, csr []byte, from netip.Addr) (*x509.Certificate, error) {
+	if challenge(csr) != "" { // somebody's first request, in another one's message
+		return nil, &ca.RequestError{Reason: "a renewal takes no challenge password"}
+	}
+	find, issue := h.Registrar.Holder, h.Registrar.Reenroll
+	if h.Registrar.Late(m.signer) {
+		find, issue = h.Registrar.LateHolder, h.Registrar.ReenrollLate
+	}
+	holder, err := find(ctx, m.signer, from)
+	if err != nil {
+		return nil, err
+	}
+	return issue(ctx, holder, csr, enroll.Terms{Role: role, Replayable: true})
 }
 
 // challenge returns the challenge password, "" if there is none.
@@ -144,6 +159,9 @@ func failed(err error) answer {
 	_, limited := errors.AsType[*enroll.RateLimitError](err)
 	_, queue := errors.AsType[*enroll.QueueError](err)
 	refused := []error{enroll.ErrUnauthenticated, enroll.ErrReused, store.ErrKeyTaken, store.ErrNameTaken, store.ErrExists, store.ErrForked, store.ErrStale}
+	if errors.Is(err, enroll.ErrNotAsked) {
+		return answer{fail: badCertID}
+	}
 	if denied || request || limited || queue || slices.ContainsFunc(refused, func(e error) bool { return errors.Is(err, e) }) {
 		return answer{fail: badRequest}
 	}

@@ -2,6 +2,7 @@ package scep_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"sync"
 	"testing"
@@ -26,6 +28,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/enroll/scep"
+	"github.com/betonica/betonica/store"
 )
 
 // A world is an authority that speaks SCEP to the role device.
@@ -38,7 +41,7 @@ type world struct {
 
 var keys = sync.OnceValue(func() []*rsa.PrivateKey {
 	var all []*rsa.PrivateKey
-	for range 3 {
+	for range 4 {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			panic(err)
@@ -99,6 +102,8 @@ type request struct {
 	cipher int
 	digest asn1.ObjectIdentifier
 	spoil  func([]byte) []byte // what is encrypted
+
+	transaction string // "": transaction-1
 }
 
 // libraries has one setting for all of a process.
@@ -125,7 +130,7 @@ func (w *world) message(q request) []byte {
 	require.NoError(w.t, err)
 	signed.SetDigestAlgorithm(q.digest)
 	require.NoError(w.t, signed.AddSigner(q.signer, q.key, pkcs7.SignerInfoConfig{ExtraSignedAttributes: []pkcs7.Attribute{
-		{Type: oidMessageType, Value: q.kind}, {Type: oidTransactionID, Value: "transaction-1"}, {Type: oidSenderNonce, Value: []byte("0123456789abcdef")},
+		{Type: oidMessageType, Value: q.kind}, {Type: oidTransactionID, Value: cmp.Or(q.transaction, "transaction-1")}, {Type: oidSenderNonce, Value: []byte("0123456789abcdef")},
 	}}))
 	der, err := signed.Finish()
 	require.NoError(w.t, err)
@@ -147,8 +152,10 @@ func (w *world) ask(q request, get bool) (status, reason string, certs []*x509.C
 	require.NoError(w.t, err)
 	answer, err := pkcs7.Parse(w.body(resp, http.StatusOK))
 	require.NoError(w.t, err)
+	ra := answer.GetOnlySigner() // another certificate, perhaps, by the clock that was advanced
+	require.Equal(w.t, w.ra.PublicKey, ra.PublicKey)
+	ra.NotBefore, ra.NotAfter = time.Time{}, time.Now().AddDate(1, 0, 0)
 	require.NoError(w.t, answer.Verify())
-	require.Equal(w.t, w.ra.Raw, answer.GetOnlySigner().Raw)
 	require.True(w.t, answer.Signers[0].DigestEncryptionAlgorithm.Algorithm.Equal(pkcs7.OIDEncryptionAlgorithmRSA))
 	var kind, transaction string
 	var nonce, own []byte
@@ -211,6 +218,16 @@ func csrOf(t testing.TB, key crypto.Signer, challenge string) []byte {
 	csr, err := asn1.Marshal(outer)
 	require.NoError(t, err)
 	return csr
+}
+
+var netipHome = netip.MustParseAddr("127.0.0.1")
+
+// challengeOf returns the token in a request of csrOf.
+func challengeOf(t testing.TB, csr []byte) string {
+	t.Helper()
+	i := bytes.Index(csr, []byte("bt1."))
+	require.Positive(t, i)
+	return string(csr[i : i+int(csr[i-1])])
 }
 
 type attribute struct {
@@ -296,6 +313,21 @@ func TestApproval(t *testing.T) {
 	q.kind = "20"
 	status, _, _ = w.ask(q, false)
 	require.Equal(t, "3", status)
+	waiting, _, err := w.Store.Requests(t.Context(), store.RequestFilter{}, store.Page{Limit: 2})
+	require.NoError(t, err)
+	require.Len(t, waiting, 1)
+	_, err = w.Approve(t.Context(), enrolltest.Root, enroll.Approval{Request: waiting[0].ID, SPKI: waiting[0].SPKI, Role: "device", Name: "pump-1"})
+	require.NoError(t, err)
+	for range 2 {
+		status, reason, certs := w.ask(q, false)
+		require.Equal(t, "0", status, reason)
+		require.Equal(t, "/device/pump-1", certs[0].URIs[0].Path)
+		require.Equal(t, q.key.Public(), certs[0].PublicKey)
+	}
+	q = w.enrolment("")
+	q.kind, q.key = "20", keys()[2]
+	_, reason, _ := w.ask(q, false)
+	require.Equal(t, "4", reason, "nobody asks after another one's request")
 }
 
 // What is no message is said so over HTTP; and whoever sends too many that nobody can
