@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -109,17 +110,18 @@ func (s *AuditSource) rows(ctx context.Context, after, to int64, limit int) ([]a
 		return nil, fmt.Errorf("reading the log after entry %d: %w", after, err)
 	}
 	defer rows.Close()
-	var records []audit.Record
+	records := make([]audit.Record, 0, min(limit, maxPage))
+	var hash sql.RawBytes // of millions of rows: what is copied at once is not allocated
+	var terms [audit.MaxTerms]sql.RawBytes
 	for rows.Next() {
 		var r audit.Record
 		var at int64
-		var hash []byte
-		var terms [audit.MaxTerms][]byte
 		if err := rows.Scan(&r.Seq, &at, &r.Action, &r.Leaf, &hash, &terms[0], &terms[1], &terms[2], &terms[3]); err != nil {
 			return nil, fmt.Errorf("reading the log after entry %d: %w", after, err)
 		}
 		r.At = fromMillis(at)
 		copy(r.Hash[:], hash)
+		r.Terms = make([]audit.Term, 0, len(terms))
 		for _, term := range terms {
 			if term != nil {
 				var t audit.Term

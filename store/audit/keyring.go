@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -45,15 +46,36 @@ func (r *Keyring) Open(leaf []byte) (Entry, error) {
 // entryKey returns the key of l; it may return ErrNoKey, and does not check
 // that it is the key that sealed l.
 func (r *Keyring) entryKey(l leaf) (entryKey, error) {
-	var d DataKey
-	ok := false
-	if r != nil {
-		d, ok = r.keys[l.keyID]
+	o := opener{ring: r}
+	return o.entryKey(l)
+}
+
+// An opener is a Keyring for many entries, one after the other: it remembers what it
+// needs for the data key of the last one. Not safe for concurrent use.
+type opener struct {
+	ring    *Keyring
+	id      KeyID
+	mac     hash.Hash // of the data key id; nil: of none yet
+	scratch []byte
+}
+
+// entryKey is Keyring.entryKey.
+func (o *opener) entryKey(l leaf) (entryKey, error) {
+	if o.mac == nil || o.id != l.keyID {
+		var d DataKey
+		ok := false
+		if o.ring != nil {
+			d, ok = o.ring.keys[l.keyID]
+		}
+		if !ok {
+			return entryKey{}, fmt.Errorf("%w: entry %d, key %s", ErrNoKey, l.seq, l.keyID)
+		}
+		o.id, o.mac = l.keyID, d.entryMAC()
+		if o.scratch == nil {
+			o.scratch = make([]byte, 0, 64)
+		}
 	}
-	if !ok {
-		return entryKey{}, fmt.Errorf("%w: entry %d, key %s", ErrNoKey, l.seq, l.keyID)
-	}
-	return entryKeyOf(d.entryMAC(), make([]byte, 0, 64), l.seq), nil
+	return entryKeyOf(o.mac, o.scratch, l.seq), nil
 }
 
 // entry is what l says in clear; hash is the hash of its bytes.

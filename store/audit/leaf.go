@@ -114,10 +114,11 @@ func decodeLeaf(b []byte) (leaf, error) {
 	action := r.next(r.count(255))
 	copy(l.keyID[:], r.next(len(l.keyID)))
 	copy(l.commitment[:], r.next(len(l.commitment)))
-	for range r.count(MaxTerms) {
-		var t Term
-		copy(t[:], r.next(len(t)))
-		l.terms = append(l.terms, t)
+	if n := r.count(MaxTerms); n > 0 {
+		l.terms = make([]Term, n)
+		for i := range l.terms {
+			copy(l.terms[i][:], r.next(len(Term{})))
+		}
 	}
 	l.nonce = r.next(nonceLen)
 	if r.short || len(r.rest) < tagLen {

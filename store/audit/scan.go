@@ -2,72 +2,33 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// A seal says what opening a leaf showed.
-type seal int
-
-const (
-	unopened seal = iota // no keyring, or the data key was destroyed
-	strange              // under a data key that the log does not have
-	opened               // the log sealed it, under that number
-	broken               // the log did not
-)
-
-// A cell is what remains of a row once it was judged by itself.
-type cell struct {
-	leaf tlog.Hash // of the leaf as it is
-	row  tlog.Hash // the hash column
-	seal seal
-}
-
-// row judges a row by itself, notes its number, and brings it to its place.
-func (v *verifier) row(ctx context.Context, r Record) error {
-	c := cell{leaf: tlog.RecordHash(r.Leaf), row: r.Hash}
-	l, err := decodeLeaf(r.Leaf)
-	if err != nil {
-		c.seal = broken
-	} else {
-		c.seal = v.open(l)
+// row notes the number of a row that was examined, and brings it to its place.
+func (v *verifier) row(ctx context.Context, r Record, e *examined) error {
+	switch e.seal {
+	case opened:
+		v.report.Opened++
+	case unopened, strange:
+		v.report.Sealed++
 	}
 	entry := r.Seq
-	if err == nil && (c.seal == opened || c.leaf == c.row && c.seal != broken) {
-		entry = l.seq
-		v.columns(r, l)
+	if e.err == nil && (e.seal == opened || e.leaf == e.row && e.seal != broken) {
+		entry = e.body.seq
+		v.columns(r, &e.body)
 	}
 	v.numbers.add(r.Seq, entry)
-	if ok, err := v.believes(ctx, r.Seq, entry, c); !ok {
+	if ok, err := v.believes(ctx, r.Seq, entry, e.cell); !ok {
 		return err
 	}
-	return v.place(ctx, entry, c)
-}
-
-// open says whether the log sealed l.
-func (v *verifier) open(l leaf) seal {
-	key, err := v.options.Keyring.entryKey(l)
-	if errors.Is(err, ErrNoKey) {
-		v.report.Sealed++
-		if v.options.Keyring == nil || slices.Contains(v.options.Destroyed, l.keyID) {
-			return unopened
-		}
-		return strange
-	}
-	if err != nil {
-		return broken
-	}
-	if _, err := key.open(nil, l); err != nil {
-		return broken
-	}
-	v.report.Opened++
-	return opened
+	return v.place(ctx, entry, e.cell)
 }
 
 // columns compares what the row repeats in clear with its leaf.
-func (v *verifier) columns(r Record, l leaf) {
+func (v *verifier) columns(r Record, l *leaf) {
 	if r.At.UnixMilli() != l.at.UnixMilli() {
 		v.found.add(Edited, l.seq, l.seq, "the row says %s, the leaf %s", stamp(r.At), stamp(l.at))
 	}

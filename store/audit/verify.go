@@ -51,7 +51,7 @@ func Verify(ctx context.Context, s Source, o VerifyOptions) (Report, error) {
 		source: s, options: o,
 		numbers: newNumbering(1), next: 1,
 		stash:  make(map[int64]cell),
-		stored: storedHeads{source: s, after: math.MinInt64}, inStore: -1,
+		stored: storedHeads{source: s, after: leastNumber}, inStore: -1,
 		ofStore: common{name: "a checkpoint in the store"}, ofFile: common{name: "a checkpoint in the evidence"},
 	}
 	v.report.Origin = o.Verifier.Name()
@@ -72,7 +72,7 @@ func Verify(ctx context.Context, s Source, o VerifyOptions) (Report, error) {
 }
 
 // A verifier is one run of Verify. Entries go through it in the order of their
-// numbers: row (scan.go) judges a row by itself and finds its place, grow
+// numbers: each is judged by itself (examine.go), row (scan.go) finds its place, grow
 // (grow.go) puts it into the tree and against the tiles, weigh (weigh.go) puts
 // the tree against what was signed.
 type verifier struct {
@@ -119,6 +119,9 @@ func (r *run) add(n int64) {
 	r.from, r.to, r.n = min(r.from, n), max(r.to, n), r.n+1
 }
 
+// leastNumber is before every number that a row can have.
+const leastNumber = math.MinInt64
+
 // window is how far an entry may stand from its place and still be brought
 // there: two tiles.
 const window = 2 * TileWidth
@@ -130,21 +133,11 @@ func (v *verifier) run(ctx context.Context) error {
 	if err := v.weigh(ctx, 0); err != nil {
 		return err
 	}
-	for after := int64(math.MinInt64); ; {
-		rows, err := v.source.Records(ctx, after, TileWidth)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			if err := v.row(ctx, r); err != nil {
-				return err
-			}
-			after = r.Seq
-		}
-		if len(rows) < TileWidth {
-			return v.finish(ctx)
-		}
+	err := newScan(v.source, v.options).each(ctx, func(r Record, e *examined) error { return v.row(ctx, r, e) })
+	if err != nil {
+		return err
 	}
+	return v.finish(ctx)
 }
 
 // finish says what shows only at the end of the log.
