@@ -59,7 +59,7 @@ func (r *Registrar) renewLate(ctx context.Context, h Holder, csr []byte, replaya
 	if err != nil {
 		return nil, r.refuse(ctx, a, err)
 	}
-	leave, err := r.turns.Enter(ctx, h.Certificate.NotAfter)
+	leave, err := r.turns.Enter(ctx, h.Identity.Path, h.Certificate.NotAfter)
 	if err != nil {
 		return nil, err
 	}

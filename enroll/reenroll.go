@@ -42,7 +42,7 @@ func (r *Registrar) Reenroll(ctx context.Context, h Holder, csr []byte, t Terms)
 	if h.Child != nil {
 		known = store.ErrForked
 	}
-	leave, err := r.turns.Enter(ctx, h.Certificate.NotAfter)
+	leave, err := r.turns.Enter(ctx, h.Identity.Path, h.Certificate.NotAfter)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (r *Registrar) Renew(ctx context.Context, h Holder, csr []byte) (*x509.Cert
 	if h.Child != nil {
 		known = store.ErrForked
 	}
-	leave, err := r.turns.Enter(ctx, h.Certificate.NotAfter)
+	leave, err := r.turns.Enter(ctx, h.Identity.Path, h.Certificate.NotAfter)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	crand "crypto/rand"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -42,7 +43,7 @@ func (c *simulatedCA) renew(t *testing.T, end time.Time) error {
 		return errors.New("connection refused")
 	}
 	c.compute(handshakeTime)
-	leave, err := c.queue.Enter(t.Context(), end)
+	leave, err := c.queue.Enter(t.Context(), crand.Text(), end)
 	if busy, ok := errors.AsType[*turns.BusyError](err); ok {
 		return &api.Problem{Status: 503, RetryAfter: busy.RetryAfter}
 	}

@@ -22,6 +22,10 @@ type Config struct {
 	Running int
 	// Waiting is how many wait for that, each with its connection open. Default 512.
 	Waiting int
+	// Each is how many of those, served or waiting, may be one machine's where others would
+	// have to wait for it. Default 4: more is nobody who lost a reply, and with a certificate
+	// that ends soon would be served before all others.
+	Each int
 	// Patience is the longest that one waits. Default 5 s.
 	Patience time.Duration
 	// Now is the clock; nil: time.Now.
@@ -51,9 +55,10 @@ type Queue struct {
 	mu      sync.Mutex
 	running int
 	waiting waiters
-	next    time.Time // from when on nobody has been told to come back yet
-	rate    float64   // leavings per second, smoothed
-	counted int       // leavings since
+	present map[string]int // served or waiting, by machine; none is 0
+	next    time.Time      // from when on nobody has been told to come back yet
+	rate    float64        // leavings per second, smoothed
+	counted int            // leavings since
 	since   time.Time
 
 	away int64 // sent away, ever
@@ -67,23 +72,61 @@ func New(c Config) *Queue {
 	if c.Waiting == 0 {
 		c.Waiting = 512
 	}
+	if c.Each == 0 {
+		c.Each = 4
+	}
 	if c.Patience == 0 {
 		c.Patience = 5 * time.Second
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Queue{conf: c, rate: firstRate}
+	return &Queue{conf: c, rate: firstRate, present: make(map[string]int)}
 }
 
-// Enter returns when it is the turn of a machine whose certificate ends then; leave must be
-// called once it has been served. It returns a [*BusyError] if there is no room for it,
-// nearer ends took its place or its patience is over, and ctx's error. One whose certificate
-// has ended already comes after those who still have a day to lose.
-func (q *Queue) Enter(ctx context.Context, end time.Time) (leave func(), err error) {
+// Enter returns when it is the turn of the machine of that name whose certificate ends then;
+// leave must be called once it has been served. It returns a [*BusyError] if there is no room
+// for it, it is there too often already, nearer ends took its place or its patience is over,
+// and ctx's error. One whose certificate has ended already comes after those who still have a
+// day to lose.
+func (q *Queue) Enter(ctx context.Context, who string, end time.Time) (leave func(), err error) {
+	if !q.admit(who) { // which is nobody else's matter, nor when others shall come back
+		return nil, &BusyError{RetryAfter: max(q.conf.Patience, minRetry)}
+	}
+	if err := q.enter(ctx, end); err != nil {
+		q.dismiss(who)
+		return nil, err
+	}
+	return func() { q.leave(); q.dismiss(who) }, nil
+}
+
+// admit counts one more of a machine, unless it is there too often, and others would have to
+// wait for it.
+func (q *Queue) admit(who string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	idle := q.running < q.conf.Running && len(q.waiting) == 0
+	if q.present[who] >= q.conf.Each && !idle {
+		q.away++
+		return false
+	}
+	q.present[who]++
+	return true
+}
+
+func (q *Queue) dismiss(who string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.present[who]--; q.present[who] == 0 {
+		delete(q.present, who)
+	}
+}
+
+// enter returns nil when it is the caller's turn.
+func (q *Queue) enter(ctx context.Context, end time.Time) error {
 	w := q.join(end)
 	if w == nil {
-		return q.leave, nil
+		return nil
 	}
 	patience := time.NewTimer(q.conf.Patience)
 	defer patience.Stop()
@@ -94,13 +137,13 @@ func (q *Queue) Enter(ctx context.Context, end time.Time) (leave func(), err err
 	case <-ctx.Done():
 		q.giveUp(w)
 		if !w.served {
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
 	if !w.served {
-		return nil, q.later(end)
+		return q.later(end)
 	}
-	return q.leave, nil
+	return nil
 }
 
 // join returns nil if it is the caller's turn at once.

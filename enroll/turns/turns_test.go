@@ -2,6 +2,7 @@ package turns_test
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -18,10 +19,13 @@ import (
 func full(t *testing.T, c turns.Config) (q *turns.Queue, leave func()) {
 	c.Running = 1
 	q = turns.New(c)
-	leave, err := q.Enter(t.Context(), time.Now().Add(time.Hour))
+	leave, err := q.Enter(t.Context(), name(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	return q, leave
 }
+
+// name is of a machine that was never there.
+func name() string { return crand.Text() }
 
 // Those whose certificate ends sooner are served sooner, whenever they came; one that has
 // ended already comes after those who still have a day.
@@ -33,7 +37,7 @@ func TestNearestFirst(t *testing.T) {
 		left := []time.Duration{3 * time.Hour, time.Minute, -time.Hour, 48 * time.Hour, time.Hour}
 		for _, l := range left {
 			all.Go(func() {
-				leave, err := q.Enter(t.Context(), time.Now().Add(l))
+				leave, err := q.Enter(t.Context(), name(), time.Now().Add(l))
 				if err == nil {
 					served = append(served, l) // one at a time
 					leave()
@@ -57,7 +61,7 @@ func TestNoRoom(t *testing.T) {
 		enter := func(ctx context.Context, left time.Duration) chan error {
 			out := make(chan error, 1)
 			go func() {
-				leave, err := q.Enter(ctx, time.Now().Add(left))
+				leave, err := q.Enter(ctx, name(), time.Now().Add(left))
 				if err == nil {
 					leave()
 				}
@@ -97,7 +101,7 @@ func TestSpread(t *testing.T) {
 		defer leave()
 		perSecond := make(map[int]int)
 		for range 10_000 {
-			_, err := q.Enter(t.Context(), time.Now().Add(12*time.Hour))
+			_, err := q.Enter(t.Context(), name(), time.Now().Add(12*time.Hour))
 			busy, ok := errors.AsType[*turns.BusyError](err)
 			require.True(t, ok, "%v", err)
 			require.GreaterOrEqual(t, busy.RetryAfter, time.Second)
@@ -111,7 +115,7 @@ func TestSpread(t *testing.T) {
 		require.Greater(t, len(perSecond), 100)
 		require.LessOrEqual(t, most, 200, "of a rate of 100 a second that is believed in")
 
-		_, err := q.Enter(t.Context(), time.Now().Add(10*time.Second))
+		_, err := q.Enter(t.Context(), name(), time.Now().Add(10*time.Second))
 		busy, ok := errors.AsType[*turns.BusyError](err)
 		require.True(t, ok)
 		require.LessOrEqual(t, busy.RetryAfter, 5*time.Second)
@@ -130,7 +134,7 @@ func TestNoPlaceLost(t *testing.T) {
 				time.Sleep(time.Duration(rand.IntN(600)) * time.Second)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+rand.IntN(5))*time.Second)
 				defer cancel()
-				leave, err := q.Enter(ctx, time.Now().Add(time.Duration(rand.IntN(1000))*time.Minute))
+				leave, err := q.Enter(ctx, name(), time.Now().Add(time.Duration(rand.IntN(1000))*time.Minute))
 				if err != nil {
 					return
 				}
@@ -152,5 +156,44 @@ func TestNoPlaceLost(t *testing.T) {
 		running, waiting, _ := q.Stats()
 		require.Zero(t, running)
 		require.Zero(t, waiting)
+	})
+}
+
+// One machine is there so often and no more, however near the end of its certificate is:
+// the others keep their places, and it can come again once it has been served, or gave up.
+func TestOneAmongMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, leave := full(t, turns.Config{Waiting: 3, Each: 2, Patience: time.Minute})
+		enter := func(ctx context.Context, who string, left time.Duration) chan error {
+			out := make(chan error, 1)
+			go func() {
+				leave, err := q.Enter(ctx, who, time.Now().Add(left))
+				if err == nil {
+					leave()
+				}
+				out <- err
+			}()
+			synctest.Wait()
+			return out
+		}
+		pump := enter(t.Context(), "device/pump-1", time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		first := enter(ctx, "device/thief", time.Minute)
+		second := enter(t.Context(), "device/thief", time.Minute)
+		var busy *turns.BusyError
+		for range 10 {
+			require.ErrorAs(t, <-enter(t.Context(), "device/thief", time.Minute), &busy)
+			require.LessOrEqual(t, busy.RetryAfter, time.Minute)
+		}
+		_, waiting, _ := q.Stats()
+		require.Equal(t, 3, waiting, "the pump keeps its place")
+		cancel()
+		require.ErrorIs(t, <-first, context.Canceled)
+		third := enter(t.Context(), "device/thief", time.Minute)
+		leave()
+		for _, one := range []chan error{pump, second, third} {
+			require.NoError(t, <-one)
+		}
+		require.NoError(t, <-enter(t.Context(), "device/thief", time.Minute))
 	})
 }
