@@ -14,8 +14,8 @@ import (
 // store.ErrNotFound, a [*ca.DeniedError] if the actor may not manage the role, or a
 // [*ConflictError] for one that has its end.
 func (r *Registrar) AttestIdentity(ctx context.Context, by Actor, path, owner string) (store.Identity, error) {
-	if err := checkText(owner, maxOwner); err != nil {
-		return store.Identity{}, badRequest("owner: %v", err)
+	if err := checkOwner(owner); err != nil {
+		return store.Identity{}, err
 	}
 	id, err := r.store.Identity(ctx, path)
 	if err != nil {

@@ -150,8 +150,8 @@ func (r *Registrar) mayManage(ctx context.Context, by Actor, role, subject strin
 }
 
 func checkOwner(owner string) error {
-	if len(owner) > maxOwner {
-		return badRequest("owner is longer than %d bytes", maxOwner)
+	if err := checkText(owner, maxOwner); err != nil {
+		return badRequest("owner: %v", err)
 	}
 	return nil
 }

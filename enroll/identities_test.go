@@ -2,6 +2,7 @@ package enroll_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,6 +49,8 @@ func TestCreateIdentityRefuses(t *testing.T) {
 		{"privileged, not root", enroll.Actor{Name: "operator/al"}, enroll.IdentityRequest{Role: "admin", Name: "a"}, &denied},
 		{"wildcard", enrolltest.Root, enroll.IdentityRequest{Role: "device", Name: "a", DNSNames: []string{"*.example"}}, &bad},
 		{"zone", enrolltest.Root, enroll.IdentityRequest{Role: "device", Name: "a", IPs: []netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}, &bad},
+		{"an owner that breaks lines", enrolltest.Root, enroll.IdentityRequest{Role: "device", Name: "a", Owner: "icu\ndevice/b  active"}, &bad},
+		{"an owner of great length", enrolltest.Root, enroll.IdentityRequest{Role: "device", Name: "a", Owner: strings.Repeat("x", 257)}, &bad},
 		{"no address", enrolltest.Root, enroll.IdentityRequest{Role: "device", Name: "a", IPs: make([]netip.Addr, 1)}, &bad},
 	} {
 		_, err := c.CreateIdentity(t.Context(), tt.by, tt.req)
