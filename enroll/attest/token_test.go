@@ -47,6 +47,9 @@ func TestTokenIsSpent(t *testing.T) {
 	_, err = w.ca.AttestationKey(t.Context(), stolen)
 	refused(t, err, "in no inventory")
 
+	_, err = w.enrol(thief, stolen, w.ca.Token(enroll.TokenRequest{Role: "pump", Name: "SN-*"}))
+	require.ErrorAs(t, err, &denied, "a token that names nobody")
+
 	_, err = w.enrol(c, cert, token)
 	require.NoError(t, err)
 	require.Equal(t, c.ekHash(), w.ca.Identity("pump/SN-1").EK)
