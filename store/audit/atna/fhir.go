@@ -4,8 +4,7 @@ package atna
 // is [Message.ID], and its last entity has it as an identifier, by which a server that
 // gives ids of its own can be asked for it.
 func (m *Message) FHIR() []byte {
-	b := jsonText(make([]byte, 0, 4<<10))
-	b.begin('{')
+	b := jsonText(append(make([]byte, 0, 4<<10), '{'))
 	b.member("resourceType", "AuditEvent")
 	b.member("id", m.id)
 	if m.profile != "" {

@@ -17,42 +17,10 @@ import (
 
 	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/audit/atna"
+	"github.com/betonica/betonica/store/audit/plain/plaintest"
 )
 
 func base64Text(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-
-// hostile are texts that would do something in one format or another, were they let
-// through.
-func hostile() map[string]string {
-	all := map[string]string{
-		"end of line":      "x\r\n<85>1 2026-11-21T00:00:00Z evil app 1 IHE+RFC-3881 - forged",
-		"end of line 2":    "x\u2028forged\u2029forged\u0085forged\vforged\f",
-		"ANSI":             "\x1b[2J\x1b]0;owned\a\u009b31m",
-		"NUL":              "a\x00b",
-		"bidi":             "invoice\u202egpj.exe\u202c \u2066a\u2069\u200e\u200f\u061c",
-		"hidden":           "a\u200b\u200d\ufeff\u00ad\U000e0041b",
-		"lone surrogate":   "a\xed\xa0\x80b",
-		"not UTF-8":        "a\xff\xfe\xc3(\xf8\x88\x80\x80\x80",
-		"overlong":         "\xc0\xaf\xe0\x80\xaf",
-		"not a character":  "a\ufffe\uffff\U0010ffff\ufdd0",
-		"XML":              `]]><!--x--><a b="c"/>&lt;&#0;&x;<?pi?><![CDATA[`,
-		"XML, closing":     `"/></AuditMessage><AuditMessage>`,
-		"JSON":             `","outcome":"ok","a":{"b":[`,
-		"backslashes":      `\u0000\n\"\\`,
-		"template":         "%s%n{{.}}${jndi:ldap://x}`id`",
-		"frame":            "99999 <0>1 - - - - - -",
-		"spaces":           " \t ",
-		"long":             strings.Repeat("A", 100_000),
-		"long and costly":  strings.Repeat("\u202e&\x00", 10_000),
-		"replacement":      "\ufffd",
-		"other characters": "Müller 漢字 𝄞 e\u0301",
-	}
-	for r := rune(0); r < 0x20; r++ {
-		all[fmt.Sprintf("C0 %x", r)] = "a" + string(r) + "b"
-		all[fmt.Sprintf("C1 %x", r)] = "a" + string(0x80+r) + "b"
-	}
-	return all
-}
 
 // strewn returns entries with s in each field, one after the other and everywhere.
 func strewn(s string) map[string]audit.Entry {
@@ -91,7 +59,7 @@ func strewn(s string) map[string]audit.Entry {
 func TestHostile(t *testing.T) {
 	schema := fhirSchema(t)
 	documents := make(map[string][]byte)
-	for what, s := range hostile() {
+	for what, s := range plaintest.Hostile() {
 		for where, e := range strewn(s) {
 			all := strings.HasSuffix(where, "everything")
 			if !all && strings.HasPrefix(what, "C") { // of sixty, which differ little
@@ -191,7 +159,7 @@ func strict(t testing.TB, b []byte) (texts []string) {
 func FuzzFormats(f *testing.F) {
 	schema := fhirSchema(f)
 	f.Add("certificate.issue", "device/pump-7", "ok", "serial", `{"a":[1,"x"]}`, int64(1), int64(1763761922200))
-	for _, s := range hostile() {
+	for _, s := range plaintest.Hostile() {
 		f.Add("access.request", s[:min(len(s), 200)], "allowed", s[:min(len(s), 100)], `{"protocol":"fhir","operation":"read"}`, int64(7), int64(-1))
 	}
 	f.Fuzz(func(t *testing.T, action, who, outcome, name, detail string, seq, at int64) {

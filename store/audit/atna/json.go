@@ -3,10 +3,11 @@ package atna
 // JSON returns the message as one line of JSON, in US-ASCII and without its end, with the
 // names that Betonica's own lists have for an entry. Its outcome is the log's, its
 // indicator DICOM's.
-func (m *Message) JSON() []byte {
-	b := jsonText(make([]byte, 0, 2<<10))
+func (m *Message) JSON() []byte { return m.appendJSON(make([]byte, 0, 2<<10)) }
+
+func (m *Message) appendJSON(to []byte) []byte {
+	b := jsonText(append(to, '{'))
 	e := &m.entry
-	b.begin('{')
 	b.member("id", m.id)
 	b.member("log", m.source.origin)
 	b.key("seq")
@@ -44,12 +45,10 @@ type jsonText []byte
 
 // next writes the comma after what is before in the same array or object.
 func (b *jsonText) next() {
-	if n := len(*b); n > 0 {
-		switch (*b)[n-1] {
-		case '{', '[', ':':
-		default:
-			*b = append(*b, ',')
-		}
+	switch (*b)[len(*b)-1] {
+	case '{', '[', ':':
+	default:
+		*b = append(*b, ',')
 	}
 }
 

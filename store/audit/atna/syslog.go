@@ -39,7 +39,7 @@ type Sender struct {
 func (m *Message) Syslog(from Sender, f Format) []byte {
 	short := *m
 	for {
-		b := short.appendSyslog(make([]byte, 0, 4<<10), from, f)
+		b := short.appendSyslog(make([]byte, 0, 5<<10), from, f)
 		if len(b) <= Limit || !short.shorten(len(b)-Limit) {
 			return b
 		}
@@ -58,9 +58,9 @@ func (m *Message) appendSyslog(b []byte, from Sender, f Format) []byte {
 	if m.Alert() {
 		priority = "<84>1 "
 	}
-	content := m.XML
+	content := m.appendXML
 	if f == JSON {
-		id, content = "betonica+json", m.JSON
+		id, content = "betonica+json", m.appendJSON
 	}
 	b = append(append(b, priority...), m.entry.at...)
 	for _, h := range [...]struct {
@@ -70,7 +70,7 @@ func (m *Message) appendSyslog(b []byte, from Sender, f Format) []byte {
 		b = appendHeader(append(b, ' '), h.value, h.max)
 	}
 	b = append(b, " - "...) // no structured data
-	return append(b, content()...)
+	return content(b)
 }
 
 // appendHeader appends a field of the header: PRINTUSASCII, or "-" if there is nothing.

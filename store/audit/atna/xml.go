@@ -4,15 +4,19 @@ import "encoding/base64"
 
 // XML returns the message as a DICOM audit message (PS3.15, Section A.5.1), on one line,
 // in US-ASCII.
-func (m *Message) XML() []byte {
-	b := xmlText(append(make([]byte, 0, 4<<10), `<?xml version="1.0" encoding="UTF-8"?><AuditMessage>`...))
+func (m *Message) XML() []byte { return m.appendXML(make([]byte, 0, 4<<10)) }
+
+func (m *Message) appendXML(to []byte) []byte {
+	b := xmlText(to)
+	b.raw(`<?xml version="1.0" encoding="UTF-8"?><AuditMessage>`)
 	b.identification(m)
 	for i := range m.people {
 		b.participant(m, &m.people[i])
 	}
 	b.source(m)
 	b.object(m)
-	return append(b, "</AuditMessage>"...)
+	b.raw("</AuditMessage>")
+	return b
 }
 
 // xmlText is XML in the making. Names of elements and attributes are constants of ours.
@@ -24,20 +28,27 @@ func (b *xmlText) attr(name, value text) {
 	if value == "" {
 		return
 	}
-	b.raw(" " + name + `="`)
+	b.raw(" ")
+	b.raw(name)
+	b.raw(`="`)
 	*b = appendXML(*b, value)
 	b.raw(`"`)
 }
 
 func (b *xmlText) element(name, content text) {
-	b.raw("<" + name + ">")
+	b.raw("<")
+	b.raw(name)
+	b.raw(">")
 	*b = appendXML(*b, content)
-	b.raw("</" + name + ">")
+	b.raw("</")
+	b.raw(name)
+	b.raw(">")
 }
 
 // code writes a coded value: the meaning, as original text, is mandatory.
 func (b *xmlText) code(name text, c *code) {
-	b.raw("<" + name)
+	b.raw("<")
+	b.raw(name)
 	b.attr("csd-code", c.value)
 	b.attr("codeSystemName", c.system.name)
 	b.attr("originalText", c.meaning)
