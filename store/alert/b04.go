@@ -5,6 +5,8 @@ import "time"
 const (
 	dormant = 30 * 24 * time.Hour // at least, however rarely it is used
 	buried  = 90 * 24 * time.Hour // who wakes after that should be vouched for
+
+	leastGaps = 5 // that say how long it uses to sleep
 )
 
 // b04: a machine that slept for a month, or five times as long as it uses to, wakes: it lay
@@ -28,7 +30,9 @@ func b04() *rule {
 				return
 			default:
 				last = h.Last
-				least = max(least, 5*time.Duration(h.Gaps.quantile(1, 2))*time.Second)
+				if h.Gaps.total() >= leastGaps {
+					least = max(least, 5*time.Duration(h.Gaps.quantile(1, 2))*time.Second)
+				}
 			}
 			gap := at.since(last)
 			if last == 0 || gap <= least {

@@ -42,7 +42,7 @@ func b05() *rule {
 				}
 				n := of(f,
 					say("in 99 of 100 hours %s has at most %d %s, of which up to %d are nothing odd", f.Identity, m.normal, m.what, most),
-					say("in the hour of %s it has %d", stamp(f.At), m.now), e.cite(h.LastCited))
+					say("in the hour of %s it has %d %s", stamp(f.At), m.now, m.what), e.cite(h.LastCited))
 				n.Crowd = mix(e.hash("load", f.Role()), uint64(at/86400))
 				e.join(n.Crowd, f.id, at, residence)
 				e.find(r, n)

@@ -23,7 +23,7 @@ func f01() *rule {
 				return
 			}
 			s.N++
-			usual, _ := s.usual()
+			usual, _ := s.usual(leastDays)
 			most := max(20, 5*usual)
 			if s.N <= most {
 				return

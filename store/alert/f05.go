@@ -3,9 +3,9 @@ package alert
 import "time"
 
 // f05: machines of a site are in the last quarter of their certificates' lives and did not
-// renew: twice as many as at that hour of other days, and more than five. Those that are
-// switched off each night are as many each night; until three days are known, a fifth of the
-// site is too many.
+// renew: twice as many as at that hour of other days, and more than a fifth of the site, and
+// than five. Those that are switched off each night are as many each night; until a week is
+// known, more than half of the site is too many.
 func f05() *rule {
 	return &rule{
 		Rule: Rule{
@@ -20,9 +20,9 @@ func f05() *rule {
 				return
 			}
 			s.N = max(s.N, f.Count)
-			most := max(5, f.Of/5)
-			if usual, known := s.usual(); known {
-				most = max(5, 2*usual)
+			most := max(5, f.Of/2)
+			if usual, known := s.usual(week); known {
+				most = max(5, f.Of/5, 2*usual)
 			}
 			key := group(r, f.Site)
 			if f.Count <= most {

@@ -4,7 +4,7 @@ import "slices"
 
 const (
 	week      = 7 // days whose same hour is compared
-	leastDays = 3 // that have to be known
+	leastDays = 3 // that a burst is compared with
 )
 
 // A series counts something by the hour, and knows the same hours of the week before.
@@ -32,12 +32,12 @@ func (s *series) enter(at moment) bool {
 	return hr == s.Hour
 }
 
-// usual returns the median of the same hour in the week before, and whether enough of it is
-// known.
-func (s *series) usual() (median int64, known bool) {
+// usual returns the median of the same hour in the week before, and whether so many days of
+// it are known, at least.
+func (s *series) usual(least int) (median int64, known bool) {
 	o := s.Hour % 24
 	n := min(int(s.Days[o]), week)
-	if n < leastDays {
+	if n < least || n == 0 {
 		return 0, false
 	}
 	days := slices.Clone(s.Past[o][:n])
