@@ -44,7 +44,8 @@ func (d layout) rootCRL() string       { return filepath.Join(string(d), "keys",
 func (d layout) rootResponder() string { return filepath.Join(string(d), "keys", "root-ocsp.pem") }
 func (d layout) rootOCSPKey() string   { return filepath.Join(string(d), "keys", "root-ocsp.key") }
 
-// scepKey is the key that SCEP clients of a role encrypt to, sealed as the log's is.
+// scepKey is where CAs of before have the key that SCEP clients of a role encrypt to, sealed
+// as the log's is. It lies in the store now.
 func (d layout) scepKey(role string) string {
 	return filepath.Join(string(d), "keys", "scep-"+role+".key")
 }

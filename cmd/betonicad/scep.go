@@ -16,13 +16,14 @@ import (
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/scep"
+	"github.com/betonica/betonica/store"
 )
 
 // scepKeyBits is the size of the keys that SCEP clients encrypt to.
 const scepKeyBits = 3072
 
 // openSCEP makes the SCEP server of the configuration; nil if there is to be none.
-func openSCEP(d layout, c *server.Config, s *secrets, registrar *enroll.Registrar, issuers *ca.Issuers, logger *slog.Logger) (*scep.Handler, error) {
+func openSCEP(ctx context.Context, d layout, c *server.Config, s *secrets, db *store.DB, registrar *enroll.Registrar, issuers *ca.Issuers, logger *slog.Logger) (*scep.Handler, error) {
 	if !c.SCEP.Enabled {
 		return nil, nil
 	}
@@ -32,7 +33,7 @@ func openSCEP(d layout, c *server.Config, s *secrets, registrar *enroll.Registra
 		if _, err := ca.NewID(issuers.TrustDomain(), ca.RoleCA, name); err != nil {
 			return nil, fmt.Errorf("serving SCEP to role %q: %w", role, err)
 		}
-		key, err := openSCEPKey(d.scepKey(role), name, s.sealer)
+		key, err := openSCEPKey(ctx, db, d.scepKey(role), name, s.sealer)
 		if err != nil {
 			return nil, err
 		}
@@ -43,33 +44,41 @@ func openSCEP(d layout, c *server.Config, s *secrets, registrar *enroll.Registra
 	return scep.New(scep.Config{Registrar: registrar, Issuers: issuers, Authorities: authorities, Log: logger})
 }
 
-// openSCEPKey opens the key in a file, sealed under a name; where there is none it is
-// made. Devices that have encrypted to one that is lost ask again for the new one.
-func openSCEPKey(file, name string, sealer *keys.Sealer) (*rsa.PrivateKey, error) {
-	sealed, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return makeSCEPKey(file, name, sealer)
+// openSCEPKey opens the key of that name, which lies sealed in the store, so that replicas
+// have the same, and backups have it. Where there is none it is made, unless a CA of before
+// has it in a file. Devices that have encrypted to one that is lost ask again for the new
+// one.
+func openSCEPKey(ctx context.Context, db *store.DB, file, name string, sealer *keys.Sealer) (*rsa.PrivateKey, error) {
+	sealed, err := db.Sealed(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		if sealed, err = os.ReadFile(file); errors.Is(err, fs.ErrNotExist) {
+			sealed, err = makeSCEPKey(name, sealer)
+		}
+		if err == nil {
+			sealed, err = db.KeepSealed(ctx, name, sealed)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	secret, err := sealer.Open(name, sealed)
 	if err != nil {
-		return nil, fmt.Errorf("opening the key of SCEP %s: %w", file, err)
+		return nil, fmt.Errorf("opening the key of %s: %w", name, err)
 	}
 	defer clear(secret)
 	parsed, err := x509.ParsePKCS8PrivateKey(secret)
 	if err != nil {
-		return nil, fmt.Errorf("opening the key of SCEP %s: %w", file, err)
+		return nil, fmt.Errorf("opening the key of %s: %w", name, err)
 	}
 	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("the key of SCEP %s is not RSA", file)
+		return nil, fmt.Errorf("the key of %s is not RSA", name)
 	}
 	return key, nil
 }
 
-func makeSCEPKey(file, name string, sealer *keys.Sealer) (*rsa.PrivateKey, error) {
+// makeSCEPKey returns a new key, sealed under the name.
+func makeSCEPKey(name string, sealer *keys.Sealer) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, scepKeyBits)
 	if err != nil {
 		return nil, err
@@ -79,5 +88,5 @@ func makeSCEPKey(file, name string, sealer *keys.Sealer) (*rsa.PrivateKey, error
 		return nil, err
 	}
 	defer clear(secret)
-	return key, writeFile(file, sealer.Seal(name, secret))
+	return sealer.Seal(name, secret), nil
 }

@@ -8,7 +8,8 @@ type SCEPConfig struct {
 	// Default false.
 	Enabled bool `toml:"enabled"`
 	// Roles are those that are served. Each has an RSA key of its own, which is made
-	// when it is first served, and kept in keys/. Required if SCEP is enabled.
+	// when it is first served, and kept sealed in the database, so that replicas have the
+	// same. Required if SCEP is enabled.
 	Roles []RoleLabel `toml:"roles"`
 }
 
