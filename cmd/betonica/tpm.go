@@ -22,8 +22,8 @@ func tpmCommand(env environment) *cobra.Command {
 		Short: "Print what an inventory knows a machine's TPM by",
 		Long: `Print the SHA-256 of the endorsement key of a TPM 2.0, which it has had since it was
 made and which no other TPM has: what stands in the column ek_sha256 of a list of devices
-(betonica identity import). DEVICE is a character device, or a Unix socket. Nothing is
-kept.`,
+(betonica identity import). Of a TPM that has two, RSA-2048 and P-256, either may stand
+there. DEVICE is a character device, or a Unix socket. Nothing is kept.`,
 		Example: `  betonica tpm /dev/tpmrm0`,
 		Args:    oneArg("DEVICE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -31,15 +31,22 @@ kept.`,
 			if err != nil {
 				return err
 			}
-			ek, err := t.Endorsement(cmd.Context())
+			all, err := t.Endorsements(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return writeOne(env, *form, map[string]string{"ek": ek}, []field{{"ek", ek}})
+			e := endorsements{EK: all[0], Also: all[1:]}
+			return writeOne(env, *form, e, []field{{"ek", e.EK}, {"or", strings.Join(e.Also, ", ")}})
 		},
 	}
 	form = outputFlag(cmd)
 	return cmd
+}
+
+// endorsements are the SHA-256 of a TPM's endorsement keys.
+type endorsements struct {
+	EK   string   `json:"ek"`
+	Also []string `json:"also,omitempty"`
 }
 
 // useTPM has the machine's keys be in the TPM behind device; "": in the one where the

@@ -43,6 +43,3 @@ func (c *channel) Close() error {
 	}
 	return open.Close()
 }
-
-// MeasurementLog is for boot logs, which nobody asks us for.
-func (c *channel) MeasurementLog() ([]byte, error) { return nil, nil }

@@ -20,10 +20,10 @@ func Open(_, _ string) (*TPM, error) { return nil, errWindows }
 // Public returns an error.
 func Public([]byte) (crypto.PublicKey, error) { return nil, errWindows }
 
-func (*TPM) String() string                              { return "" }
-func (*TPM) Make(string) (crypto.Signer, []byte, error)  { return nil, nil, errWindows }
-func (*TPM) Open([]byte) (crypto.Signer, error)          { return nil, errWindows }
-func (*TPM) Endorsement(context.Context) (string, error) { return "", errWindows }
+func (*TPM) String() string                                 { return "" }
+func (*TPM) Make(string) (crypto.Signer, []byte, error)     { return nil, nil, errWindows }
+func (*TPM) Open([]byte) (crypto.Signer, error)             { return nil, errWindows }
+func (*TPM) Endorsements(context.Context) ([]string, error) { return nil, errWindows }
 
 // Attest returns an error.
 func (*TPM) Attest(context.Context, *client.Client, *api.JoinToken, crypto.Signer, []byte) (*api.Attestation, error) {
