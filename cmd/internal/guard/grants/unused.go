@@ -1,8 +1,7 @@
 package grants
 
 import (
-	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"github.com/betonica/betonica/revoke/allow"
@@ -43,7 +42,7 @@ func (c *Collector) Idle(since time.Time) []Grant {
 			idle = append(idle, Grant{key.rule, key.caller, u.count, u.last})
 		}
 	}
-	slices.SortFunc(idle, func(a, b Grant) int { return strings.Compare(a.Rule+"\n"+a.Peer, b.Rule+"\n"+b.Peer) })
+	sort.Slice(idle, func(i, j int) bool { return idle[i].Rule+"\n"+idle[i].Peer < idle[j].Rule+"\n"+idle[j].Peer }) // small: see merge
 	return idle
 }
 
