@@ -92,16 +92,17 @@ var layers = map[string]string{
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "enroll/scep ca ca/keys store store/backup store/audit store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify",
+	"cmd/betonicad": "enroll/scep ca ca/keys store store/backup store/audit store/audit/plain store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify",
 	"cmd/betonica":  "enroll/api enroll/client enroll/agent enroll/agent/key revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record cmd/internal/notify",
 
 	// What tests stand on: nothing above may import it.
-	"store/storetest":      "",
-	"cmd/internal/manual":  "", // writes manual pages, for the packages
-	"enroll/client/catest": "enroll/api",
-	"enroll/enrolltest":    "ca ca/keys store store/audit store/storetest enroll",
-	"revoke/revoketest":    "ca store enroll enroll/enrolltest revoke revoke/enforcement",
-	"revoke/peer/peertest": "revoke/crl revoke/ocsp revoke/stream",
+	"store/storetest":             "",
+	"store/audit/plain/plaintest": "",
+	"cmd/internal/manual":         "", // writes manual pages, for the packages
+	"enroll/client/catest":        "enroll/api",
+	"enroll/enrolltest":           "ca ca/keys store store/audit store/storetest enroll",
+	"revoke/revoketest":           "ca store enroll enroll/enrolltest revoke revoke/enforcement",
+	"revoke/peer/peertest":        "revoke/crl revoke/ocsp revoke/stream",
 }
 
 // A listed package is what `go list -json` says of one.

@@ -13,6 +13,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/revoke/evidence"
 	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit/plain"
 )
 
 // A recovering is what recover was asked to do.
@@ -106,7 +107,7 @@ func (r recovering) run(ctx context.Context, env environment) (err error) {
 	}
 	db, err := store.Open(ctx, store.Config{
 		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), Recover: true, Retention: c.StoreRetention(),
-		Log: slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: slog.New(slog.NewJSONHandler(plain.JSONWriter(env.stderr), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/store/audit/plain"
 )
 
 // A serving is what serve was asked to do.
@@ -99,7 +100,7 @@ func (s serving) run(ctx context.Context, env environment) error {
 	}
 	defer unlock()
 	tune(env.getenv)
-	logger := slog.New(slog.NewJSONHandler(env.stderr, nil))
+	logger := slog.New(slog.NewJSONHandler(plain.JSONWriter(env.stderr), nil))
 	secrets, err := openSecrets(d, c)
 	if err != nil {
 		return err
