@@ -20,19 +20,20 @@ type EnforcementReport struct {
 	FirstSeen   time.Time
 	Address     string
 	Connections int64
+	MaxAge      time.Duration // of a list that it takes, in seconds; 0: it did not say
 }
 
 // RecordEnforcement keeps a report, unless a later one of the same identity and
 // issuer is kept: another process may have heard it.
 func (t *RelaxedTx) RecordEnforcement(r EnforcementReport) {
 	t.demand(anyRows, nil, `
-		INSERT INTO relying_parties (identity, issuer, number, reported_at, enforced_at, first_seen, address, connections)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		INSERT INTO relying_parties (identity, issuer, number, reported_at, enforced_at, first_seen, address, connections, max_age)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (identity, issuer) DO UPDATE SET
 			number = excluded.number, reported_at = excluded.reported_at, enforced_at = excluded.enforced_at,
-			address = excluded.address, connections = excluded.connections
+			address = excluded.address, connections = excluded.connections, max_age = excluded.max_age
 		WHERE excluded.reported_at >= relying_parties.reported_at`,
-		r.Identity, r.Issuer, r.Number, r.Reported.UnixMilli(), r.Enforced.UnixMilli(), r.FirstSeen.UnixMilli(), r.Address, r.Connections)
+		r.Identity, r.Issuer, r.Number, r.Reported.UnixMilli(), r.Enforced.UnixMilli(), r.FirstSeen.UnixMilli(), r.Address, r.Connections, int64(r.MaxAge/time.Second))
 }
 
 // ForgetRelyingParty removes what an identity has reported.
@@ -44,7 +45,7 @@ func (t *RelaxedTx) ForgetRelyingParty(identity string) {
 // identities that are active: the newest [MaxRelyingParties], the newest first.
 func (d *DB) EnforcementReports(ctx context.Context, since time.Time) ([]EnforcementReport, error) {
 	rows, err := d.reads.query(ctx, `
-		SELECT p.identity, p.issuer, p.number, p.reported_at, p.enforced_at, p.first_seen, p.address, p.connections
+		SELECT p.identity, p.issuer, p.number, p.reported_at, p.enforced_at, p.first_seen, p.address, p.connections, p.max_age
 		FROM relying_parties p
 		WHERE p.reported_at >= $1 AND EXISTS (SELECT 1 FROM identities i WHERE i.path = p.identity AND i.state = 'active')
 		ORDER BY p.reported_at DESC, p.identity DESC, p.issuer DESC LIMIT $2`, since.UnixMilli(), MaxRelyingParties)
@@ -55,11 +56,12 @@ func (d *DB) EnforcementReports(ctx context.Context, since time.Time) ([]Enforce
 	var all []EnforcementReport
 	for rows.Next() {
 		var r EnforcementReport
-		var reported, enforced, first int64
-		if err := rows.Scan(&r.Identity, &r.Issuer, &r.Number, &reported, &enforced, &first, &r.Address, &r.Connections); err != nil {
+		var reported, enforced, first, maxAge int64
+		if err := rows.Scan(&r.Identity, &r.Issuer, &r.Number, &reported, &enforced, &first, &r.Address, &r.Connections, &maxAge); err != nil {
 			return nil, fmt.Errorf("reading what relying parties enforce: %w", err)
 		}
 		r.Reported, r.Enforced, r.FirstSeen = fromMillis(reported), fromMillis(enforced), fromMillis(first)
+		r.MaxAge = time.Duration(maxAge) * time.Second
 		all = append(all, r)
 	}
 	if err := rows.Err(); err != nil {

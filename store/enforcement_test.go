@@ -13,7 +13,7 @@ func report(path string, number int64, at time.Time) EnforcementReport {
 	at = at.UTC().Truncate(time.Millisecond)
 	return EnforcementReport{
 		Identity: path, Issuer: issuer, Number: number, Reported: at, Enforced: at.Add(-time.Second), FirstSeen: at,
-		Address: "192.0.2.7", Connections: 3,
+		Address: "192.0.2.7", Connections: 3, MaxAge: 30 * time.Minute,
 	}
 }
 

@@ -21,11 +21,14 @@ type Reporter struct {
 
 // A Report says what a relying party enforces.
 type Report struct {
-	Issuer      string    // key identifier, in hex, of the list's issuer
-	Number      int64     // CRL number of the list that it refuses by
-	EnforcedAt  time.Time // since when, by its own clock
-	Connections int64     // that it holds open
+	Issuer      string        // key identifier, in hex, of the list's issuer
+	Number      int64         // CRL number of the list that it refuses by
+	EnforcedAt  time.Time     // since when, by its own clock
+	Connections int64         // that it holds open
+	MaxAge      time.Duration // of a list that it takes: full seconds, a year at most; 0: it does not say
 }
+
+const maxAgeMost = 366 * 24 * time.Hour
 
 // Errors of reports, beside [*AheadError].
 var (
@@ -67,7 +70,7 @@ func (e *Registry) Report(ctx context.Context, by Reporter, r Report) error {
 	}
 	if e.hear(store.EnforcementReport{
 		Identity: by.Identity, Issuer: r.Issuer, Number: r.Number, Reported: now, Enforced: r.EnforcedAt, FirstSeen: now,
-		Address: text(by.Address), Connections: r.Connections,
+		Address: text(by.Address), Connections: r.Connections, MaxAge: r.MaxAge.Truncate(time.Second),
 	}, lagging) {
 		e.unkept[by.Identity] = true
 	}
@@ -83,6 +86,8 @@ func (r Report) check(now time.Time) error {
 		return fmt.Errorf("%w: number is a CRL number, 1 or more", ErrReport)
 	case r.Connections < 0 || r.Connections > math.MaxInt32:
 		return fmt.Errorf("%w: connections is how many are open", ErrReport)
+	case r.MaxAge < 0 || r.MaxAge > maxAgeMost:
+		return fmt.Errorf("%w: max_age is how many seconds old a list may be, a year at most", ErrReport)
 	case r.EnforcedAt.Year() < 2000:
 		return fmt.Errorf("%w: enforced_at is missing, or long ago", ErrReport)
 	case r.EnforcedAt.After(now.Add(crl.MaxAhead)):

@@ -22,6 +22,8 @@ func TestBadReports(t *testing.T) {
 		"no number":          func(r *enforcement.Report) { r.Number = 0 },
 		"negative":           func(r *enforcement.Report) { r.Number = -1 },
 		"negative sessions":  func(r *enforcement.Report) { r.Connections = -1 },
+		"negative age":       func(r *enforcement.Report) { r.MaxAge = -1 },
+		"an age of years":    func(r *enforcement.Report) { r.MaxAge = 367 * 24 * time.Hour },
 		"too many sessions":  func(r *enforcement.Report) { r.Connections = 1 << 40 },
 		"no time":            func(r *enforcement.Report) { r.EnforcedAt = time.Time{} },
 		"in the future":      func(r *enforcement.Report) { r.EnforcedAt = f.Now().Add(6 * time.Minute) },
@@ -37,6 +39,37 @@ func TestBadReports(t *testing.T) {
 	require.Zero(t, s.Known)
 	good.EnforcedAt = f.Now().Add(4 * time.Minute) // clocks differ
 	require.NoError(t, f.Report(t.Context(), enforcement.Reporter{Identity: "gateway/a", Address: netip.Addr{}}, good))
+}
+
+// The strictest of those that are connected says how old a list may be; who does not say
+// has the default, and what was said outlives a restart.
+func TestMaxAge(t *testing.T) {
+	f := newFleet(t, enrolltest.New(t))
+	f.join("a", "b", "c")
+	age := func(e *enforcement.Registry) time.Duration {
+		t.Helper()
+		age, err := e.MaxAge(t.Context(), 4*time.Hour)
+		require.NoError(t, err)
+		return age
+	}
+	require.Zero(t, age(f.Registry))
+	say := func(name string, maxAge time.Duration) {
+		t.Helper()
+		r := enforcement.Report{Issuer: f.Authority.IssuerID(), Number: f.newest(), EnforcedAt: f.Now(), MaxAge: maxAge}
+		require.NoError(t, f.Report(t.Context(), enforcement.Reporter{Identity: "gateway/" + name}, r))
+	}
+	say("a", 24*time.Hour)
+	require.Equal(t, 24*time.Hour, age(f.Registry))
+	say("b", 0)
+	require.Equal(t, 4*time.Hour, age(f.Registry))
+	say("c", time.Hour)
+	require.Equal(t, time.Hour, age(f.Registry))
+	f.Keep()
+	again, err := enforcement.New(t.Context(), f.Registry.Config)
+	require.NoError(t, err)
+	require.Equal(t, time.Hour, age(again))
+	say("c", 2*time.Hour)
+	require.Equal(t, 2*time.Hour, age(f.Registry))
 }
 
 // What one replica has heard, another one's Watch counts, with its time; what it
