@@ -21,8 +21,8 @@ func statusCommand(env environment) *cobra.Command {
 Its survival clock says how long machines go on if the CA stops now. A machine falls
 at the earliest of three times: its newest certificate ends; the revocation list
 that its peers check it by ends (nextUpdate); the newest list is older than its
-peers take (max_age, 4 h unless they are told otherwise: what each is told the CA
-does not know). Tables tell roles and sites apart, also by certificates alone. It is
+peers take (max_age, as the strictest says of those that are connected; 4 h if none
+is). Tables tell roles and sites apart, also by certificates alone. It is
 counted every few minutes, and later than it says nobody falls: what was renewed
 since is not in.`,
 		Args: noArgs,

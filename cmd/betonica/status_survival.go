@@ -19,10 +19,14 @@ func survivalSummary(s *adminapi.Survival, now time.Time) string {
 	if s.All.Devices == 0 {
 		return "no machine holds a certificate"
 	}
+	whose := " by default"
+	if s.MaxAgeSaid {
+		whose = " as the strictest says that is connected"
+	}
 	by := map[string]string{
 		adminapi.BoundCertificate: "by its certificate's end",
 		adminapi.BoundList:        "by the revocation list's end",
-		adminapi.BoundMaxAge:      "when the list is as old as relying parties take, " + span(time.Duration(s.MaxAge)*time.Second) + " by default",
+		adminapi.BoundMaxAge:      "when the list is as old as relying parties take, " + span(time.Duration(s.MaxAge)*time.Second) + whose,
 	}[s.Bound]
 	return fmt.Sprintf("if the CA stops now, the first of %s falls %s, half of them %s: %s", many(int(s.All.Devices), "machine", "machines"),
 		near(s.All.First, now), near(s.All.Half, now), by)

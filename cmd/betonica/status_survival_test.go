@@ -36,6 +36,9 @@ func TestSurvivalClock(t *testing.T) {
 	s.Survival.Bound = adminapi.BoundMaxAge
 	d.says(http.StatusOK, s)
 	require.Contains(t, x.ok("status"), "as relying parties take, 4 h by default")
+	s.Survival.MaxAge, s.Survival.MaxAgeSaid = 3600, true
+	d.says(http.StatusOK, s)
+	require.Contains(t, x.ok("status"), "as relying parties take, 60 min as the strictest says that is connected")
 	s.Survival = nil
 	d.says(http.StatusOK, s)
 	require.Contains(t, x.ok("status"), "not counted yet")

@@ -65,7 +65,7 @@ type Config struct {
 
 	// MaxAge is how old a list may be before OCSP is asked instead: the longest that
 	// a revocation can stay unknown to a peer that is cut off from the CA. Default
-	// 4 h; never beyond the list's nextUpdate.
+	// 4 h, at most a year; never beyond the list's nextUpdate.
 	MaxAge time.Duration
 
 	// MaxList is how long a list may be, in bytes; a longer one is not read. Default
@@ -110,6 +110,9 @@ func (c Config) normal() (Config, allow.Peers, error) {
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
+	}
+	if c.MaxAge > 366*24*time.Hour {
+		return c, allow.Peers{}, errors.New("peer: MaxAge must be a year at most")
 	}
 	if c.MaxAge < 0 || c.MaxList < 0 || c.Heartbeat < 0 {
 		return c, allow.Peers{}, errors.New("peer: MaxAge, MaxList and Heartbeat must not be negative")

@@ -39,6 +39,7 @@ type report struct {
 	Number      int64  `json:"number"`
 	EnforcedAt  string `json:"enforced_at"` // RFC 3339 with milliseconds
 	Connections int    `json:"connections"`
+	MaxAge      int64  `json:"max_age"` // seconds
 }
 
 func newReporter(p *Peer) *reporter {
@@ -143,6 +144,7 @@ func (r *reporter) send(ctx context.Context, k *keeper, f *force) error {
 	}
 	body, err := json.Marshal(report{
 		Issuer: k.id, Number: f.number, EnforcedAt: f.since.UTC().Format("2006-01-02T15:04:05.000Z07:00"), Connections: r.peer.live.len(),
+		MaxAge: int64(k.maxAge / time.Second),
 	})
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type said struct {
 	Number      int64     `json:"number"`
 	EnforcedAt  time.Time `json:"enforced_at"`
 	Connections *int      `json:"connections"`
+	MaxAge      int64     `json:"max_age"`
 }
 
 func newRegistry(t *testing.T, who *peertest.Identity, block chan struct{}) *registry {
@@ -108,6 +109,7 @@ func TestReport(t *testing.T) {
 	require.Equal(t, gateway.Issuers()[1].ID, s.Issuer)
 	require.WithinRange(t, s.EnforcedAt, before.Add(-time.Millisecond), time.Now())
 	require.NotNil(t, s.Connections)
+	require.EqualValues(t, 4*3600, s.MaxAge, "the default")
 	beat := ca.Beat()
 	await(t, "the beat", func() bool { return gateway.Number() == beat })
 	number = ca.Revoke(ca.Identity("device/pump-2"))

@@ -34,12 +34,20 @@ func (a *Admin) survival(ctx context.Context, now time.Time) (*adminapi.Survival
 		}
 		lists = append(lists, crl)
 	}
-	return survivalOf(counts, lists, now)
+	maxAge, err := a.Enforcement.MaxAge(ctx, peerMaxAge)
+	if err != nil {
+		return nil, err
+	}
+	return survivalOf(counts, lists, maxAge, now)
 }
 
-// survivalOf computes the survival clock.
-func survivalOf(counts []store.LifeCount, lists []store.CRL, now time.Time) (*adminapi.Survival, error) {
-	s := &adminapi.Survival{Counted: counts[0].Counted, MaxAge: int64(peerMaxAge.Seconds()), AgeEnds: now.Add(peerMaxAge), Bound: adminapi.BoundMaxAge}
+// survivalOf computes the survival clock. A maxAge of zero is one that nobody has said.
+func survivalOf(counts []store.LifeCount, lists []store.CRL, maxAge time.Duration, now time.Time) (*adminapi.Survival, error) {
+	s := &adminapi.Survival{Counted: counts[0].Counted, MaxAgeSaid: maxAge > 0, Bound: adminapi.BoundMaxAge}
+	if maxAge == 0 {
+		maxAge = peerMaxAge
+	}
+	s.MaxAge, s.AgeEnds = int64(maxAge.Seconds()), now.Add(maxAge)
 	for _, crl := range lists {
 		if s.ListEnds.IsZero() || crl.NextUpdate.Before(s.ListEnds) {
 			s.ListEnds = crl.NextUpdate

@@ -43,7 +43,7 @@ func TestSurvival(t *testing.T) {
 	hours := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
 	list := func(n int) []store.CRL { return []store.CRL{{NextUpdate: hours(100)}, {NextUpdate: hours(n)}} }
 
-	s, err := survivalOf(counts, list(24), noon)
+	s, err := survivalOf(counts, list(24), 0, noon)
 	require.NoError(t, err)
 	require.Equal(t, adminapi.BoundCertificate, s.Bound)
 	require.Equal(t, hours(24), s.ListEnds)
@@ -61,24 +61,31 @@ func TestSurvival(t *testing.T) {
 
 	// Two hours later the first has fallen or was renewed: nobody knows, and it is not
 	// counted.
-	s, err = survivalOf(counts, list(24), hours(2))
+	s, err = survivalOf(counts, list(24), 0, hours(2))
 	require.NoError(t, err)
 	require.Equal(t, adminapi.BoundMaxAge, s.Bound)
 	require.EqualValues(t, 6, s.All.Devices)
 	require.Equal(t, hours(6), s.All.First)
 	require.WithinDuration(t, hours(9), s.All.FirstCertificate, time.Hour/2)
 
-	s, err = survivalOf(counts, list(3), hours(2))
+	// Where somebody takes no list that is older than 30 minutes, that is what counts.
+	s, err = survivalOf(counts, list(24), 30*time.Minute, noon)
+	require.NoError(t, err)
+	require.Equal(t, adminapi.BoundMaxAge, s.Bound)
+	require.Equal(t, noon.Add(30*time.Minute), s.All.First)
+	require.True(t, s.MaxAgeSaid)
+
+	s, err = survivalOf(counts, list(3), 0, hours(2))
 	require.NoError(t, err)
 	require.Equal(t, adminapi.BoundList, s.Bound)
 	require.Equal(t, hours(3), s.All.First)
 
-	s, err = survivalOf(counts[3:], nil, noon)
+	s, err = survivalOf(counts[3:], nil, 0, noon)
 	require.NoError(t, err)
 	require.Zero(t, s.All)
 	require.Zero(t, s.ListEnds)
 	require.Empty(t, s.Roles)
 	counts[0].Ends = []byte{1}
-	_, err = survivalOf(counts, nil, noon)
+	_, err = survivalOf(counts, nil, 0, noon)
 	require.Error(t, err)
 }

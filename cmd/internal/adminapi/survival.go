@@ -11,7 +11,9 @@ type Survival struct {
 
 	ListEnds time.Time `json:"list_ends_at,omitzero"` // nextUpdate of the list that ends first; zero: there is none
 	AgeEnds  time.Time `json:"max_age_ends_at"`       // when the newest list is older than relying parties take
-	MaxAge   int64     `json:"max_age_seconds"`       // that is assumed of them: their default
+	MaxAge   int64     `json:"max_age_seconds"`       // of the strictest of them that is connected
+	// MaxAgeSaid is whether one is connected; otherwise MaxAge is their default.
+	MaxAgeSaid bool `json:"max_age_said"`
 
 	Bound string          `json:"bound"` // what the first falls by: certificate, list or max_age
 	All   SurvivalGroup   `json:"all"`

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/x509"
+	"math"
 	"mime"
 	"net/http"
 	"time"
@@ -20,6 +21,7 @@ type enforcementReport struct {
 	Number      int64     `json:"number"` // of the CRL
 	EnforcedAt  time.Time `json:"enforced_at"`
 	Connections int64     `json:"connections"`
+	MaxAge      int64     `json:"max_age"` // seconds; none: it does not say
 }
 
 // enforcement answers POST /v1/enforcement: whoever presents the certificate says
@@ -43,10 +45,15 @@ func (s *Server) enforcement(w http.ResponseWriter, r *http.Request) error {
 	}
 	err = s.Enforcement.Report(r.Context(),
 		enforcement.Reporter{Identity: holder.Identity.Path, Address: from, RequestID: enroll.RequestID(r.Context())},
-		enforcement.Report{Issuer: in.Issuer, Number: in.Number, EnforcedAt: in.EnforcedAt, Connections: in.Connections})
+		enforcement.Report{Issuer: in.Issuer, Number: in.Number, EnforcedAt: in.EnforcedAt, Connections: in.Connections, MaxAge: seconds(in.MaxAge)})
 	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// seconds is n of them; what is beyond all reason stays so.
+func seconds(n int64) time.Duration {
+	return time.Duration(max(-1, min(n, math.MaxInt64/int64(time.Second)))) * time.Second
 }

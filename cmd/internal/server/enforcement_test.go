@@ -37,7 +37,7 @@ func (f *fixture) enrolled(path string) *tls.Certificate {
 
 // report is the body of a good report.
 func (f *fixture) report() string {
-	return fmt.Sprintf(`{"issuer":%q,"number":%d,"enforced_at":%q,"connections":4}`,
+	return fmt.Sprintf(`{"issuer":%q,"number":%d,"enforced_at":%q,"connections":4,"max_age":1800}`,
 		f.Issuers.Current().IssuerID(), f.Publishers.Signed()[f.Issuers.Current().IssuerID()], f.ca.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
@@ -67,6 +67,10 @@ func TestEnforcement(t *testing.T) {
 	p := s.Parties[0]
 	require.Equal(t, []any{"gateway/icu", "127.0.0.1", f.Publishers.Signed()[f.Issuers.Current().IssuerID()], int64(4), true},
 		[]any{p.Identity, p.Address, p.Number, p.Connections, p.Connected})
+
+	age, err := f.Enforcement.MaxAge(t.Context(), time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, 30*time.Minute, age)
 
 	_, text := f.get(f.urls.ops + "/metrics")
 	for _, line := range []string{
