@@ -98,29 +98,30 @@ func serveHTTP(c net.Conn) {
 func serveMLLP(c net.Conn) {
 	in := bufio.NewReader(c)
 	for {
-		id, err := readMLLP(in, "MSH|", 9)
+		id, err := readMLLP(in, "MSH|", 9, 1)
 		if err != nil {
 			return
 		}
-		fmt.Fprintf(c, "\x0bMSH|^~\\&|||||||ACK|A%s|P|2.5.1\rMSA|AA|%[1]s\r\x1c\r", id)
+		fmt.Fprintf(c, "\x0bMSH|^~\\&|||||||ACK|A%s|P|2.5.1\rMSA|AA|%[1]s\r\x1c\r", id[0])
 	}
 }
 
-// readMLLP returns a field of a segment of the next message.
-func readMLLP(in *bufio.Reader, segment string, field int) (string, error) {
+// readMLLP returns n fields of a segment of the next message.
+func readMLLP(in *bufio.Reader, segment string, from, n int) ([]string, error) {
 	text, err := in.ReadString('\x1c')
 	if err == nil {
 		_, err = in.ReadByte()
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	_, rest, _ := strings.Cut(text, segment)
-	fields := strings.FieldsFunc(segment+rest, func(r rune) bool { return r == '|' || r == '\r' })
-	if len(fields) <= field {
-		return "", fmt.Errorf("%q has no field %d", text, field)
+	line, _, _ := strings.Cut(segment+rest, "\r")
+	fields := strings.Split(line, "|")
+	if len(fields) < from+n {
+		return nil, fmt.Errorf("%q has no field %d", text, from+n-1)
 	}
-	return fields[field], nil
+	return fields[from : from+n], nil
 }
 
 // errLost says that an answer was another's: that no failure excuses.
@@ -145,11 +146,13 @@ func exchange(ctx context.Context, scheme, address string) error {
 		if scheme == "mllp" {
 			question = randomName()
 			fmt.Fprintf(c, "\x0bMSH|^~\\&|PUMP||EHR||20260102||ORU^R01|%s|P|2.5.1\rPID|1\r\x1c\r", question)
-			id, err := readMLLP(bufio.NewReader(c), "MSA|", 2)
+			said, err := readMLLP(bufio.NewReader(c), "MSA|", 1, 2)
 			if err != nil {
 				return err
 			}
-			answer = []byte(id)
+			if answer = []byte(said[1]); said[0] != "AA" && said[1] == question { // the guard's own
+				return errors.New("not acknowledged: " + said[0])
+			}
 		} else {
 			go io.WriteString(c, question)
 			if _, err := io.ReadFull(c, answer); err != nil {
@@ -157,7 +160,7 @@ func exchange(ctx context.Context, scheme, address string) error {
 			}
 		}
 		if string(answer) != question {
-			return errLost
+			return fmt.Errorf("%w: %.40q for %.40q", errLost, answer, question)
 		}
 	}
 	return nil
