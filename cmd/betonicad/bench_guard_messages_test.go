@@ -10,10 +10,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -113,26 +111,7 @@ func BenchmarkGuardIdleMessages(b *testing.B) {
 			conf := w.as(w.enrol("device", "pump"))
 			conf.NextProtos = nil
 			conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-			before, began := residentMiB(b, g.pid), time.Now()
-			all, errs := make([]net.Conn, callers), make([]error, 64)
-			var opening sync.WaitGroup
-			for worker := range errs {
-				opening.Go(func() {
-					for i := worker; i < callers && errs[worker] == nil; i += len(errs) {
-						all[i], errs[worker] = m.open(g.address(), conf)
-					}
-				})
-			}
-			opening.Wait()
-			require.NoError(b, errors.Join(errs...))
-			b.ReportMetric(float64(callers)/time.Since(began).Seconds(), "handshakes/s")
-			b.ReportMetric(float64(callers), "callers")
-			b.ReportMetric(before, "MiB-before")
-			b.ReportMetric(residentMiB(b, g.pid), "MiB-idle")
-			b.ReportMetric(0, "ns/op")
-			for _, c := range all {
-				c.Close()
-			}
+			g.holdsIdle(b, callers, func() (io.Closer, error) { return m.open(g.address(), conf) })
 		})
 	}
 }
