@@ -36,16 +36,8 @@ a guard's journal on this machine instead, in the order in which they were writt
 			if filter.Until, err = moment(until, now); err != nil {
 				return err
 			}
-			columns := []column[adminapi.Entry]{
-				{"SEQ", func(e adminapi.Entry) string { return fmt.Sprint(e.Seq) }},
-				{"TIME (UTC)", func(e adminapi.Entry) string { return e.At.UTC().Format("2006-01-02 15:04:05") }},
-				{"ACTION", func(e adminapi.Entry) string { return e.Action }},
-				{"ACTOR", func(e adminapi.Entry) string { return e.Actor }},
-				{"SUBJECT", func(e adminapi.Entry) string { return e.Subject }},
-				{"OUTCOME", func(e adminapi.Entry) string { return e.Outcome }},
-			}
 			if kept.dir != "" {
-				return listJournal(cmd.Context(), env, *form, kept, filter, columns, limit)
+				return listJournal(cmd.Context(), env, *form, kept, filter, limit)
 			}
 			daemon, err := connect(cmd)
 			if err != nil {
@@ -58,7 +50,7 @@ a guard's journal on this machine instead, in the order in which they were writt
 				note = page.Note
 				return page, err
 			})
-			err = writeList(env, *form, columns, atMost(limit, all))
+			err = writeList(env, *form, entryColumns, atMost(limit, all))
 			if note != "" {
 				fmt.Fprintln(env.stderr, note)
 			}
@@ -77,15 +69,24 @@ a guard's journal on this machine instead, in the order in which they were writt
 	return cmd
 }
 
+var entryColumns = []column[adminapi.Entry]{
+	{"SEQ", func(e adminapi.Entry) string { return fmt.Sprint(e.Seq) }},
+	{"TIME (UTC)", func(e adminapi.Entry) string { return e.At.UTC().Format("2006-01-02 15:04:05") }},
+	{"ACTION", func(e adminapi.Entry) string { return e.Action }},
+	{"ACTOR", func(e adminapi.Entry) string { return e.Actor }},
+	{"SUBJECT", func(e adminapi.Entry) string { return e.Subject }},
+	{"OUTCOME", func(e adminapi.Entry) string { return e.Outcome }},
+}
+
 // listJournal writes the entries of a journal that a filter lets through. Keys of digests
 // are left out: audit export has them.
-func listJournal(ctx context.Context, env environment, form output, k keeping, f adminapi.AuditFilter, columns []column[adminapi.Entry], limit int) error {
+func listJournal(ctx context.Context, env environment, form output, k keeping, f adminapi.AuditFilter, limit int) error {
 	r, o, err := k.open()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return writeList(env, form, columns, atMost(limit, func(yield func(adminapi.Entry, error) bool) {
+	return writeList(env, form, entryColumns, atMost(limit, func(yield func(adminapi.Entry, error) bool) {
 		for e, err := range entries(ctx, r, o) {
 			if err == nil && (f.Actor != "" && e.Actor != f.Actor || f.Subject != "" && e.Subject != f.Subject || f.Action != "" && e.Action != f.Action ||
 				e.At.Before(f.Since) || !f.Until.IsZero() && !e.At.Before(f.Until)) {

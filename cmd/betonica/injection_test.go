@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/store/audit"
+	"github.com/betonica/betonica/store/audit/atna"
+	"github.com/betonica/betonica/store/audit/plain"
+	"github.com/betonica/betonica/store/audit/plain/plaintest"
+)
+
+// What a stranger had put on record can be read in any format without doing anything to
+// who reads it: an entry is one line of a list, or one document, none of its characters
+// acts on a terminal, and it stays the entry that it is. All formats that the log is
+// shown in or leaves in are here; a new one is added.
+func TestNoInjection(t *testing.T) {
+	for what, s := range plaintest.Hostile() {
+		event := audit.Event{
+			Action: "certificate.refuse", Actor: s, Subject: s, Address: s, Outcome: s, RequestID: s,
+			Detail: map[string]any{s: s, "operation": s, "resource": s, "nested": map[string]any{s: []any{s}}},
+		}
+		e := adminapi.Entry{
+			Seq: 7, At: time.Unix(1763761922, 0), Action: event.Action, Actor: s, Subject: s, Address: s, Outcome: s, RequestID: s, Detail: event.Detail, Hash: "x",
+		}
+		for format, out := range map[string]string{
+			"list as a table":    rendered(t, asTable, entryColumns, e),
+			"list as JSON":       rendered(t, asJSON, entryColumns, e),
+			"list as NDJSON":     rendered(t, asNDJSON, entryColumns, e),
+			"records as a table": rendered(t, asTable, recordColumns, adminapi.JournalEntry{Identity: s, Journal: s, Entry: e}),
+			"records as NDJSON":  rendered(t, asNDJSON, recordColumns, adminapi.JournalEntry{Identity: s, Journal: s, Entry: e}),
+			"the tool's log":     logged(s, func(b *bytes.Buffer) *slog.Logger { return logger(environment{stderr: &cleanWriter{b}}, false) }),
+			"the daemon's log":   logged(s, func(b *bytes.Buffer) *slog.Logger { return slog.New(slog.NewJSONHandler(plain.JSONWriter(b), nil)) }),
+			"DICOM":              atnaText(event, s, (*atna.Message).XML),
+			"FHIR":               atnaText(event, s, (*atna.Message).FHIR),
+			"JSON lines":         atnaText(event, s, (*atna.Message).JSON),
+			"syslog frames": atnaText(event, s, func(m *atna.Message) []byte {
+				return atna.Frame(nil, m.Syslog(atna.Sender{Host: s, App: s, PID: s}, atna.DICOM))
+			}),
+			"syslog frames, JSON": atnaText(event, s, func(m *atna.Message) []byte {
+				return atna.Frame(nil, m.Syslog(atna.Sender{Host: s, App: s, PID: s}, atna.JSON))
+			}),
+		} {
+			lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+			wanted := 1
+			switch format {
+			case "list as a table", "records as a table":
+				wanted = 2 // the heads
+			case "list as JSON":
+				wanted = 3 // the brackets
+			}
+			require.Len(t, lines, wanted, "%s in %s: %q", what, format, out)
+			require.True(t, utf8.ValidString(out), "%s in %s", what, format)
+			require.Negative(t, strings.IndexFunc(strings.Join(lines, ""), active), "%s in %s: %q", what, format, out)
+			if strings.Contains(format, "JSON") && !strings.Contains(format, "frames") || format == "FHIR" || format == "the daemon's log" {
+				require.True(t, json.Valid([]byte(out)), "%s in %s: %s", what, format, out)
+			}
+		}
+	}
+}
+
+func rendered[T any](t *testing.T, form output, columns []column[T], item T) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, writeList(environment{stdout: &out}, form, columns, iter.Seq2[T, error](func(yield func(T, error) bool) { yield(item, nil) })))
+	return out.String()
+}
+
+func logged(s string, to func(*bytes.Buffer) *slog.Logger) string {
+	var out bytes.Buffer
+	to(&out).Warn("refused", "actor", s, "reason", fmt.Errorf("name %s is not covered", s), s, s)
+	return out.String()
+}
+
+func atnaText(e audit.Event, s string, write func(*atna.Message) []byte) string {
+	return string(write(atna.New(audit.Entry{Seq: 7, At: time.Unix(1763761922, 0), Event: e}, atna.Source{ID: s, Site: s, Address: s, Origin: s})))
+}
