@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	refusalsPace    = 100 * time.Millisecond // at least, from one entry to the next
 	refusalsSummary = 10 * time.Second       // at least, from one count of the dropped to the next
 	refusalsFlush   = 5 * time.Second        // at most, to write what waits at the end
+	refusalsAtOnce  = 64                     // entries then
 )
 
 // refusals records that strangers were refused, without letting them decide how
@@ -68,16 +70,37 @@ func (q *refusals) run(ctx context.Context) error {
 		case <-time.After(refusalsPace):
 		}
 	}
-	for {
+	for q.flush(late) {
+	}
+	// What there was no time for is counted, which has a time of its own.
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), refusalsFlush)
+	defer cancelLast()
+	q.summarize(last)
+	return nil
+}
+
+// flush writes some of what waits at once, so that it shares a commit, and reports whether there was
+// anything.
+func (q *refusals) flush(ctx context.Context) bool {
+	var some []audit.Event
+	for len(some) < refusalsAtOnce {
 		select {
 		case e := <-q.waiting:
-			q.write(late, e)
+			some = append(some, e)
 			continue
 		default:
 		}
-		q.summarize(late)
-		return nil
+		break
 	}
+	if len(some) == 0 {
+		return false
+	}
+	var all sync.WaitGroup
+	for _, e := range some {
+		all.Go(func() { q.write(ctx, e) })
+	}
+	all.Wait()
+	return true
 }
 
 // write records e; one that the store does not take is counted as dropped.
