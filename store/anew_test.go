@@ -115,5 +115,10 @@ func TestBirthKeyOfOne(t *testing.T) {
 		must(t, d, func(tx *Tx) { tx.SetState("device/a", []State{Revoked}, Retired) })
 		require.NoError(t, bind("device/b", 2))
 		require.Equal(t, "device/b", whose(2))
+		identity(t, d, "spare-device/a") // which ends like the retired one
+		c = certificate("spare-device/a")
+		c.SPKI = [32]byte{4}
+		must(t, d, func(tx *Tx) { tx.InsertCertificate(c) })
+		require.ErrorIs(t, bind("device/b", 4), ErrKeyTaken)
 	})
 }

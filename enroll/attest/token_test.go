@@ -114,3 +114,47 @@ func TestTPMOfAnother(t *testing.T) {
 	_, err = w.enrol(&same, both, other)
 	require.NoError(t, err)
 }
+
+// A token does not give an identity another chip than the one that the inventory has for
+// it, or that it enrolled by; and what the inventory has as another's is that one's.
+func TestTokenForAnotherChip(t *testing.T) {
+	w, m, c := vouchedWorld(t)
+	known := newChip(t)
+	w.know(known, "SN-1")
+	token := w.ca.Token(enroll.TokenRequest{Role: "pump", Name: "SN-1"})
+	_, err := w.begin(c.begin(), token)
+	refused(t, err, "the inventory has another endorsement key for it")
+
+	first := w.ca.Token(enroll.TokenRequest{Role: "pump", Name: "SN-2"})
+	cert, _ := w.introduce(c, first)
+	_, err = w.enrol(c, cert, first)
+	require.NoError(t, err)
+	another := newChip(t)
+	m.vouch(another, nil)
+	_, err = w.begin(another.begin(), w.ca.Token(enroll.TokenRequest{Role: "pump", Name: "SN-2", Replace: true}))
+	refused(t, err, "the identity is bound to another TPM")
+
+	// A chip that two identities claim is the inventory's.
+	late, word := newChip(t), w.ca.Token(enroll.TokenRequest{Role: "pump", Name: "SN-3"})
+	m.vouch(late, nil)
+	stolen, _ := w.introduce(late, word)
+	w.know(late, "SN-4")
+	_, err = w.ca.AttestationKey(t.Context(), stolen)
+	refused(t, err, "in no inventory")
+}
+
+// What a TPM has said of one key is nothing for a request with another.
+func TestAttestedKeyIsTheRequests(t *testing.T) {
+	w := newWorld(t, tpmPolicy)
+	c := newChip(t)
+	w.know(c, "SN-1")
+	cert, nonce := w.introduce(c)
+	key := newKey(t)
+	csr := enrolltest.CSR(t, key)
+	attested, err := w.ca.Attested(t.Context(), c.attest(cert, nonce, csr, key), csr, home)
+	require.NoError(t, err)
+	_, err = w.ca.Admit(t.Context(), enroll.Claim{CSR: enrolltest.CSR(t, newKey(t)), From: home, TPM: attested})
+	var denied *ca.DeniedError
+	require.ErrorAs(t, err, &denied)
+	require.Contains(t, denied.Reason, "not the one that its TPM has attested")
+}
