@@ -72,11 +72,18 @@ func TestGuardSoak(t *testing.T) {
 		a.down()
 	}
 	var now held
-	defer func() { t.Logf("%v; %d revoked; the guard holds %v, and held %v", done, len(s.fallen), now, idle) }()
+	let := false
+	defer func() {
+		t.Logf("%v; %d revoked; the guard holds %v, and held %v", done, len(s.fallen), now, idle)
+		if !let {
+			s.server.signal(syscall.SIGQUIT) // its log says what its goroutines wait for
+		}
+	}()
 	require.Eventually(t, func() bool {
 		now = s.server.holds()
 		return now.connections == 0 && now.files <= idle.files+4 && now.goroutines <= idle.goroutines+4
 	}, 2*patience, 100*time.Millisecond, "the guard keeps something") // connections to an application rest for 90 s
+	let = true
 	require.NoError(t, s.server.stop(), "%s", s.server.log)
 	report, records, pairs := s.server.verify(), s.server.records(), map[record.Verdict]int{}
 	require.GreaterOrEqual(t, refusals(records), len(s.fallen)*len(s.apps))
