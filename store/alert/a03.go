@@ -26,7 +26,7 @@ func a03() *rule {
 			if h == nil || net == 0 || gen == 0 {
 				return
 			}
-			there := h.between(net, f.log, gen, at)
+			there := h.between(net, short(f.log), short(gen), at)
 			if there == nil {
 				return
 			}
@@ -48,7 +48,7 @@ func a03() *rule {
 
 // between returns the use from another network that lies between two from this one; nil:
 // there is none.
-func (h *habit) between(net network, guard, key uint64, at moment) *turn {
+func (h *habit) between(net network, guard, key uint32, at moment) *turn {
 	for i := range h.Turns {
 		b := &h.Turns[i]
 		if b.Guard != guard || b.Key != key || b.Net == 0 || b.Net == net || b.Net.is6() != net.is6() || b.At > at || at.since(b.At) >= travel {
@@ -70,9 +70,9 @@ func (h *habit) settled(n network, at moment) bool {
 }
 
 // turn puts down a use: many in a row from one place are one.
-func (h *habit) turn(f *Fact, guard uint64, at moment) {
-	net, gen := networkOf(f.Address), generation(f.Serial)
-	if net == 0 || gen == 0 {
+func (h *habit) turn(f *Fact, at moment) {
+	net, guard, key := networkOf(f.Address), short(f.log), short(generation(f.Serial))
+	if net == 0 || key == 0 {
 		return
 	}
 	oldest, last := &h.Turns[0], (*turn)(nil)
@@ -86,14 +86,17 @@ func (h *habit) turn(f *Fact, guard uint64, at moment) {
 		}
 	}
 	switch {
-	case last != nil && last.Net == net && last.Key == gen:
+	case last != nil && last.Net == net && last.Key == key:
 		if at >= last.At {
 			last.At, last.Seq = at, f.Seq
 		}
 	case at >= oldest.At:
-		*oldest = turn{net, guard, gen, at, f.Seq}
+		*oldest = turn{net, f.Seq, at, guard, key}
 	}
 }
+
+// short is half a hash: enough to tell a few of one machine apart.
+func short(h uint64) uint32 { return uint32(h ^ h>>32) }
 
 // lastTurn returns the newest use.
 func (h *habit) lastTurn() turn {

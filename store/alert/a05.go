@@ -47,7 +47,7 @@ func outran(e *Engine, r *rule, f *Fact, h *habit) {
 	if h == nil || h.lastTurn().At.since(momentOf(f.At)) <= aheadMost {
 		return
 	}
-	if slices.ContainsFunc(f.Serials, func(s string) bool { g := generation(s); return g != 0 && g == h.lastTurn().Key }) {
+	if slices.ContainsFunc(f.Serials, func(s string) bool { g := generation(s); return g != 0 && short(g) == h.lastTurn().Key }) {
 		e.find(r, of(f,
 			say("a certificate of %s was revoked at %s", f.Identity, stamp(f.At)),
 			say("a guard let it through at %s", h.lastTurn().At), e.cite(h.LastCited)))

@@ -9,7 +9,7 @@ import (
 
 // maxOpen bounds the alerts that are not resolved. Beyond it, what is new is gathered into
 // one alert of its rule.
-const maxOpen = 2000
+const maxOpen = 1000
 
 // A book holds the alerts that are not resolved.
 type book struct {

@@ -13,7 +13,7 @@ import (
 // Config bounds an Engine.
 type Config struct {
 	// Memory is how much it may remember, in bytes. Default and most 64 MiB, which is some
-	// 110,000 machines; at least 16 MiB.
+	// 100,000 machines; at least 16 MiB.
 	Memory int64
 }
 
@@ -23,15 +23,15 @@ const (
 	minMemory     = 16 << 20
 
 	maxOrigins   = 8 << 10
-	maxCrowds    = 32 << 10
-	maxRevoked   = 64 << 10
+	maxCrowds    = 16 << 10
+	maxRevoked   = 32 << 10
 	maxSources   = 8 << 10
-	maxGroups    = 1 << 10
-	maxDistinct  = 64 << 10
+	maxGroups    = 512
+	maxDistinct  = 16 << 10
 	maxProposals = 16 << 10
 	maxWindows   = 256
 
-	others = 12 << 20 // bytes that all of these take, and the alerts
+	others = 13 << 20 // bytes that all of these take, and the alerts
 )
 
 // How far facts may be from the engine's time.
@@ -114,7 +114,7 @@ func (c Config) machines() int {
 		m = defaultMemory
 	}
 	m = min(max(m, minMemory), defaultMemory)
-	return int((m - others) / (int64(newTable[habit](1).size()) + 16 + 32))
+	return int((m - others) / (int64(newTable[habit](1).size()) + 16 + 40))
 }
 
 func (e *Engine) rule(id string) *rule { return e.byID[id] }

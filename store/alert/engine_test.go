@@ -68,6 +68,11 @@ func TestGather(t *testing.T) {
 	c := fork(6, "ward 3")
 	require.Equal(t, Suspend, c[0].Propose)
 	require.Empty(t, fork(6, "ward 3"), "it is proposed already")
+	for range 20 {
+		for _, c := range fork(6, "ward 3") {
+			require.Empty(t, c.Propose, "it is told, and not proposed again")
+		}
+	}
 	w.sleep(time.Hour)
 	require.Equal(t, Suspend, fork(6, "ward 3")[0].Propose)
 }
@@ -192,8 +197,8 @@ func TestMemory(t *testing.T) {
 			Kind: Used, Origin: guard(i % 20_000), Seq: int64(i + 1), At: begin, Identity: fmt.Sprintf("device/%d", i), Site: fmt.Sprintf("site %d", i%50_000),
 			Serial: serial(begin, i+1), Address: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), Other: fmt.Sprintf("service/%d", i), Route: "fhir",
 		})
-		e.Observe(Fact{Kind: Stranger, Seq: int64(i + 1), At: begin, Address: netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1}), Other: "x"})
-		e.Observe(Fact{Kind: KeyTaken, Seq: int64(2_000_000 + i), At: begin, Identity: fmt.Sprintf("device/%d", i), Site: fmt.Sprintf("site %d", i), Other: strings.Repeat("x", 300)})
+		e.Observe(Fact{Kind: Stranger, Seq: int64(2*i + 1), At: begin, Address: netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1}), Other: "x"})
+		e.Observe(Fact{Kind: KeyTaken, Seq: int64(2*i + 2), At: begin, Identity: fmt.Sprintf("device/%d", i), Site: fmt.Sprintf("site %d", i), Other: strings.Repeat("x", 300)})
 	}
 	took := heap() - before
 	s := e.Stats()

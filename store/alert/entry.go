@@ -67,17 +67,24 @@ func Of(origin string, e audit.Entry) Fact {
 		f.Kind, f.Code = Evidence, "no room for a journal"
 	case "enforcement.refuse":
 		f.Kind, f.Code = Evidence, "an acknowledgement of a list that there is not"
-	case "power.begin":
-		if d.text("kind") == "break-glass" || d["break_glass"] == true {
-			f.Kind, f.Identity, f.Why = Emergency, e.Actor, d.text("reason")
+	case "power.begin", "power.break-glass":
+		if e.Action != "power.begin" || d["break_glass"] == true {
+			f.Kind, f.Identity, f.Why = Emergency, person(e), d.text("reason")
 		}
 	case "power.end":
-		f.Kind, f.Identity = Calm, e.Actor
-		if strings.Contains(e.Subject, "/") {
-			f.Identity = e.Subject
+		if d["break_glass"] == true {
+			f.Kind, f.Identity = Calm, person(e)
 		}
 	}
 	return f
+}
+
+// person returns whose power it is: the daemon ends what has lapsed.
+func person(e audit.Entry) string {
+	if strings.Contains(e.Subject, "/") {
+		return e.Subject
+	}
+	return e.Actor
 }
 
 // refused tells those who hold a certificate from those who proved nothing.

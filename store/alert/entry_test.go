@@ -88,6 +88,15 @@ func TestOf(t *testing.T) {
 			audit.Event{Action: "refusals.dropped", Outcome: "ok", Detail: map[string]any{"count": 12}},
 			alert.Fact{Kind: alert.Dropped, Count: 12, Why: "ok"},
 		},
+		{
+			audit.Event{Action: "power.begin", Actor: "officer/ben", Outcome: "ok", Detail: map[string]any{"break_glass": true, "reason": "fire"}},
+			alert.Fact{Kind: alert.Emergency, Identity: "device/a", Why: "fire"},
+		},
+		{
+			audit.Event{Action: "power.end", Actor: "self", Outcome: "ok", Detail: map[string]any{"break_glass": true}},
+			alert.Fact{Kind: alert.Calm, Identity: "device/a", Why: "ok"},
+		},
+		{audit.Event{Action: "power.begin", Outcome: "ok"}, alert.Fact{Identity: "device/a", Why: "ok"}},
 		{audit.Event{Action: "policy.change", Outcome: "ok"}, alert.Fact{Identity: "device/a", Why: "ok"}},
 	} {
 		tt.event.Subject, tt.event.Address = "device/a", from.String()

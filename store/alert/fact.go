@@ -106,7 +106,7 @@ func roleOf(path string) string {
 // Bounds of a fact's texts, in bytes.
 const (
 	maxPath    = 192
-	maxOrigin  = 512
+	maxOrigin  = 256
 	maxWord    = 96
 	maxWhy     = 256
 	maxSerials = 4096

@@ -30,7 +30,7 @@ type pending struct {
 }
 
 // maxHeld bounds what waits; beyond it, the first becomes an alert early.
-const maxHeld = 2048
+const maxHeld = 512
 
 // of begins a finding about the machine of a fact.
 func of(f *Fact, first, second string, earlier ...Ref) finding {

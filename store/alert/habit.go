@@ -62,10 +62,10 @@ type lair struct {
 // A turn is a use, or many in a row, of one key from one network before one guard.
 type turn struct {
 	Net   network
-	Guard uint64
-	Key   uint64
-	At    moment
 	Seq   int64
+	At    moment
+	Guard uint32 // hashes
+	Key   uint32
 }
 
 // An hour is what passed in one.

@@ -44,7 +44,7 @@ func (e *Engine) learnIssued(f *Fact, h *habit, at moment) {
 
 func (e *Engine) learnUsed(f *Fact, h *habit, at moment) {
 	h.Uses.add(e.use(f))
-	h.turn(f, f.log, at)
+	h.turn(f, at)
 	h.load(f, at)
 	if gen := generation(f.Serial); gen > h.Shown.Gen || gen == h.Shown.Gen && begun(f) < h.Shown.Start {
 		h.Shown = certificate{Gen: gen, Start: begun(f), From: e.hash("address", f.Address.String()), Cited: f.citation()}

@@ -25,7 +25,7 @@ func (s *seen) add(h uint64) {
 
 // A tally counts values by their number of bits. When one count is full all are halved, so
 // that what is long ago weighs less. Quantiles are exact to a factor of two, upwards.
-type tally [40]uint8
+type tally [32]uint8
 
 func (t *tally) add(v int64) {
 	i := min(bits.Len64(uint64(max(v, 0))), len(t)-1)
