@@ -55,7 +55,7 @@ func bondOf(b []byte) Bond {
 // Key returns the key of the digests of access number on the connection. Who is given
 // it learns nothing of any other access.
 func (b Bond) Key(number string) Secret {
-	return Secret{mac(&b.key, "betonica record "+number)}
+	return Secret{mac(&b.key, "betonica record ", number)}
 }
 
 // Digest returns what digests the payload of access number that went in direction d:

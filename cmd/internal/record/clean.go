@@ -10,6 +10,11 @@ import (
 // those that there are ("unknown" if not), the times in UTC to the microsecond. To
 // clean twice is to clean once. It allocates only where something is to be changed.
 func (r Record) Clean() Record {
+	r.clean()
+	return r
+}
+
+func (r *Record) clean() {
 	for _, f := range [...]struct {
 		text *string
 		max  int
@@ -29,7 +34,6 @@ func (r Record) Clean() Record {
 		r.Kind = unknown
 	}
 	r.Begin, r.End, r.Since = moment(r.Begin), moment(r.End), moment(r.Since)
-	return r
 }
 
 // moment is t as it is written; one that no text can hold is none.

@@ -141,7 +141,7 @@ func FuzzSealable(f *testing.F) {
 		copy(full.Response[:], a)
 		for _, r := range []Record{full, {Kind: Request, Reason: a}, {}, example()} {
 			want := r.Event()
-			got := r.sealable()
+			got := r.sealable(nil)
 			var plain bytes.Buffer
 			if len(want.Detail) > 0 {
 				e := json.NewEncoder(&plain)
@@ -165,15 +165,24 @@ func FuzzMac(f *testing.F) {
 		copy(key[:], k)
 		h := hmac.New(sha256.New, key[:])
 		h.Write([]byte(text))
-		require.Equal(t, [32]byte(h.Sum(nil)), mac(&key, text))
+		require.Equal(t, [32]byte(h.Sum(nil)), mac(&key, text[:len(text)/2], text[len(text)/2:]))
 		s := Secret{key}
-		inner := mac(&key, string(FromTarget))
+		inner := mac(&key, string(FromTarget), "")
 		want := hmac.New(sha256.New, inner[:])
 		got := s.Digest(FromTarget)
+		again := new(Digester)
+		again.Begin(Secret{inner}, ToTarget) // of another access
+		io.WriteString(again, text)
+		again.Drop()
+		require.False(t, again.Begun())
+		again.Begin(s, FromTarget)
+		require.True(t, again.Begun())
 		for _, piece := range []string{text, "x", text} {
 			io.WriteString(want, piece)
 			io.WriteString(got, piece)
+			io.WriteString(again, piece)
 			require.Equal(t, want.Sum(nil), got.Sum(nil))
+			require.Equal(t, Digest(want.Sum(nil)), again.Digest())
 		}
 		got.Reset()
 		require.Equal(t, s.Empty(FromTarget), Digest(got.Sum(nil)))
@@ -185,7 +194,8 @@ func FuzzMac(f *testing.F) {
 func BenchmarkRecord(b *testing.B) {
 	r := example()
 	sealer := audit.NewSealer(audit.NewKeys(audit.NewMaster()), audit.NewDataKey())
-	for name, event := range map[string]func(Record) audit.Event{"event": Record.Event, "sealable": Record.sealable} {
+	room := make([]byte, 0, 1<<10)
+	for name, event := range map[string]func(Record) audit.Event{"event": Record.Event, "sealable": func(r Record) audit.Event { return r.sealable(room) }} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

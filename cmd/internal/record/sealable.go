@@ -9,10 +9,11 @@ import (
 )
 
 // sealable returns what Event does, with the detail encoded already: a guard makes one for
-// each request, and a map costs it as much as all that is done with the record after.
-func (r Record) sealable() audit.Event {
-	r = r.Clean()
-	d := detail(make([]byte, 0, 1<<10))
+// each request, and a map costs it as much as all that is done with the record after. room
+// is where it is encoded, if there is enough of it.
+func (r Record) sealable(room []byte) audit.Event {
+	r.clean()
+	d := detail(room)
 	d.text("also", r.Also)
 	d.text("answer", r.Answer)
 	d.time("begin", r.Begin)
@@ -73,8 +74,31 @@ func (d *detail) number(name string, n int64) {
 func (d *detail) time(name string, t time.Time) {
 	if !t.IsZero() {
 		d.name(name)
-		*d = append(t.AppendFormat(append(*d, '"'), stampForm), '"')
+		*d = append(appendStamp(append(*d, '"'), t), '"')
 	}
+}
+
+// appendStamp appends a moment in UTC as [stampForm] has it.
+func appendStamp(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(digits(b, year, 4), '-')
+	b = append(digits(b, int(month), 2), '-')
+	b = append(digits(b, day, 2), 'T')
+	b = append(digits(b, hour, 2), ':')
+	b = append(digits(b, minute, 2), ':')
+	b = append(digits(b, second, 2), '.')
+	return append(digits(b, t.Nanosecond()/1000, 6), 'Z')
+}
+
+// digits appends the last n digits of a number.
+func digits(b []byte, number, n int) []byte {
+	var room [8]byte
+	for i := n - 1; i >= 0; i-- {
+		room[i] = byte('0' + number%10)
+		number /= 10
+	}
+	return append(b, room[:n]...)
 }
 
 func (d *detail) bytes(name string, b [32]byte) {
