@@ -1,11 +1,9 @@
 package web
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"hash"
 	"net"
 	"net/http"
 	"sync"
@@ -22,11 +20,11 @@ type access struct {
 
 	mu                sync.Mutex
 	rec               record.Record
-	target            *target    // that it went to, in client mode
-	digest            *sign.Body // what a signed body must be; nil: it is not signed
-	tampered          bool       // and it was not
-	bound             bool       // it is known over which connection it goes
-	request, response hash.Hash  // of the payload; nil: none came yet
+	target            *target         // that it went to, in client mode
+	digest            *sign.Body      // what a signed body must be; nil: it is not signed
+	tampered          bool            // and it was not
+	bound             bool            // it is known over which connection it goes
+	request, response record.Digester // of the payload; not begun: none came yet
 	in, out           int64
 	inAll, outAll     bool  // the payload passed whole
 	cause             error // what went wrong first
@@ -38,8 +36,12 @@ type access struct {
 	ended   bool  // that was asked
 }
 
-func (g *Gate) newAccess(p *peer, r *http.Request) *access {
-	a := &access{gate: g, peer: p, rec: p.link.Record(record.HTTP, record.Request)}
+// newAccess begins the access of a request, in the memory of a, which is empty, or in its own.
+func (g *Gate) newAccess(a *access, p *peer, r *http.Request) *access {
+	if a == nil {
+		a = new(access)
+	}
+	a.gate, a.peer, a.rec = g, p, p.link.Record(record.HTTP, record.Request)
 	a.inAll = r.ContentLength == 0
 	if a.rec.Side == record.Server {
 		a.rec.Number = number(r.Header[headerRecord])
@@ -54,7 +56,9 @@ func (g *Gate) newAccess(p *peer, r *http.Request) *access {
 func (a *access) bind(b record.Bond) {
 	key := b.Key(a.rec.Number)
 	a.rec.Link, a.rec.Key = b.Link, key
-	a.bound, a.request, a.response = true, nil, nil
+	a.bound = true
+	a.request.Drop()
+	a.response.Drop()
 }
 
 // number takes the caller's number of the request, or makes one up where it has none, or
@@ -88,7 +92,7 @@ func (a *access) sent(p []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.in += int64(len(p))
-	a.request = a.digested(a.request, record.ToTarget, p)
+	a.digested(&a.request, record.ToTarget, p)
 }
 
 // got takes payload that came from the target.
@@ -97,27 +101,34 @@ func (a *access) got(p []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.out += int64(len(p))
-	a.response = a.digested(a.response, record.FromTarget, p)
+	a.digested(&a.response, record.FromTarget, p)
 }
 
 // digested adds payload to the digest of one direction, which begins with the first of it.
-func (a *access) digested(h hash.Hash, d record.Direction, p []byte) hash.Hash {
+func (a *access) digested(g *record.Digester, d record.Direction, p []byte) {
 	if !a.bound || len(p) == 0 {
-		return h
+		return
 	}
-	if h == nil {
-		h = a.rec.Key.Digest(d)
+	if !g.Begun() {
+		g.Begin(a.rec.Key, d)
 	}
-	h.Write(p)
-	return h
+	g.Write(p)
 }
 
 // sum is the digest of what went one way.
-func (a *access) sum(h hash.Hash, d record.Direction) record.Digest {
-	if h == nil {
+func (a *access) sum(g *record.Digester, d record.Direction) record.Digest {
+	if !g.Begun() {
 		return a.rec.Key.Empty(d)
 	}
-	return record.Digest(h.Sum(nil))
+	return g.Digest()
+}
+
+// clear makes it empty for another request.
+func (a *access) clear() {
+	request, response := a.request, a.response
+	request.Drop()
+	response.Drop()
+	*a = access{request: request, response: response}
 }
 
 // fail notes what went wrong, if it is the first that did.
@@ -137,7 +148,7 @@ func (a *access) fail(side string, err error) {
 
 // open keeps a record of the access as it is under way, unless that was done, or it is
 // over. Its error means that no payload may pass.
-func (a *access) open(ctx context.Context) error {
+func (a *access) open() error {
 	a.opening.Do(func() {
 		a.mu.Lock()
 		r := a.rec
@@ -145,7 +156,7 @@ func (a *access) open(ctx context.Context) error {
 			r.Link, r.Number = "", ""
 		}
 		a.mu.Unlock()
-		err := a.peer.link.Keep(context.WithoutCancel(ctx), r)
+		err := a.peer.link.Keep(a.peer.keeps, r)
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.opened = err; err != nil {
@@ -164,10 +175,10 @@ func (a *access) unkept() error {
 
 // keep keeps the record, with what is known by now, unless that was done. Its error means
 // that the response must not end.
-func (a *access) keep(ctx context.Context) error {
+func (a *access) keep() error {
 	a.once.Do(func() {
 		a.opening.Do(func() {}) // what is being kept comes first, and nothing after this
-		a.kept = a.peer.link.Keep(context.WithoutCancel(ctx), a.complete())
+		a.kept = a.peer.link.Keep(a.peer.keeps, a.complete())
 	})
 	return a.kept
 }
@@ -192,10 +203,10 @@ func (a *access) complete() record.Record {
 	}
 	// The digest of a part would be compared with that of another part.
 	if a.inAll && a.bound {
-		r.Request = a.sum(a.request, record.ToTarget)
+		r.Request = a.sum(&a.request, record.ToTarget)
 	}
 	if a.outAll && a.bound {
-		r.Response = a.sum(a.response, record.FromTarget)
+		r.Response = a.sum(&a.response, record.FromTarget)
 	}
 	if a.cause == nil && r.Kind != record.Connection {
 		return *r

@@ -21,6 +21,7 @@ type answer struct {
 	bad     error // what is wrong with the request
 	upgrade bool  // it asks for a WebSocket
 
+	spare   *spare // that the request is in; nil: it has its own memory
 	header  http.Header
 	block   *[]byte // what out is of
 	out     []byte  // not yet written
@@ -39,15 +40,20 @@ const writeBuffer = 16 << 10
 
 var blocks = sync.Pool{New: func() any { b := make([]byte, writeBuffer); return &b }}
 
-func (w *answer) begin(s *session, r *http.Request, body *callerBody) {
+func (w *answer) begin(s *session, r *http.Request, body *callerBody, e *spare) {
 	block := blocks.Get().(*[]byte)
-	*w = answer{session: s, request: r, body: body, header: make(http.Header, 8), block: block, out: (*block)[:0]}
+	*w = answer{session: s, request: r, body: body, spare: e, block: block, out: (*block)[:0]}
+	if e != nil {
+		w.header = e.answer
+	} else {
+		w.header = make(http.Header, 8)
+	}
 }
 
 // end gives the buffer back.
 func (w *answer) end() {
 	blocks.Put(w.block)
-	w.block, w.out, w.header, w.request, w.body = nil, nil, nil, nil, nil
+	w.block, w.out, w.header, w.request, w.body, w.spare = nil, nil, nil, nil, nil, nil
 }
 
 // Header implements [http.ResponseWriter].

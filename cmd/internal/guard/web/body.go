@@ -27,7 +27,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.access.digest != nil && !b.signed(p[:n], err) {
 		return 0, errUnsigned
 	}
-	if n > 0 && !errors.Is(err, io.EOF) && isLong(b.in.ContentLength) && b.access.open(b.in.Context()) != nil {
+	if n > 0 && !errors.Is(err, io.EOF) && isLong(b.in.ContentLength) && b.access.open() != nil {
 		return 0, errUnkept
 	}
 	b.access.sent(p[:n])
@@ -124,7 +124,7 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 	n, err = b.from.Read(p)
 	b.left -= int64(n)
 	ends := errors.Is(err, io.EOF) || b.length >= 0 && b.left == 0
-	if n > 0 && !ends && isLong(b.length) && b.access.open(b.ctx) != nil {
+	if n > 0 && !ends && isLong(b.length) && b.access.open() != nil {
 		return 0, errUnkept
 	}
 	b.access.got(p[:n])
@@ -137,7 +137,7 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 	}
 	if ends {
 		b.access.whole(record.FromTarget)
-		if failed := b.access.keep(b.ctx); failed != nil {
+		if failed := b.access.keep(); failed != nil {
 			return 0, failed
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -77,6 +78,13 @@ func (k *records) set(change func(k *records)) {
 // opened returns as soon as there are n records of requests that are under way.
 func (k *records) opened(t testing.TB, n int) []record.Record {
 	return k.waitFor(t, n, &k.open)
+}
+
+// underWay returns the records of requests that were under way.
+func (k *records) underWay() []record.Record {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.open)
 }
 
 // wait returns the records as soon as there are n.

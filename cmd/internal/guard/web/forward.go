@@ -31,7 +31,7 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 		if a.rec.Status != http.StatusSwitchingProtocols && !a.over() {
 			a.fail("caller", errGone) // writing to the caller is what failed
 		}
-		a.keep(r.Context())
+		a.keep()
 	}()
 	if !g.two(r) {
 		g.relay(w, r, a, what)
@@ -39,7 +39,7 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 	}
 	ctx, cut := context.WithCancel(r.Context())
 	defer cut()
-	defer a.lasting(ctx, cut).Stop()
+	defer a.lasting(cut).Stop()
 	if c, ok := w.(*answer); ok && c.body.done {
 		c.session.watch.later()
 	}
@@ -60,13 +60,16 @@ func (g *Gate) forward(w http.ResponseWriter, r *http.Request, a *access, what p
 
 // lasting opens the record of what is still under way after a while. If that cannot be
 // kept it calls cut.
-func (a *access) lasting(ctx context.Context, cut func()) *time.Timer {
-	return time.AfterFunc(a.gate.openAfter, func() {
-		if err := a.open(ctx); err != nil {
-			a.fail("guard", err)
-			cut()
-		}
-	})
+func (a *access) lasting(cut func()) *time.Timer {
+	return time.AfterFunc(a.gate.openAfter, func() { a.late(cut) })
+}
+
+// late is for an access that is under way for long.
+func (a *access) late(cut func()) {
+	if err := a.open(); err != nil {
+		a.fail("guard", err)
+		cut()
+	}
 }
 
 // two reports whether a request goes on in HTTP/2.
@@ -138,7 +141,7 @@ func (a *access) answered(w http.ResponseWriter, r *http.Request, answer *http.R
 	stripTrailer(answer.Trailer)
 	if r.Method == http.MethodHead || answer.Body == nil || answer.Body == http.NoBody || answer.ContentLength == 0 {
 		a.whole(record.FromTarget)
-		if err := a.keep(r.Context()); err != nil {
+		if err := a.keep(); err != nil {
 			return errUnkept
 		}
 		return nil

@@ -75,6 +75,7 @@ type Gate struct {
 	}
 
 	draining sync.Once
+	sessions sessions
 }
 
 var _ gate.Gate = (*Gate)(nil)
@@ -82,6 +83,7 @@ var _ gate.Gate = (*Gate)(nil)
 // New returns the gate of one route.
 func New(conf Conf) *Gate {
 	g := &Gate{conf: conf, held: make(chan struct{}, atOnce), openAfter: openAfter}
+	g.sessions.closed = make(chan struct{})
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true) // TLS is done already
 	g.server = &http.Server{
@@ -102,40 +104,31 @@ const openAfter = 10 * time.Second
 func (g *Gate) Serve(ctx context.Context, l *gate.Link) {
 	g.errors.to.Store(l.Route.Log)
 	p := newPeer(l, g.conf.Chain)
+	p.keeps = context.WithoutCancel(ctx)
 	w := newWire(l.Conn)
 	of := context.WithValue(ctx, peerKey{}, p)
-	if g.one(newSession(of, g, w), l.Route, ctx.Done()) {
+	if g.one(ctx, newSession(of, g, w), l.Route) {
 		s := &single{wire: w, ctx: of, drain: g.drain, route: l.Route}
 		g.server.Serve(s) // returns when the connection ends, or the route does
 		s.wait(ctx)
 	}
 	p.wait()
-	p.logoff(context.WithoutCancel(ctx))
+	p.logoff(p.keeps)
 	p.pool.CloseIdleConnections()
 }
 
 // one serves a connection of HTTP/1 until it ends, and reports whether it is one of HTTP/2
 // after all.
-func (g *Gate) one(s *session, r *gate.Route, cut <-chan struct{}) (two bool) {
-	over := make(chan bool, 1)
-	go func() { over <- s.serve() }()
-	drain := r.Drain
-	for {
-		select {
-		case <-drain:
-			s.drain()
-			drain = nil
-		case <-cut:
-			s.wire.Close()
-			cut = nil
-		case two := <-over:
-			return two
-		}
-	}
+func (g *Gate) one(ctx context.Context, s *session, r *gate.Route) (two bool) {
+	g.sessions.enter(s, r.Drain)
+	defer g.sessions.leave(s)
+	defer context.AfterFunc(ctx, func() { s.wire.Close() })()
+	return s.serve()
 }
 
 // Close ends the connections to the target. No link is served any more.
 func (g *Gate) Close() error {
+	g.sessions.close()
 	g.pools.Lock()
 	defer g.pools.Unlock()
 	g.pools.CloseIdleConnections()
@@ -154,9 +147,10 @@ func (g *Gate) drain() {
 // A peer is a caller's connection as requests see it.
 type peer struct {
 	link  *gate.Link
-	bond  record.Bond // in server mode
-	cert  string      // Client-Cert
-	chain string      // Client-Cert-Chain; "": none
+	keeps context.Context // under which records are kept, whatever ends
+	bond  record.Bond     // in server mode
+	cert  string          // Client-Cert
+	chain string          // Client-Cert-Chain; "": none
 
 	identity []byte // what tells an application of HTTP/1.1 all of that, as lines of a head
 

@@ -39,9 +39,12 @@ type head struct {
 // parseHead reads one request's line and headers, with the empty line at their end. It
 // accepts what RFC 9112 lets a client send, and nothing that a lenient server might
 // read otherwise: see package h1, and [cleanTarget].
-func parseHead(b []byte) (head, error) {
-	h := head{header: http.Header{}}
-	line, err := h1.Parse(b, h.header)
+func parseHead(b []byte) (head, error) { return parseHeadInto(b, http.Header{}, new(h1.Room)) }
+
+// parseHeadInto is parseHead with its headers in h, which is empty, and their values in room.
+func parseHeadInto(b []byte, into http.Header, room *h1.Room) (head, error) {
+	h := head{header: into}
+	line, err := room.Parse(b, h.header)
 	if err != nil {
 		return head{}, err
 	}
@@ -107,10 +110,13 @@ func (h *head) requestLine(line string) error {
 	return nil
 }
 
-// request fills in r, which has its context already.
+// request fills in r, which has its context already, and where it has one its URL.
 func (h *head) request(r *http.Request) {
+	if r.URL == nil {
+		r.URL = new(url.URL)
+	}
 	r.Method, r.RequestURI, r.Host, r.Header, r.ContentLength = h.method, h.target, h.host, h.header, h.length
-	r.URL = &url.URL{Path: h.path, RawQuery: h.query}
+	*r.URL = url.URL{Path: h.path, RawQuery: h.query}
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	if h.old {
 		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
@@ -134,7 +140,9 @@ func announced(h http.Header) (trailer http.Header) {
 			trailer[http.CanonicalHeaderKey(name)] = nil
 		}
 	}
-	stripTrailer(trailer)
+	if trailer != nil {
+		stripTrailer(trailer)
+	}
 	return trailer
 }
 

@@ -20,13 +20,14 @@ const (
 // the caller is, where it comes from, and what it really asks for, against the request
 // line. The name may be in any case and have anything for its hyphens.
 func reserved(name string) bool {
-	name = h1.Spelling(name)
-	for _, prefix := range []string{"betonica-", "client-cert", "x-client-cert", "x-ssl-", "ssl-client-", "x-forwarded-"} {
-		if strings.HasPrefix(name, prefix) {
+	var room [64]byte
+	spelling := h1.AppendSpelling(room[:0], name)
+	for _, prefix := range [...]string{"betonica-", "client-cert", "x-client-cert", "x-ssl-", "ssl-client-", "x-forwarded-"} {
+		if len(spelling) >= len(prefix) && string(spelling[:len(prefix)]) == prefix {
 			return true
 		}
 	}
-	switch name {
+	switch string(spelling) {
 	case "betonica", "proxy", // which CGI makes HTTP_PROXY of
 		"forwarded", "x-forwarded", "x-real-ip", "x-client-ip", "x-client-verify", "x-client-dn",
 		"x-original-url", "x-rewrite-url", "x-original-method", "x-original-host", "x-host",
@@ -39,6 +40,9 @@ func reserved(name string) bool {
 // misspelt reports whether a header is, to programs that make an _ of a hyphen, one
 // that is about a single hop or about framing.
 func misspelt(name string) bool {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r != '-' && (r >= 0x80 || !h1.Alphanumeric(byte(r))) }) {
+		return false
+	}
 	plain := strings.ToLower(name)
 	alike := h1.Spelling(plain)
 	return plain != alike && slices.Contains(hop, alike)
@@ -73,7 +77,7 @@ func strip(h http.Header) {
 			delete(h, name)
 		}
 	}
-	h.Del("Http2-Settings")
+	delete(h, "Http2-Settings")
 }
 
 // stripTrailer removes from trailers what may not be one at all, too (RFC 9110, Section
@@ -96,8 +100,10 @@ var early = []string{
 
 // stripAnswer removes from a response what is the guards' own.
 func stripAnswer(h http.Header) {
+	const prefix = "betonica-"
 	for name := range h {
-		if strings.HasPrefix(h1.Spelling(name), "betonica-") {
+		var room [64]byte
+		if len(name) >= len(prefix) && string(h1.AppendSpelling(room[:0], name[:len(prefix)])) == prefix {
 			delete(h, name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
 	"github.com/betonica/betonica/cmd/internal/record"
@@ -24,7 +25,7 @@ func (x *relay) prepare() {
 	if x.host == "" {
 		x.host = "target"
 	}
-	x.uri = (&url.URL{Path: x.what.path, RawQuery: r.URL.RawQuery}).RequestURI()
+	x.uri = uriOf(x.what.path, r)
 	if r.ContentLength != 0 {
 		trailer := r.Trailer.Clone()
 		stripTrailer(trailer)
@@ -36,6 +37,21 @@ func (x *relay) prepare() {
 		}
 	}
 }
+
+// uriOf is a decoded path, with the query of r, as a request line has it.
+func uriOf(path string, r *http.Request) string {
+	n := len(path)
+	if r.URL.RawQuery != "" {
+		n += len("?") + len(r.URL.RawQuery)
+	}
+	if len(r.RequestURI) == n && strings.HasPrefix(r.RequestURI, path) && strings.Trim(path, unescaped) == "" {
+		return r.RequestURI // as it would be written again
+	}
+	return (&url.URL{Path: path, RawQuery: r.URL.RawQuery}).RequestURI()
+}
+
+// unescaped are characters that package url leaves as they are in a path.
+const unescaped = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~/"
 
 // appendHead appends the head of the request that the target gets.
 func (x *relay) appendHead(b []byte) []byte {

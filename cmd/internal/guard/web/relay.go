@@ -36,14 +36,21 @@ type relay struct {
 
 // relay passes a request to the target and its answer back.
 func (g *Gate) relay(w http.ResponseWriter, r *http.Request, a *access, what passing) {
-	x := &relay{access: a, ctx: r.Context(), w: w, r: r, what: what, pool: g.pool(a.peer, what.by)}
-	if c, ok := w.(*answer); ok {
+	x := new(relay)
+	c, one := w.(*answer)
+	if one && c.spare != nil {
+		x = &c.spare.relay
+	}
+	*x = relay{access: a, ctx: r.Context(), w: w, r: r, what: what, pool: g.pool(a.peer, what.by)}
+	if one {
 		x.open = &c.session.origin // which it aborts when it ends
+		c.session.overtime.begin(x)
+		defer c.session.overtime.end()
 	} else {
 		x.open = new(atomic.Pointer[origin])
 		defer context.AfterFunc(x.ctx, x.abort)()
+		defer x.lasting(x.abort).Stop()
 	}
-	defer x.lasting(x.ctx, x.abort).Stop()
 	whole := false
 	defer func() { x.release(whole) }()
 	err := x.ask()
@@ -194,7 +201,7 @@ func (x *relay) head(h http.Header) (h1.Answer, error) {
 	for {
 		b, err := x.origin.in.Head(maxAnswerHead)
 		if b != nil {
-			return h1.ParseAnswer(b, h)
+			return x.parse(b, h)
 		}
 		if err == nil {
 			err = x.origin.in.Fill()
@@ -203,6 +210,13 @@ func (x *relay) head(h http.Header) (h1.Answer, error) {
 			return h1.Answer{}, ended(err)
 		}
 	}
+}
+
+func (x *relay) parse(b []byte, h http.Header) (h1.Answer, error) {
+	if c, ok := x.w.(*answer); ok && c.spare != nil {
+		return c.spare.answered.ParseAnswer(b, h)
+	}
+	return h1.ParseAnswer(b, h)
 }
 
 // release gives the connection back if it can have another request, and ends it otherwise.
@@ -248,7 +262,7 @@ func (x *relay) pass() (whole bool, err error) {
 	}
 	if a.Bodiless(x.r.Method) || a.Length == 0 {
 		x.access.whole(record.FromTarget)
-		if x.keep(x.ctx) != nil {
+		if x.keep() != nil {
 			clear(h)
 			unkept.write(x.w, x.r)
 			return false, nil
@@ -260,6 +274,9 @@ func (x *relay) pass() (whole bool, err error) {
 		h.Add("Trailer", name)
 	}
 	x.w.WriteHeader(a.Status)
+	if in := x.origin.in; a.Length > 0 && int64(in.Buffered()) >= a.Length {
+		return true, x.passAtOnce(in.Peek()[:a.Length])
+	}
 	var body h1.Body
 	var chunks *h1.Chunks
 	switch {
@@ -301,6 +318,18 @@ func (x *relay) pass() (whole bool, err error) {
 		}
 	}
 	return a.Chunked || a.Length > 0, nil
+}
+
+// passAtOnce passes a body on that is there with its head.
+func (x *relay) passAtOnce(body []byte) error {
+	x.got(body)
+	x.access.whole(record.FromTarget)
+	if err := x.keep(); err != nil {
+		return err
+	}
+	x.origin.in.Skip(len(body))
+	_, err := x.w.Write(body)
+	return err
 }
 
 // lingers is how long an upload may take to find out that it is over.

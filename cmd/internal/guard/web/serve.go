@@ -13,11 +13,14 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	p.enter()
 	defer p.leave()
 	p.link.Touch()
-	a := g.newAccess(p, r)
-	upgrade, expects, bad := false, false, error(nil)
+	upgrade, expects, bad, memory := false, false, error(nil), (*access)(nil)
 	if c, ok := w.(*answer); ok {
 		upgrade, expects, bad = c.upgrade, c.body.expects, c.bad
+		if c.spare != nil {
+			memory = &c.spare.access
+		}
 	}
+	a := g.newAccess(memory, p, r)
 	path, err := clean(r)
 	switch {
 	case bad != nil:
@@ -56,7 +59,7 @@ func (g *Gate) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if upgrade {
 		a.rec.Kind, a.rec.Operation = record.Connection, "open"
-		if a.open(r.Context()) != nil {
+		if a.open() != nil {
 			unkept.write(w, r)
 			return
 		}
@@ -94,7 +97,7 @@ func (a *access) answer(w http.ResponseWriter, r *http.Request, f refusal) {
 	if a.rec.Side == record.Server { // beside a client nobody else knows of this answer
 		a.whole(record.FromTarget)
 	}
-	if a.keep(r.Context()) != nil {
+	if a.keep() != nil {
 		f = unkept
 	}
 	f.write(w, r)

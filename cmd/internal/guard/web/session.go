@@ -25,15 +25,16 @@ const (
 // A session is a caller's connection of HTTP/1: it reads requests that have one reading,
 // one after the other, and ends with what has several, after the refusal of it.
 type session struct {
-	gate   *Gate
-	wire   *wire
-	in     *h1.Reader // of wire
-	ctx    context.Context
-	cancel context.CancelFunc // of ctx: the caller is gone
-	base   *http.Request      // that has ctx
-	answer answer
-	watch  watch
-	origin atomic.Pointer[origin] // that the request under way asks
+	gate     *Gate
+	wire     *wire
+	in       *h1.Reader // of wire
+	ctx      context.Context
+	cancel   context.CancelFunc // of ctx: the caller is gone
+	base     *http.Request      // that has ctx
+	answer   answer
+	watch    watch
+	overtime overtime
+	origin   atomic.Pointer[origin] // that the request under way asks
 
 	mu       sync.Mutex
 	idle     bool // between two requests
@@ -52,6 +53,8 @@ func newSession(ctx context.Context, g *Gate, w *wire) *session {
 // which it leaves as it was.
 func (s *session) serve() (two bool) {
 	defer s.cancel()
+	defer s.watch.stop()
+	defer s.overtime.stop()
 	defer context.AfterFunc(s.ctx, func() {
 		if o := s.origin.Swap(nil); o != nil {
 			o.abort()
@@ -162,24 +165,31 @@ func (s *session) unlimit(limited bool) {
 // exchange serves one request, and reports whether another may follow. bad is what is
 // wrong with its head, if something is.
 func (s *session) exchange(b []byte, bad error) (again bool) {
+	e := spares.Get().(*spare)
 	var h head
 	if bad == nil {
-		h, bad = parseHead(b)
+		h, bad = parseHeadInto(b, e.header, &e.room)
 	}
 	if bad != nil { // refused like any other
 		h = head{method: http.MethodGet, target: "/", path: "/", host: "refused", header: http.Header{}, close: true}
 	}
-	r := new(http.Request)
+	r, body, w := &e.request, &e.body, &s.answer
 	*r = *s.base
+	r.URL = &e.url
 	h.request(r)
-	body := &callerBody{session: s, request: r, expects: h.expects}
-	if body.from = http1Body(s.in, h.length); h.length != 0 && bad == nil {
+	*body = callerBody{session: s, request: r, expects: h.expects}
+	if h.length < 0 {
+		body.from = h1.Chunked(s.in)
+	} else {
+		e.sized.Begin(s.in, h.length)
+		body.from = &e.sized
+	}
+	if h.length != 0 && bad == nil {
 		r.Body = body
 	} else {
 		body.done = true
 	}
-	w := &s.answer
-	w.begin(s, r, body)
+	w.begin(s, r, body, e)
 	w.bad, w.upgrade = bad, h.upgrade
 	s.watch.begin()
 	whole := s.handle(w, r)
@@ -190,19 +200,14 @@ func (s *session) exchange(b []byte, bad error) (again bool) {
 		drop(s.wire.Conn)
 		return false
 	case !w.closing && body.discard():
+		if !s.gate.conf.HTTP2 { // whose client may read on in a body, or in headers, after its answer
+			e.back()
+		}
 		return true
 	case bad != nil || !body.done || s.in.Buffered() > 0:
 		s.linger()
 	}
 	return false
-}
-
-// http1Body returns the body of a request; length is -1 with chunks.
-func http1Body(in *h1.Reader, length int64) h1.Body {
-	if length < 0 {
-		return h1.Chunked(in)
-	}
-	return h1.Sized(in, length)
 }
 
 // handle has one request answered, and reports whether it was to the end.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/cmd/internal/guard/web/h1"
 )
 
 // A head has ten seconds from its first byte, however often a byte more of it comes; to
@@ -133,7 +135,10 @@ func FuzzRequests(f *testing.F) {
 			if h.upgrade {
 				return
 			}
-			body := http1Body(s.in, h.length)
+			body := h1.Sized(s.in, h.length)
+			if h.length < 0 {
+				body = h1.Chunked(s.in)
+			}
 			got, err := io.ReadAll(body)
 			if err != nil {
 				return

@@ -16,10 +16,12 @@ type watch struct {
 	session *session
 
 	mu      sync.Mutex
-	timer   *time.Timer
+	timer   *time.Timer   // runs on from one request to the next: see overtime
+	set     bool          // it does
 	turn    int64         // of the request that may be watched over
-	armed   int64         // turn that timer is for
-	over    bool          // and was answered
+	wanted  int64         // turn that is to be watched over
+	since   time.Time     // when that was said
+	over    bool          // the request was answered
 	reading chan struct{} // closed when nobody reads any more; nil: nobody did
 }
 
@@ -35,16 +37,44 @@ func (w *watch) begin() {
 func (w *watch) later() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.armed = w.turn; w.timer != nil {
-		w.timer.Reset(watchAfter)
+	w.wanted, w.since = w.turn, time.Now()
+	if w.set {
 		return
 	}
-	w.timer = time.AfterFunc(watchAfter, func() {
-		w.mu.Lock()
-		turn := w.armed
+	w.set = true
+	if w.timer == nil {
+		w.timer = time.AfterFunc(watchAfter, w.late)
+		return
+	}
+	w.timer.Reset(watchAfter)
+}
+
+// late looks after the request that is wanted, or comes back when it is time to.
+func (w *watch) late() {
+	w.mu.Lock()
+	turn := w.wanted
+	if w.over || w.turn != turn {
+		w.set = false
 		w.mu.Unlock()
-		w.look(turn)
-	})
+		return
+	}
+	if left := watchAfter - time.Since(w.since); left > 0 {
+		w.timer.Reset(left)
+		w.mu.Unlock()
+		return
+	}
+	w.set = false
+	w.mu.Unlock()
+	w.look(turn)
+}
+
+// stop is the end of the session.
+func (w *watch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 }
 
 // look reads until something comes. What else reads from the caller has ended.
@@ -70,9 +100,7 @@ func (w *watch) look(turn int64) {
 // end ends the turn, and returns when nobody reads any more.
 func (w *watch) end() {
 	w.mu.Lock()
-	if w.over = true; w.timer != nil {
-		w.timer.Stop()
-	}
+	w.over = true
 	reading := w.reading
 	w.mu.Unlock()
 	if reading != nil {

@@ -15,8 +15,11 @@ type Answer struct {
 
 // ParseAnswer reads the head of a response and adds its headers to h. It returns a
 // [Shape] for what somebody else might read otherwise; then h holds a part of it.
-func ParseAnswer(b []byte, h http.Header) (Answer, error) {
-	first, err := Parse(b, h)
+func ParseAnswer(b []byte, h http.Header) (Answer, error) { return new(Room).ParseAnswer(b, h) }
+
+// ParseAnswer is [ParseAnswer], with the values in r: those of the head before are gone.
+func (r *Room) ParseAnswer(b []byte, h http.Header) (Answer, error) {
+	first, err := r.Parse(b, h)
 	if err != nil {
 		return Answer{}, err
 	}

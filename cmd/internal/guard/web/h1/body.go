@@ -17,19 +17,25 @@ type Body interface {
 }
 
 // Sized is the Body of length bytes.
-func Sized(in *Reader, length int64) Body { return &sized{in, length} }
+func Sized(in *Reader, length int64) Body { return &Span{in, length} }
 
 // Endless is the Body of what ends with the connection.
 func Endless(in *Reader) Body { return endless{in} }
 
-type sized struct {
+// A Span is what Sized returns.
+type Span struct {
 	in   *Reader
 	left int64
 }
 
-func (b *sized) Left() int64 { return b.left }
+// Begin makes it the Body of length bytes.
+func (b *Span) Begin(in *Reader, length int64) { b.in, b.left = in, length }
 
-func (b *sized) Read(p []byte) (int, error) {
+// Left implements [Body].
+func (b *Span) Left() int64 { return b.left }
+
+// Read implements [Body].
+func (b *Span) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}

@@ -124,7 +124,7 @@ func (c *Chunks) trailers(b []byte) (more bool, err error) {
 		return false, BadChunk
 	}
 	h := http.Header{}
-	if rest, err := parseFields(string(b[:n]), h); err != nil || rest != "" {
+	if rest, err := new(Room).fields(string(b[:n]), h); err != nil || rest != "" {
 		return false, BadChunk
 	}
 	for _, name := range [...]string{"Host", "Content-Length", "Transfer-Encoding"} {

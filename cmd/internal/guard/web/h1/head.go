@@ -10,21 +10,43 @@ import (
 // Parse reads a whole head, as [Reader.Head] returns it: it adds the headers to h, under
 // their canonical names, and returns the first line. It returns a [Shape] if the head has
 // more than one reading; then h holds a part of it. Nothing returned shares b's memory.
-func Parse(b []byte, h http.Header) (first string, err error) {
+func Parse(b []byte, h http.Header) (first string, err error) { return new(Room).Parse(b, h) }
+
+// A Room is memory for the values of headers: those of one head, and when they are of no
+// use any more those of the next. The zero Room is ready to be used.
+type Room struct{ values []string }
+
+// Clear drops the values, and the memory if it is for more than most.
+func (r *Room) Clear(most int) {
+	if clear(r.values[:cap(r.values)]); cap(r.values) > most {
+		r.values = nil
+	}
+}
+
+// of returns room for n values.
+func (r *Room) of(n int) []string {
+	if cap(r.values) < n {
+		r.values = make([]string, n)
+	}
+	return r.values[:n]
+}
+
+// Parse is [Parse], with the values in r: those of the head before are gone.
+func (r *Room) Parse(b []byte, h http.Header) (first string, err error) {
 	text := string(b)
 	first, rest, ok := cutLine(text)
 	if !ok {
 		return "", BadLine
 	}
-	if rest, err = parseFields(rest, h); err == nil && rest != "" {
+	if rest, err = r.fields(rest, h); err == nil && rest != "" {
 		err = BadHeader
 	}
 	return first, err
 }
 
-// parseFields reads header or trailer lines up to the empty one, and returns what follows.
-func parseFields(text string, h http.Header) (rest string, err error) {
-	room := make([]string, strings.Count(text, "\n"))
+// fields reads header or trailer lines up to the empty one, and returns what follows.
+func (r *Room) fields(text string, h http.Header) (rest string, err error) {
+	room := r.of(strings.Count(text, "\n"))
 	for {
 		line, after, ok := cutLine(text)
 		if !ok {
@@ -143,6 +165,24 @@ func Spelling(name string) string {
 		}
 	}
 	return name
+}
+
+// AppendSpelling appends the [Spelling] of a name.
+func AppendSpelling(b []byte, name string) []byte {
+	start := len(b)
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 0x80:
+			return append(b[:start], Spelling(name)...)
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		case !Alphanumeric(c):
+			c = '-'
+		}
+		b = append(b, c)
+	}
+	return b
 }
 
 // HasToken reports whether a header's comma-separated values have a token, in any case.

@@ -37,6 +37,9 @@ func (r *Reader) Take() []byte {
 	return b
 }
 
+// Skip takes n bytes of those that there are.
+func (r *Reader) Skip(n int) { r.next += n }
+
 // Rest gives back what a long head needed, once it was taken.
 func (r *Reader) Rest() {
 	if r.next == r.end && len(r.buf) > r.size {
