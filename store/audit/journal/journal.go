@@ -76,7 +76,7 @@ func (j *Journal) Append(ctx context.Context, e audit.Event) error {
 	if err := j.queue.enter(ctx, j.stopped); err != nil {
 		return err
 	}
-	c := calls.Get().(*call)
+	c := j.queue.calls.Get().(*call)
 	c.event = e
 	j.queue.add(c)
 	if j.turn.TryLock() {
@@ -84,12 +84,12 @@ func (j *Journal) Append(ctx context.Context, e audit.Event) error {
 	} // else whoever has it, or the next, finds the call
 	select {
 	case err := <-c.done:
-		return c.over(err)
+		return j.over(c, err)
 	default:
 	}
 	select {
 	case err := <-c.done:
-		return c.over(err)
+		return j.over(c, err)
 	case <-j.stopped:
 	}
 	select {
@@ -100,10 +100,10 @@ func (j *Journal) Append(ctx context.Context, e audit.Event) error {
 	}
 }
 
-// over gives a call that was answered back.
-func (c *call) over(err error) error {
+// over gives a call back that was answered with err, which it returns.
+func (j *Journal) over(c *call, err error) error {
 	c.event = audit.Event{}
-	calls.Put(c)
+	j.queue.calls.Put(c)
 	return err
 }
 

@@ -14,8 +14,6 @@ type call struct {
 	done  chan error
 }
 
-var calls = sync.Pool{New: func() any { return &call{done: make(chan error, 1)} }}
-
 // maxWaiting bounds the calls that wait for the writer.
 const maxWaiting = 4096
 
@@ -23,6 +21,7 @@ const maxWaiting = 4096
 // for just that one: a wake for each would cost more than to write the entry.
 type queue struct {
 	places chan struct{} // has one for each call that waits
+	calls  sync.Pool     // of *call
 	enough chan struct{} // what the writer waits for is there
 
 	mu      sync.Mutex
@@ -32,7 +31,10 @@ type queue struct {
 }
 
 func newQueue() queue {
-	return queue{places: make(chan struct{}, maxWaiting), enough: make(chan struct{}, 1)}
+	return queue{
+		places: make(chan struct{}, maxWaiting), enough: make(chan struct{}, 1),
+		calls: sync.Pool{New: func() any { return &call{done: make(chan error, 1)} }},
+	}
 }
 
 // enter takes a place, and waits for one no longer than ctx, and until stopped.
