@@ -81,7 +81,8 @@ func FuzzAttributes(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for i, attribute := range parsed.Attributes { //lint:ignore SA1019 a second opinion
+		//lint:ignore SA1019 a second opinion
+		for i, attribute := range parsed.Attributes {
 			require.Less(t, i, len(oids))
 			require.Contains(t, oids, attribute.Type)
 		}
