@@ -43,7 +43,7 @@ func TestOneToken(t *testing.T) {
 	run(t, "betonicad", "audit", "verify", "--dir", dir)
 }
 
-// A certificate has one child: of twenty renewals of one certificate with a key
+// A certificate has one child: of sixteen renewals of one certificate with a key
 // each, a role that says fork = "refuse" serves one.
 func TestOneChild(t *testing.T) {
 	dir := newCA(t)
@@ -61,7 +61,7 @@ func TestOneChild(t *testing.T) {
 	own, err := first.certificate(chain)
 	require.NoError(t, err)
 
-	const racers = 20
+	const racers = 16 // as many as are served at once: one machine may not make others wait
 	conns, requests := make([]*conn, racers), make([]request, racers)
 	for i := range racers {
 		conns[i], err = dial(d.HTTPS, roots, own)
