@@ -114,9 +114,12 @@ func (d *DB) Keyring(ctx context.Context) (*audit.Keyring, error) {
 	return ring, nil
 }
 
-// open opens an entry. Data keys that other processes made are read when one of
+// open opens an entry, its details encoded or not. Data keys that other processes made are read when one of
 // their entries is met.
-func (l *auditLog) open(leaf []byte) (audit.Entry, error) {
+func (l *auditLog) open(leaf []byte, encoded bool) (audit.Entry, error) {
+	if encoded {
+		return l.keyring.Load().OpenEncoded(leaf)
+	}
 	return l.keyring.Load().Open(leaf)
 }
 

@@ -19,6 +19,9 @@ type AuditFilter struct {
 	Action  string
 	Since   time.Time // included; zero: from the first
 	Until   time.Time // excluded; zero: to the last
+
+	// Encoded leaves the details of entries in [audit.Event.Encoded], for who passes them on.
+	Encoded bool
 }
 
 // maxOpened bounds the entries that one call opens to find those that match.
@@ -161,7 +164,7 @@ func (d *DB) auditPage(ctx context.Context, f AuditFilter, first, at, seq int64,
 	if err != nil {
 		return nil, err
 	}
-	return d.openRows(rows)
+	return d.openRows(rows, f.Encoded)
 }
 
 // common is the action of so many entries that an index over it would be no
@@ -169,7 +172,7 @@ func (d *DB) auditPage(ctx context.Context, f AuditFilter, first, at, seq int64,
 const common = "certificate.issue"
 
 // openRows opens the entries and closes rows.
-func (d *DB) openRows(rows *sql.Rows) ([]listed, error) {
+func (d *DB) openRows(rows *sql.Rows, encoded bool) ([]listed, error) {
 	defer rows.Close()
 	var entries []listed
 	for rows.Next() {
@@ -179,7 +182,7 @@ func (d *DB) openRows(rows *sql.Rows) ([]listed, error) {
 		if err := rows.Scan(&seq, &at, &action, &leaf); err != nil {
 			return nil, err
 		}
-		entry, err := d.log.open(leaf)
+		entry, err := d.log.open(leaf, encoded)
 		switch {
 		case errors.Is(err, audit.ErrNoKey):
 			entries = append(entries, listed{entry, false})

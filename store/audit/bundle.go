@@ -54,7 +54,7 @@ func newBundleEntry(b []byte, l leaf, key []byte) (bundleEntry, error) {
 	if len(key) != len(entryKey{}) {
 		return bundleEntry{}, errors.New("audit: entry key of the wrong length")
 	}
-	entry, err := l.open(entryKey(key), tlog.Hash{})
+	entry, err := l.open(entryKey(key), tlog.Hash{}, decoded)
 	if err != nil {
 		return bundleEntry{}, err
 	}

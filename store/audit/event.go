@@ -25,7 +25,7 @@ type Event struct {
 
 	// Encoded, unless empty, is what to seal as Detail, which is nil then: the same JSON
 	// that Detail would give, object and sorted names included, by who writes many
-	// events of one form. An opened entry has Detail.
+	// events of one form. An opened entry has Detail, unless [Keyring.OpenEncoded] opened it.
 	Encoded []byte
 }
 

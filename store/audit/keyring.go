@@ -31,7 +31,13 @@ func NewKeyring(keys ...DataKey) *Keyring {
 
 // Open opens the entry in leaf. With [ErrNoKey] comes an Entry that has only
 // what is in clear. Any other error means that leaf is not what was sealed.
-func (r *Keyring) Open(leaf []byte) (Entry, error) {
+func (r *Keyring) Open(leaf []byte) (Entry, error) { return r.open(leaf, decoded) }
+
+// OpenEncoded is Open for who passes the details on: they are in Encoded, as they were
+// sealed, and Detail is nil.
+func (r *Keyring) OpenEncoded(leaf []byte) (Entry, error) { return r.open(leaf, encoded) }
+
+func (r *Keyring) open(leaf []byte, as form) (Entry, error) {
 	l, err := decodeLeaf(leaf)
 	if err != nil {
 		return Entry{}, err
@@ -40,7 +46,7 @@ func (r *Keyring) Open(leaf []byte) (Entry, error) {
 	if err != nil {
 		return l.entry(tlog.RecordHash(leaf)), err
 	}
-	return l.open(key, tlog.RecordHash(leaf))
+	return l.open(key, tlog.RecordHash(leaf), as)
 }
 
 // entryKey returns the key of l; it may return ErrNoKey, and does not check
@@ -83,19 +89,37 @@ func (l leaf) entry(hash tlog.Hash) Entry {
 	return Entry{Seq: l.seq, At: l.at, Event: Event{Action: l.action}, KeyID: l.keyID, Hash: hash}
 }
 
+// A form puts the details of an entry, which are JSON, into it.
+type form func(*Entry, json.RawMessage) error
+
+func encoded(e *Entry, detail json.RawMessage) error {
+	e.Encoded = detail
+	return nil
+}
+
+func decoded(e *Entry, detail json.RawMessage) error {
+	d := json.NewDecoder(bytes.NewReader(detail))
+	d.UseNumber() // as written, however long
+	return d.Decode(&e.Detail)
+}
+
 // open is entry with what is sealed.
-func (l leaf) open(key entryKey, hash tlog.Hash) (Entry, error) {
+func (l leaf) open(key entryKey, hash tlog.Hash, as form) (Entry, error) {
 	text, err := key.open(nil, l)
 	if err != nil {
 		return Entry{}, fmt.Errorf("entry %d: %w", l.seq, err)
 	}
-	var b body
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber() // as written, however long
-	if err := d.Decode(&b); err != nil {
-		return Entry{}, fmt.Errorf("entry %d: sealed body: %w", l.seq, err)
+	var b struct {
+		body
+		Detail json.RawMessage `json:"detail"` // before the one of body
 	}
 	e := l.entry(hash)
-	e.Event = Event{Action: l.action, Actor: b.Actor, Subject: b.Subject, Address: b.Address, Outcome: b.Outcome, RequestID: b.RequestID, Detail: b.Detail}
+	if err = json.Unmarshal(text, &b); err == nil && b.Detail != nil {
+		err = as(&e, b.Detail)
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("entry %d: sealed body: %w", l.seq, err)
+	}
+	e.Actor, e.Subject, e.Address, e.Outcome, e.RequestID = b.Actor, b.Subject, b.Address, b.Outcome, b.RequestID
 	return e, nil
 }

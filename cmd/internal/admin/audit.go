@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,7 +21,7 @@ func (a *Admin) listAudit(w http.ResponseWriter, r *http.Request, _ enroll.Actor
 	if err != nil {
 		return err
 	}
-	filter := store.AuditFilter{Actor: q.Get("actor"), Subject: q.Get("subject"), Action: q.Get("action")}
+	filter := store.AuditFilter{Actor: q.Get("actor"), Subject: q.Get("subject"), Action: q.Get("action"), Encoded: true}
 	if filter.Since, err = moment(q, "since"); err != nil {
 		return err
 	}
@@ -37,12 +38,19 @@ func (a *Admin) listAudit(w http.ResponseWriter, r *http.Request, _ enroll.Actor
 			return err
 		}
 	}
-	return replyNoted(w, records, next, note, func(e audit.Entry) (adminapi.Entry, error) {
-		return adminapi.Entry{
+	return replyNoted(w, records, next, note, func(e audit.Entry) (entry, error) {
+		return entry{Detail: e.Encoded, Entry: adminapi.Entry{
 			Seq: e.Seq, At: e.At, Action: e.Action, Actor: e.Actor, Subject: e.Subject, Address: e.Address,
-			Outcome: e.Outcome, RequestID: e.RequestID, Detail: e.Detail, Hash: e.Hash.String(),
-		}, nil
+			Outcome: e.Outcome, RequestID: e.RequestID, Hash: e.Hash.String(),
+		}}, nil
 	})
+}
+
+// An entry is an adminapi.Entry whose details are passed on as they were sealed: to decode
+// and encode them would be most of the work of a list.
+type entry struct {
+	adminapi.Entry
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 // archived says where the entries are that a list since then does not show; empty if
