@@ -10,5 +10,6 @@
 //
 // Whatever is wrong with what was encrypted is answered with one badMessageCheck, and a
 // key that cannot be decrypted is a random one (RFC 5246, Section 7.4.7.1), so that
-// nobody learns by asking what a stolen message holds.
+// nobody learns by asking what a stolen message holds. Where what is sealed decides
+// nothing, GetCertInitial, it is not decrypted.
 package scep

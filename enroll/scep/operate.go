@@ -69,24 +69,28 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 	if m.weak {
 		return answer{fail: badAlg}
 	}
-	if m.kind != typePKCSReq && m.kind != typeRenewalReq && m.kind != typeGetCertInitial {
+	switch m.kind {
+	case typePKCSReq, typeRenewalReq, typeGetCertInitial:
+	default:
 		return answer{fail: badRequest}
 	}
 	sealed, err := readEnvelope(m.content)
 	if errors.Is(err, errAlgorithm) {
 		return answer{fail: badAlg}
 	}
-	var content []byte
-	if err == nil {
-		content, err = sealed.open(authority.Key)
-	}
 	if err != nil {
 		return answer{fail: badMessageCheck}
 	}
-	csr := content
-	if m.kind == typeGetCertInitial { // nobody asks after more than one certificate for one key
-		if csr, err = h.Registrar.Asked(r.Context(), m.key()); err != nil {
+	var csr []byte
+	switch m.kind {
+	case typeGetCertInitial: // nobody asks after more than one certificate for one key, whatever is sealed
+		csr, err = h.Registrar.Asked(r.Context(), m.key())
+		if err != nil {
 			return failed(err)
+		}
+	default:
+		if csr, err = sealed.open(authority.Key); err != nil {
+			return answer{fail: badMessageCheck}
 		}
 	}
 	// Whatever was decrypted that is no request of the signer's is like one that could

@@ -270,6 +270,8 @@ func TestRefused(t *testing.T) {
 	flip := func(at int) func([]byte) []byte {
 		return func(b []byte) []byte { b = bytes.Clone(b); b[len(b)-at] ^= 1; return b }
 	}
+	// unpad has the padding say that it is longer than one can be.
+	unpad := func(b []byte) []byte { b = bytes.Clone(b); b[len(b)-17] ^= 0x80; return b }
 	for name, tt := range map[string]struct {
 		change func(*request)
 		want   string
@@ -286,6 +288,7 @@ func TestRefused(t *testing.T) {
 		"a password":            {func(q *request) { q.csr = csrOf(t, keys()[1], "secret") }, "2"},
 		"GetCRL":                {func(q *request) { q.kind = "22" }, "2"},
 		"polled for nothing":    {func(q *request) { q.kind = "20" }, "4"},
+		"polled, padding":       {func(q *request) { q.kind, q.spoil = "20", unpad }, "4"}, // no matter what is sealed
 		"renewed by no one":     {func(q *request) { q.kind = "17" }, "2"},
 		"no type of RFC 8894's": {func(q *request) { q.kind = "3" }, "2"},
 	} {
