@@ -115,7 +115,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
-	scepHandler, err := openSCEP(ctx, d, c, s, db, registrar, issuers, logger)
+	scepHandler, err := openSCEP(ctx, d, c, s, db, va.publishers, registrar, issuers, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/scep"
+	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/store"
 )
 
@@ -23,7 +25,7 @@ import (
 const scepKeyBits = 3072
 
 // openSCEP makes the SCEP server of the configuration; nil if there is to be none.
-func openSCEP(ctx context.Context, d layout, c *server.Config, s *secrets, db *store.DB, registrar *enroll.Registrar, issuers *ca.Issuers, logger *slog.Logger) (*scep.Handler, error) {
+func openSCEP(ctx context.Context, d layout, c *server.Config, s *secrets, db *store.DB, publishers *revoke.Publishers, registrar *enroll.Registrar, issuers *ca.Issuers, logger *slog.Logger) (*scep.Handler, error) {
 	if !c.SCEP.Enabled {
 		return nil, nil
 	}
@@ -41,7 +43,13 @@ func openSCEP(ctx context.Context, d layout, c *server.Config, s *secrets, db *s
 			return registrar.SelfFor(ctx, name, key)
 		}}
 	}
-	return scep.New(scep.Config{Registrar: registrar, Issuers: issuers, Authorities: authorities, Log: logger})
+	crl := func(issuer *x509.Certificate) []byte {
+		if p := publishers.Of(hex.EncodeToString(issuer.SubjectKeyId)); p != nil && p.Full() != nil {
+			return p.Full().DER
+		}
+		return nil
+	}
+	return scep.New(scep.Config{Registrar: registrar, Issuers: issuers, Authorities: authorities, CRL: crl, Log: logger})
 }
 
 // openSCEPKey opens the key of that name, which lies sealed in the store, so that replicas

@@ -7,6 +7,8 @@ import (
 	"encoding/asn1"
 
 	"github.com/smallstep/pkcs7"
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/betonica/betonica/enroll/cms"
 )
@@ -21,6 +23,7 @@ const (
 // An answer is a CertRep (RFC 8894, Section 3.3.2), or our own trouble.
 type answer struct {
 	certificates []*x509.Certificate   // the issued one first
+	list         []byte                // a CRL, instead
 	by           asn1.ObjectIdentifier // that they are encrypted by
 	fail         string
 	pending      bool
@@ -45,11 +48,7 @@ func (a answer) marshal(m *message, ra *x509.Certificate, key *rsa.PrivateKey) (
 		attributes = append(attributes, pkcs7.Attribute{Type: oidPKIStatus, Value: statusPending})
 	default:
 		attributes = append(attributes, pkcs7.Attribute{Type: oidPKIStatus, Value: statusSuccess})
-		var all []byte
-		for _, cert := range a.certificates {
-			all = append(all, cert.Raw...)
-		}
-		bundle, err := pkcs7.DegenerateCertificate(all)
+		bundle, err := a.bundle()
 		if err != nil {
 			return nil, err
 		}
@@ -69,4 +68,30 @@ func (a answer) marshal(m *message, ra *x509.Certificate, key *rsa.PrivateKey) (
 	// the signature's.
 	signed.GetSignedData().SignerInfos[0].DigestEncryptionAlgorithm.Algorithm = pkcs7.OIDEncryptionAlgorithmRSA
 	return signed.Finish()
+}
+
+// bundle is what a successful answer holds, encrypted: a SignedData that nobody has signed.
+func (a answer) bundle() ([]byte, error) {
+	var all []byte
+	for _, cert := range a.certificates {
+		all = append(all, cert.Raw...)
+	}
+	if a.list == nil {
+		return pkcs7.DegenerateCertificate(all)
+	}
+	context := func(n uint8) der.Tag { return der.Tag(n).ContextSpecific().Constructed() }
+	var b cryptobyte.Builder
+	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(cms.SignedData)
+		b.AddASN1(context(0), func(b *cryptobyte.Builder) {
+			b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1Int64(1)
+				b.AddASN1(der.SET, func(*cryptobyte.Builder) {}) // digestAlgorithms
+				b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(cms.Data) })
+				b.AddASN1(context(1), func(b *cryptobyte.Builder) { b.AddBytes(a.list) })
+				b.AddASN1(der.SET, func(*cryptobyte.Builder) {}) // signerInfos
+			})
+		})
+	})
+	return b.Bytes()
 }

@@ -11,5 +11,6 @@
 // Whatever is wrong with what was encrypted is answered with one badMessageCheck, and a
 // key that cannot be decrypted is a random one (RFC 5246, Section 7.4.7.1), so that
 // nobody learns by asking what a stolen message holds. Where what is sealed decides
-// nothing, GetCertInitial, it is not decrypted.
+// nothing, GetCertInitial, it is not decrypted; GetCert and GetCRL compare it with the one
+// name that the client may ask for, and answer all else with one badCertID.
 package scep

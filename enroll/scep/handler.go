@@ -2,6 +2,7 @@ package scep
 
 import (
 	"cmp"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -26,6 +27,10 @@ type Config struct {
 	// Authorities are the registration authorities of the roles that are served.
 	Authorities map[string]*Authority
 
+	// CRL returns the newest full list of one of our intermediates, in DER; nil: it has
+	// none.
+	CRL func(issuer *x509.Certificate) []byte
+
 	Log *slog.Logger     // gets a line for each internal error; nil: slog.Default()
 	Now func() time.Time // nil: time.Now
 }
@@ -38,8 +43,8 @@ type Handler struct {
 
 // New returns a Handler.
 func New(c Config) (*Handler, error) {
-	if c.Registrar == nil || c.Issuers == nil || len(c.Authorities) == 0 {
-		return nil, errors.New("scep: a registrar, issuers and registration authorities are required")
+	if c.Registrar == nil || c.Issuers == nil || len(c.Authorities) == 0 || c.CRL == nil {
+		return nil, errors.New("scep: a registrar, issuers, registration authorities and lists are required")
 	}
 	c.Log = cmp.Or(c.Log, slog.Default())
 	if c.Now == nil {

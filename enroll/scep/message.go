@@ -29,6 +29,8 @@ const (
 	typeRenewalReq     = "17"
 	typePKCSReq        = "19"
 	typeGetCertInitial = "20"
+	typeGetCert        = "21"
+	typeGetCRL         = "22"
 )
 
 // A message is what a client signed. Only its signature was verified, by the key that it

@@ -70,7 +70,7 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 		return answer{fail: badAlg}
 	}
 	switch m.kind {
-	case typePKCSReq, typeRenewalReq, typeGetCertInitial:
+	case typePKCSReq, typeRenewalReq, typeGetCertInitial, typeGetCert, typeGetCRL:
 	default:
 		return answer{fail: badRequest}
 	}
@@ -83,6 +83,11 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 	}
 	var csr []byte
 	switch m.kind {
+	case typeGetCert, typeGetCRL:
+		content, _ := sealed.open(authority.Key) // or nothing, which names no certificate
+		a := h.query(r, m, content)
+		a.by = sealed.by
+		return a
 	case typeGetCertInitial: // nobody asks after more than one certificate for one key, whatever is sealed
 		csr, err = h.Registrar.Asked(r.Context(), m.key())
 		if err != nil {

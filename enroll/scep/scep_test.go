@@ -37,6 +37,8 @@ type world struct {
 	t      testing.TB
 	server *httptest.Server
 	ra     *x509.Certificate
+	list   []byte                 // of the CA that issues
+	lists  []pkix.CertificateList // of the last answer
 }
 
 var keys = sync.OnceValue(func() []*rsa.PrivateKey {
@@ -53,7 +55,7 @@ var keys = sync.OnceValue(func() []*rsa.PrivateKey {
 
 func newWorld(t testing.TB) *world {
 	w := &world{CA: enrolltest.New(t), t: t}
-	h, err := scep.New(scep.Config{Registrar: w.Registrar, Issuers: w.Issuers, Now: w.Now, Authorities: map[string]*scep.Authority{
+	h, err := scep.New(scep.Config{Registrar: w.Registrar, Issuers: w.Issuers, Now: w.Now, CRL: func(*x509.Certificate) []byte { return w.list }, Authorities: map[string]*scep.Authority{
 		"device": {Key: keys()[0], Issue: func(ctx context.Context) (*x509.Certificate, error) {
 			return w.SelfFor(ctx, "scep-device", keys()[0])
 		}},
@@ -180,6 +182,7 @@ func (w *world) ask(q request, get bool) (status, reason string, certs []*x509.C
 	require.NoError(w.t, err)
 	bundle, err := pkcs7.Parse(plain)
 	require.NoError(w.t, err)
+	w.lists = bundle.CRLs
 	return status, "", bundle.Certificates
 }
 
@@ -289,6 +292,8 @@ func TestRefused(t *testing.T) {
 		"GetCRL":                {func(q *request) { q.kind = "22" }, "2"},
 		"polled for nothing":    {func(q *request) { q.kind = "20" }, "4"},
 		"polled, padding":       {func(q *request) { q.kind, q.spoil = "20", unpad }, "4"}, // no matter what is sealed
+		"GetCert":               {func(q *request) { q.kind = "21" }, "4"},
+		"GetCert, padding":      {func(q *request) { q.kind, q.spoil = "21", unpad }, "4"}, // not told apart
 		"renewed by no one":     {func(q *request) { q.kind = "17" }, "2"},
 		"no type of RFC 8894's": {func(q *request) { q.kind = "3" }, "2"},
 	} {

@@ -1,0 +1,4 @@
+package scep
+
+// MaxList is maxList.
+const MaxList = maxList
