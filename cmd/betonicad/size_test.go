@@ -47,6 +47,7 @@ func sizedDir(b *testing.B, engine string) (dir string, fresh bool) {
 	keep := *benchDir
 	if keep == "" {
 		keep = b.TempDir()
+		require.NoError(b, os.Chmod(filepath.Dir(keep), 0o755)) // a server of another user's works in it, too
 	}
 	dir = filepath.Join(keep, fmt.Sprintf("%s-%d", engine, *size), "ca")
 	require.NoError(b, os.MkdirAll(filepath.Dir(dir), 0o755))
