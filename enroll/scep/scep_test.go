@@ -282,7 +282,7 @@ func TestRefused(t *testing.T) {
 		"DES":                   {func(q *request) { q.cipher = pkcs7.EncryptionAlgorithmDESCBC }, "0"},
 		"GCM":                   {func(q *request) { q.cipher = pkcs7.EncryptionAlgorithmAES256GCM }, "0"},
 		"SHA-1":                 {func(q *request) { q.digest = pkcs7.OIDDigestAlgorithmSHA1 }, "0"},
-		"padding":               {func(q *request) { q.spoil = flip(17) }, "1"},
+		"padding":               {func(q *request) { q.spoil = unpad }, "1"},
 		"last block":            {func(q *request) { q.spoil = flip(1) }, "1"},
 		"garbage":               {func(q *request) { q.spoil = func([]byte) []byte { return []byte("hello") } }, "1"},
 		"no request":            {func(q *request) { q.csr = []byte("hello") }, "1"},
