@@ -133,6 +133,8 @@ func (s *session) brokenOff(ctx context.Context, e *exchange, m *message, err er
 	if timedOut(err) && ctx.Err() == nil {
 		err = errSlow
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	e.record.In = m.size
 	s.fault(e, err)
 	return side("caller", err)
