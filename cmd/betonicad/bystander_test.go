@@ -44,6 +44,8 @@ type crowd struct {
 	Gateway machineText
 	Pumps   []machineText
 	State   string
+
+	Within time.Duration // in which a fleet comes
 }
 
 type machineText struct {
@@ -83,6 +85,8 @@ func bystander(what string) int {
 		err = c.report()
 	case "relay":
 		err = c.relay()
+	case "fleet":
+		err = c.comeBack()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bystander:", err)
@@ -221,9 +225,10 @@ type bystanders struct {
 	pid  int
 }
 
-// startBystanders starts the test binary as a process of peers.
-func startBystanders(b *testing.B, what string, c crowd) *bystanders {
-	cmd := exec.Command(os.Args[0])
+// startBystanders starts the test binary as a process of peers, by wrapper if there is one.
+func startBystanders(b *testing.B, what string, c crowd, wrapper ...string) *bystanders {
+	words := append(wrapper, os.Args[0])
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), bystanderEnv+"="+what)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -133,7 +133,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	metrics.CollectDisk(string(d), c)
 	bounds := c.ArchiveBounds()
 	metrics.CollectArchive(db, bounds.Total)
-	metrics.CollectProcess(version(), l.URLs())
+	metrics.CollectProcess(version(), l)
 	admin := admin.New(admin.Config{
 		Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,

@@ -27,6 +27,7 @@
 //	betonica_trouble                                   1 for each trouble that /readyz names, else 0
 //	betonica_clock_drift_seconds                       wall clock against monotonic clock since the start; nothing is signed beyond 300
 //	betonica_clock_synchronized                        1 if the kernel says so of its clock
+//	betonica_tls_handshakes_waiting                    new connections that wait until a processor has time for them
 //	betonica_http_requests_total                       requests answered, by listener, route and status; OCSP is apart
 //	betonica_http_request_seconds                      how long they took
 //

@@ -31,13 +31,14 @@ type Listeners struct {
 	HTTPS, HTTP, Ops, Socket net.Listener
 	EST                      net.Listener // nil: there is none
 	socket                   string
-	files                    int // that may be open
+	files                    int   // that may be open
+	line                     *line // of TLS handshakes, of all of them
 }
 
 // Listen opens the listeners of the configuration. A socket that is in the
 // way is removed: the caller holds the lock of DIR, so nobody listens there.
 func Listen(c *Config) (*Listeners, error) {
-	l := &Listeners{socket: c.Server.Socket}
+	l := &Listeners{socket: c.Server.Socket, line: newLine()}
 	var err error
 	if l.files, err = raiseFiles(); err != nil {
 		return nil, err

@@ -25,17 +25,14 @@ func (s *Server) Run(ctx context.Context, l *Listeners) error {
 	ending := make(chan struct{})
 	s.ending = ending
 	fronts := []front{
-		{"https", l.HTTPS, s.serverOf(s.https())},
+		{"https", s.door(l.HTTPS, l.line, s.tlsConfig()), s.serverOf(s.https())},
 		{"http", l.HTTP, s.serverOf(s.http())},
 		{"ops", l.Ops, s.serverOf(s.ops())},
 		{"socket", l.Socket, s.serverOf(s.socket())},
 	}
 	if l.EST != nil {
-		front := front{"est", l.EST, s.serverOf(s.est())}
-		front.server.TLSConfig = est.TLS(s.ownCertificate)
-		fronts = append(fronts, front)
+		fronts = append(fronts, front{"est", s.door(l.EST, l.line, est.TLS(s.ownCertificate)), s.serverOf(s.est())})
 	}
-	fronts[0].server.TLSConfig = s.tlsConfig()
 	fronts[0].server.RegisterOnShutdown(func() { close(ending) }) // nobody waits for what does not come any more
 	fronts[1].server.RegisterOnShutdown(s.Publishers.EndStreams)  // they would never end by themselves
 
@@ -70,12 +67,7 @@ type front struct {
 }
 
 func (f front) serve() error {
-	var err error
-	if f.server.TLSConfig != nil {
-		err = f.server.ServeTLS(f.listener, "", "")
-	} else {
-		err = f.server.Serve(f.listener)
-	}
+	err := f.server.Serve(f.listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -101,7 +93,7 @@ func (s *Server) serverOf(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
-		ReadHeaderTimeout: 10 * time.Second, // also of the TLS handshake
+		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       3 * time.Minute,
@@ -109,6 +101,14 @@ func (s *Server) serverOf(h http.Handler) *http.Server {
 		// Strangers' broken handshakes are not worth an operator's attention.
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// door has l's connections make their TLS handshake before they are accepted.
+// Strangers' broken ones are not worth an operator's attention.
+func (s *Server) door(l net.Listener, ahead *line, config *tls.Config) *door {
+	return openDoor(l, config, ahead, func(peer net.Addr, err error) {
+		s.Log.Debug("TLS handshake", "address", peer, "error", err)
+	})
 }
 
 // tlsConfig asks for a client certificate and verifies none: who it belongs to,
@@ -120,6 +120,7 @@ func (s *Server) tlsConfig() *tls.Config {
 		MinVersion:             tls.VersionTLS13,
 		ClientAuth:             tls.RequestClientCert,
 		GetCertificate:         s.ownCertificate,
+		NextProtos:             []string{"http/1.1"},
 		SessionTicketsDisabled: true,
 	}
 }
