@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -106,6 +107,7 @@ type request struct {
 	spoil  func([]byte) []byte // what is encrypted
 
 	transaction string // "": transaction-1
+	recipients  int    // all of them the authority; 0: 1
 }
 
 // libraries has one setting for all of a process.
@@ -122,7 +124,7 @@ func (w *world) message(q request) []byte {
 	}
 	encrypting.Lock()
 	pkcs7.ContentEncryptionAlgorithm = q.cipher
-	sealed, err := pkcs7.Encrypt(q.csr, []*x509.Certificate{w.ra})
+	sealed, err := pkcs7.Encrypt(q.csr, slices.Repeat([]*x509.Certificate{w.ra}, max(1, q.recipients)))
 	encrypting.Unlock()
 	require.NoError(w.t, err)
 	if q.spoil != nil {
