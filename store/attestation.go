@@ -49,9 +49,13 @@ func (d *DB) Attestation(ctx context.Context, ak [32]byte) (Attestation, error) 
 
 // BindTPM demands that no other identity, but a retired one, is bound to the TPM with this
 // endorsement key, by the SHA-256 of its SubjectPublicKeyInfo, and binds this one to it.
-// The error is [ErrKeyTaken]. Each replica sees what is on record: of two that bind one TPM
-// to two identities at one instant, both may.
+// The error is [ErrKeyTaken].
+//
+// Whoever binds a TPM has an attestation key of it on record, by [Tx.RecordAttestation],
+// in a transaction before. All of a TPM's are locked first: of replicas that bind one TPM
+// to two identities at one instant, one waits, and then sees what the other did.
 func (t *Tx) BindTPM(path string, ek []byte) {
+	t.demand(anyRows, nil, `SELECT a.ak FROM attestations a WHERE a.ek = $1 ORDER BY a.ek, a.ak {update}`, ek)
 	t.demand(1, ErrKeyTaken, `
 		UPDATE identities SET ek = $1, changed_at = $2
 		WHERE path = $3 AND NOT EXISTS (SELECT 1 FROM identities o WHERE o.ek = $1 AND o.path <> $3 AND o.state <> 'retired')`,

@@ -133,6 +133,33 @@ func TestReplicasKey(t *testing.T) {
 	}
 }
 
+// Of replicas that bind one TPM to two identities, each by an attestation key of its own,
+// one does.
+func TestReplicasTPM(t *testing.T) {
+	dbs := replicas(t, 2)
+	paths := []string{"device/a", "device/b"}
+	identity(t, dbs[0], paths[0])
+	identity(t, dbs[0], paths[1])
+	for i := range 50 {
+		ek := [32]byte{byte(i)}
+		for n, path := range paths {
+			must(t, dbs[n], func(tx *Tx) {
+				tx.RecordAttestation(Attestation{AK: [32]byte{byte(i), byte(n)}, EK: ek, Identity: path, Expires: tx.Now().Add(time.Hour)})
+			})
+		}
+		errs := parallel(2, func(n int) error {
+			return update(dbs[n], func(tx *Tx) { tx.BindTPM(paths[n], ek[:]) })
+		})
+		require.NotEqual(t, errs[0] == nil, errs[1] == nil, "round %d", i)
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, ErrKeyTaken)
+			}
+		}
+	}
+	verify(t, dbs[0])
+}
+
 // Calls of two replicas that take the same rows in opposite order wait for each
 // other; PostgreSQL ends one, and it is made again: no caller hears of it, whether
 // its call was one of a batch or made its own demands.
