@@ -76,7 +76,7 @@ func TestApprovePrivileged(t *testing.T) {
 	_, spki := spkiOf(t, key)
 	q := store.Request{ID: store.RequestID{1}, SPKI: spki, CSR: enrolltest.CSR(t, key), Nonce: []byte{1}, Role: "operator", Expires: c.Now().Add(time.Hour)}
 	require.NoError(t, c.Store.Update(t.Context(), func(tx *store.Tx) audit.Event {
-		tx.InsertRequest(q, 1, 1)
+		tx.InsertRequest(q, 1, 1, 1)
 		return audit.Event{Action: "test.ask", Actor: "self", Outcome: "ok"}
 	}))
 	var denied *ca.DeniedError

@@ -18,12 +18,14 @@ import (
 )
 
 // Bounds of those who wait for a person. A stranger can fill the queue of his network,
-// and with many networks that of a role; never more, nor for longer than a day.
+// with all of a site's a quarter of that of a role, and with many that of a role; never
+// more, nor for longer than a day.
 const (
 	askTime      = 24 * time.Hour // that a request waits before it lapses
 	approvedTime = time.Hour      // at least, that an approved machine has to come back
 
 	maxWaitingNetwork = 16
+	maxWaitingSite    = 250
 	maxWaitingRole    = 1000
 	maxAskCSR         = 8 << 10 // bytes: ten times what a device sends
 )
@@ -121,6 +123,13 @@ func (r *Registrar) mayWait(ctx context.Context, q asking) error {
 	if network.Waiting >= maxWaitingNetwork {
 		return r.refuseAsking(ctx, ReasonNetworkQueue, q, "", r.full("of its network", network))
 	}
+	site, err := r.store.SiteQueue(ctx, askNetwork(q.from))
+	if err != nil {
+		return err
+	}
+	if site.Waiting >= maxWaitingSite {
+		return r.refuseAsking(ctx, ReasonNetworkQueue, q, "", r.full("of its site's networks", site))
+	}
 	role, err := r.store.RoleQueue(ctx, q.role)
 	if err != nil {
 		return err
@@ -169,7 +178,7 @@ func (r *Registrar) open(ctx context.Context, q asking) (store.Request, error) {
 	record.Code = api.Code(spki, record.Nonce)
 	err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
 		record.Created = tx.Now()
-		tx.InsertRequest(record, maxWaitingNetwork, maxWaitingRole)
+		tx.InsertRequest(record, maxWaitingNetwork, maxWaitingSite, maxWaitingRole)
 		return requestEvent(ctx, "request.create", stranger, q.from, record)
 	})
 	if err != nil {
@@ -246,18 +255,24 @@ func pollAfter(q store.Request, now time.Time) time.Duration {
 	return (wait + time.Duration(fraction(q.ID[:8])*float64(wait/2))).Round(time.Second)
 }
 
-// askNetwork is what counts as one network of those who ask: an IPv4 /24 or an IPv6 /64.
+// askNetwork is what counts as one network of those who ask: an IPv4 /24, or an IPv6 /64.
+// That is one of 65,536 of the /48 which a site is given (RFC 6177, Section 2), and is
+// called so: "2001:db8::/48 0001".
 func askNetwork(from netip.Addr) string {
 	from = from.Unmap().WithZone("")
-	bits := 64
+	bits := 48
 	if from.Is4() {
 		bits = 24
 	}
 	network, err := from.Prefix(bits)
-	if err != nil {
+	switch {
+	case err != nil:
 		return ""
+	case from.Is4():
+		return network.String()
 	}
-	return network.String()
+	part := from.As16()
+	return fmt.Sprintf("%s %x", network, part[6:8])
 }
 
 // refuseAsking records that a machine does not even wait, or was denied, through the

@@ -15,8 +15,9 @@ import (
 	"github.com/betonica/betonica/store/audit"
 )
 
-// A flood from one network fills that network's queue, from many the role's; whoever
-// comes then is told to come later, and that is counted.
+// A flood from one network fills that network's queue, from all of a site's a quarter of
+// the role's, and from many the role's; whoever comes then is told to come later, and that
+// is counted.
 func TestAskQueues(t *testing.T) {
 	c := askCA(t)
 	from := func(addr string) error {
@@ -43,7 +44,16 @@ func TestAskQueues(t *testing.T) {
 	pending(t, from("2001:db8:0:1::1"))
 	require.EqualValues(t, 2, c.Counts().Refused[enroll.ReasonNetworkQueue])
 
-	require.NoError(t, fill(t, c, 1000-34))
+	for i := range 9 {
+		pending(t, from(fmt.Sprintf("2001:db8:7:%x::1", 0xfff8+i/2)))
+	}
+	require.NoError(t, fill(t, c, 250-9, "2001:db8:7::/48 %04x"))
+	require.Contains(t, full(from("2001:db8:7:ffff::1")).Error(), "250 requests of its site")
+	pending(t, from("2001:db8:6:ffff::1"))
+	pending(t, from("2001:db8:8::1"))
+	require.EqualValues(t, 3, c.Counts().Refused[enroll.ReasonNetworkQueue])
+
+	require.NoError(t, fill(t, c, 1000-34-252, "n%d"))
 	require.Contains(t, full(from("198.18.0.1")).Error(), "1000 requests for its role")
 	require.EqualValues(t, 1, c.Counts().Refused[enroll.ReasonRoleQueue])
 	waiting, err := c.Waiting(t.Context())
@@ -54,13 +64,13 @@ func TestAskQueues(t *testing.T) {
 }
 
 // fill puts requests of many networks on record.
-func fill(t *testing.T, c *enrolltest.CA, n int) error {
+func fill(t *testing.T, c *enrolltest.CA, n int, networks string) error {
 	return c.Store.Update(t.Context(), func(tx *store.Tx) audit.Event {
 		for i := range n {
-			q := store.Request{CSR: []byte{1}, Nonce: []byte{1}, Role: "device", Network: fmt.Sprint("n", i), Expires: c.Now().Add(24 * time.Hour)}
+			q := store.Request{CSR: []byte{1}, Nonce: []byte{1}, Role: "device", Network: fmt.Sprintf(networks, i), Expires: c.Now().Add(24 * time.Hour)}
 			rand.Read(q.ID[:])
 			rand.Read(q.SPKI[:])
-			tx.InsertRequest(q, 16, 1000)
+			tx.InsertRequest(q, 16, 1000, 1000)
 		}
 		return audit.Event{Action: "test.fill", Actor: "self", Outcome: "ok"}
 	})

@@ -40,7 +40,7 @@ func TestWritesUseIndexes(t *testing.T) {
 		tx.DeactivateAccount(a.ID)
 		tx.RevokeAccounts("device/a")
 		tx.CompleteOrder(o.ID, Serial{1})
-		tx.InsertRequest(Request{}, 1, 1)
+		tx.InsertRequest(Request{}, 1, 1, 1)
 		tx.ApproveRequest(RequestID{}, [32]byte{}, "device/a", false, "uid:0", time.Hour)
 		tx.DenyRequest(RequestID{}, [32]byte{}, "uid:0")
 		tx.DenyRequests("device/a", "uid:0")
@@ -146,6 +146,7 @@ func readAll(t *testing.T, d *DB) {
 			return nil
 		},
 		func() error { _, err := d.NetworkQueue(ctx, "10.0.0.0/24"); return err },
+		func() error { _, err := d.SiteQueue(ctx, "2001:db8::/48 0001"); return err },
 		func() error { _, err := d.RoleQueue(ctx, "device"); return err },
 		func() error {
 			require.NoError(t, complete(d, o.ID))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -32,7 +33,7 @@ type Request struct {
 	Code  string // of key and nonce, which the machine shows
 
 	Role    string // asked for
-	Network string // that it is counted in
+	Network string // that it is counted in; one of a site is called "SITE PART"
 	Address string // that it asked from first
 	Proofs  string // what else it has shown, joined by +; empty: nothing
 
@@ -65,18 +66,21 @@ const (
 )
 
 // InsertRequest demands that the key has no request, or one that has lapsed, which goes,
-// and that fewer than perNetwork requests wait in q.Network, and fewer than perRole for
-// q.Role. It records q as waiting. The error is [ErrQueueFull], also where the key has a
-// request: who wants to know which, reads.
+// and that fewer than perNetwork requests wait in q.Network, fewer than perSite in all
+// networks of its site, if it is one of a site, and fewer than perRole for q.Role. It
+// records q as waiting. The error is [ErrQueueFull], also where the key has a request: who
+// wants to know which, reads.
 //
 // Each replica counts what is on record when it inserts: n of them, at one instant, may
 // go beyond a bound by n times.
-func (t *Tx) InsertRequest(q Request, perNetwork, perRole int) {
+func (t *Tx) InsertRequest(q Request, perNetwork, perSite, perRole int) {
+	from, to := siteOf(q.Network)
 	t.demand(1, ErrQueueFull, `
 		INSERT INTO requests (id, spki, csr, nonce, code, role, network, address, proofs, created_at, expires_at, state, identity, replaces, decided_by, decided_at)
 		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, FALSE, '', 0
 		WHERE (SELECT count(*) FROM requests q WHERE q.state = 'waiting' AND q.network = $13 AND q.expires_at > $14) < $15
-		AND (SELECT count(*) FROM requests q WHERE q.state = 'waiting' AND q.role = $16 AND q.expires_at > $17) < $18
+		AND (SELECT count(*) FROM requests q WHERE q.state = 'waiting' AND q.network >= $16 AND q.network < $17 AND q.expires_at > $18) < $19
+		AND (SELECT count(*) FROM requests q WHERE q.state = 'waiting' AND q.role = $20 AND q.expires_at > $21) < $22
 		ON CONFLICT (spki) DO UPDATE SET
 			id = excluded.id, csr = excluded.csr, nonce = excluded.nonce, code = excluded.code, role = excluded.role,
 			network = excluded.network, address = excluded.address, proofs = excluded.proofs,
@@ -84,7 +88,17 @@ func (t *Tx) InsertRequest(q Request, perNetwork, perRole int) {
 			identity = excluded.identity, replaces = excluded.replaces, decided_by = excluded.decided_by, decided_at = excluded.decided_at
 		WHERE requests.expires_at <= excluded.created_at`,
 		q.ID[:], q.SPKI[:], q.CSR, q.Nonce, q.Code, q.Role, q.Network, q.Address, q.Proofs, t.millis(), q.Expires.UnixMilli(), q.Identity,
-		q.Network, t.millis(), perNetwork, q.Role, t.millis(), perRole)
+		q.Network, t.millis(), perNetwork, from, to, t.millis(), perSite, q.Role, t.millis(), perRole)
+}
+
+// siteOf returns the range, without its end, that the names of all networks are in which
+// are of one site with this one; an empty one for a network of none.
+func siteOf(network string) (from, to string) {
+	site, _, ok := strings.Cut(network, " ")
+	if !ok {
+		return "", ""
+	}
+	return site + " ", site + "!" // the character after the blank
 }
 
 // ApproveRequest demands that the request is of that key, waiting and in time, and that

@@ -27,7 +27,7 @@ func newRequest(d *DB) Request {
 func request(t testing.TB, d *DB) Request {
 	t.Helper()
 	q := newRequest(d)
-	must(t, d, func(tx *Tx) { tx.InsertRequest(q, 10_000, 10_000) })
+	must(t, d, func(tx *Tx) { tx.InsertRequest(q, 10_000, 10_000, 10_000) })
 	return q
 }
 
@@ -54,7 +54,7 @@ func TestRequest(t *testing.T) {
 		identity(t, d, "device/a")
 		q := newRequest(d)
 		q.Proofs, q.Identity = "token:1", "device/a"
-		must(t, d, func(tx *Tx) { tx.InsertRequest(q, 1, 1) })
+		must(t, d, func(tx *Tx) { tx.InsertRequest(q, 1, 1, 1) })
 		q.State, q.Created = RequestWaiting, now
 		for _, read := range []func() (Request, error){
 			func() (Request, error) { return d.Request(t.Context(), q.ID) },
@@ -82,13 +82,13 @@ func TestRequest(t *testing.T) {
 	})
 }
 
-// However many ask at once, from one network no more wait than may, and of one role
-// neither; what was decided, or has lapsed, makes room.
+// However many ask at once, from one network no more wait than may, and from one site and of
+// one role neither; what was decided, or has lapsed, makes room.
 func TestRequestBounds(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d *DB) {
 		now := time.Now()
 		d.cfg.Now = func() time.Time { return now }
-		const perNetwork, perRole = 5, 12
+		const perNetwork, perSite, perRole = 5, 8, 12
 		flood := func(network, role string) (taken []Request) {
 			all := make([]Request, 50)
 			for i := range all {
@@ -96,7 +96,7 @@ func TestRequestBounds(t *testing.T) {
 				all[i].Network, all[i].Role = network, role
 			}
 			for i, err := range parallel(len(all), func(i int) error {
-				return update(d, func(tx *Tx) { tx.InsertRequest(all[i], perNetwork, perRole) })
+				return update(d, func(tx *Tx) { tx.InsertRequest(all[i], perNetwork, perSite, perRole) })
 			}) {
 				if err == nil {
 					taken = append(taken, all[i])
@@ -112,6 +112,15 @@ func TestRequestBounds(t *testing.T) {
 		require.Len(t, flood("10.0.2.0/24", "device"), perRole-2*perNetwork)
 		require.Empty(t, flood("10.0.3.0/24", "device"))
 		require.Len(t, flood("10.0.3.0/24", "gateway"), perNetwork, "the queue of one role is not that of another")
+		require.Len(t, flood("2001:db8::/48 0000", "pump"), perNetwork)
+		require.Len(t, flood("2001:db8::/48 ffff", "pump"), perSite-perNetwork)
+		require.Len(t, flood("2001:db8:1::/48 0000", "pump"), perRole-perSite, "the queue of one site is not that of another")
+		site, err := d.SiteQueue(t.Context(), "2001:db8::/48 0001")
+		require.NoError(t, err)
+		require.Equal(t, Queue{Waiting: perSite, First: first[0].Expires}, site)
+		site, err = d.SiteQueue(t.Context(), "10.0.0.0/24")
+		require.NoError(t, err)
+		require.Equal(t, Queue{}, site)
 		for of, want := range map[string]int{"10.0.0.0/24": perNetwork, "10.0.2.0/24": 2, "10.9.0.0/24": 0} {
 			queue, err := d.NetworkQueue(t.Context(), of)
 			require.NoError(t, err)
@@ -149,7 +158,7 @@ func TestRequestOfKey(t *testing.T) {
 		insert := func() (taken int) {
 			taken = -1
 			for i, err := range parallel(len(all), func(i int) error {
-				return update(d, func(tx *Tx) { tx.InsertRequest(all[i], 1000, 1000) })
+				return update(d, func(tx *Tx) { tx.InsertRequest(all[i], 1000, 1000, 1000) })
 			}) {
 				if err == nil {
 					require.Negative(t, taken)
@@ -164,7 +173,7 @@ func TestRequestOfKey(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, first.Nonce, got.Nonce)
 		must(t, d, func(tx *Tx) { tx.DenyRequest(first.ID, key, "uid:0") })
-		require.ErrorIs(t, update(d, func(tx *Tx) { tx.InsertRequest(all[0], 1000, 1000) }), ErrQueueFull, "what was denied stays denied")
+		require.ErrorIs(t, update(d, func(tx *Tx) { tx.InsertRequest(all[0], 1000, 1000, 1000) }), ErrQueueFull, "what was denied stays denied")
 
 		now = first.Expires
 		for i := range all {
@@ -289,7 +298,7 @@ func TestApproveAs(t *testing.T) {
 		}
 		q := newRequest(d)
 		q.Identity = "device/new" // as a token for a pattern has it, which makes the identity itself
-		must(t, d, func(tx *Tx) { tx.InsertRequest(q, 1000, 1000) })
+		must(t, d, func(tx *Tx) { tx.InsertRequest(q, 1000, 1000, 1000) })
 		require.ErrorIs(t, update(d, func(tx *Tx) { tx.ApproveRequest(q.ID, q.SPKI, "device/other", false, "uid:0", time.Hour) }), ErrStale)
 		must(t, d, func(tx *Tx) { tx.ApproveRequest(q.ID, q.SPKI, "device/new", false, "uid:0", time.Hour) })
 	})
@@ -324,7 +333,7 @@ func TestRequests(t *testing.T) {
 			q := newRequest(d)
 			q.Code = fmt.Sprintf("0000-000%d", i%5)
 			q.Role = []string{"device", "gateway"}[i%2]
-			must(t, d, func(tx *Tx) { tx.InsertRequest(q, 1000, 1000) })
+			must(t, d, func(tx *Tx) { tx.InsertRequest(q, 1000, 1000, 1000) })
 			if i == 24 {
 				must(t, d, func(tx *Tx) { tx.DenyRequest(q.ID, q.SPKI, "uid:0") })
 			}
@@ -364,7 +373,7 @@ func TestPruneRequests(t *testing.T) {
 		must(t, d, func(tx *Tx) {
 			tx.UseRequest(used.ID, used.SPKI, "device/a")
 			for range pruneBatch + 10 {
-				tx.InsertRequest(newRequest(d), 10_000, 10_000)
+				tx.InsertRequest(newRequest(d), 10_000, 10_000, 10_000)
 			}
 		})
 		now = now.Add(time.Millisecond)

@@ -85,19 +85,30 @@ type Queue struct {
 func (d *DB) NetworkQueue(ctx context.Context, network string) (Queue, error) {
 	return d.queue(ctx, `
 		SELECT count(*), COALESCE(min(q.expires_at), 0) FROM requests q
-		WHERE q.state = 'waiting' AND q.network = $1 AND q.expires_at > $2`, network)
+		WHERE q.state = 'waiting' AND q.network = $1 AND q.expires_at > $2`, network, d.millis())
+}
+
+// SiteQueue returns the queue of the site that a network is of, by the network's name; the
+// zero Queue if it is of none.
+func (d *DB) SiteQueue(ctx context.Context, network string) (Queue, error) {
+	from, to := siteOf(network)
+	return d.queue(ctx, `
+		SELECT count(*), COALESCE(min(q.expires_at), 0) FROM requests q
+		WHERE q.state = 'waiting' AND q.network >= $1 AND q.network < $2 AND q.expires_at > $3`, from, to, d.millis())
 }
 
 // RoleQueue returns the queue of a role.
 func (d *DB) RoleQueue(ctx context.Context, role string) (Queue, error) {
 	return d.queue(ctx, `
 		SELECT count(*), COALESCE(min(q.expires_at), 0) FROM requests q
-		WHERE q.state = 'waiting' AND q.role = $1 AND q.expires_at > $2`, role)
+		WHERE q.state = 'waiting' AND q.role = $1 AND q.expires_at > $2`, role, d.millis())
 }
 
-func (d *DB) queue(ctx context.Context, query, of string) (Queue, error) {
+func (d *DB) millis() int64 { return d.cfg.Now().UnixMilli() }
+
+func (d *DB) queue(ctx context.Context, query string, args ...any) (Queue, error) {
 	var n, first int64
-	if err := d.reads.row(ctx, query, []any{of, d.cfg.Now().UnixMilli()}, &n, &first); err != nil {
+	if err := d.reads.row(ctx, query, args, &n, &first); err != nil {
 		return Queue{}, fmt.Errorf("counting requests: %w", err)
 	}
 	if n == 0 {
