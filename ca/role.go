@@ -94,8 +94,8 @@ type Role struct {
 	ServerKeys bool
 
 	// DormantAfter is how long an identity may get no certificate before it is
-	// suspended by itself: Lifetime to ten years, or 0, never. Key dormant_after;
-	// default "", never.
+	// suspended by itself: Lifetime to ten years, or 0, never. A day or more in which
+	// the CA was away does not count. Key dormant_after; default "", never.
 	DormantAfter time.Duration
 
 	// AttestEvery is how often owners say that they still have the machine: a day to

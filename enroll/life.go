@@ -57,9 +57,12 @@ type doubt struct {
 }
 
 // doubtOf judges a life. Roles of people who manage machines, and the CA's own, are
-// never suspended by themselves.
-func doubtOf(role ca.Role, l store.Life, now time.Time) (d doubt) {
-	d.dormant = role.DormantAfter > 0 && now.Sub(l.Awake()) >= role.DormantAfter && !l.Ends.After(now)
+// never suspended by themselves; nor is anybody for a time in which the CA was away.
+func doubtOf(role ca.Role, l store.Life, now time.Time, away absences) (d doubt) {
+	past := func(since time.Time, limit time.Duration) bool {
+		return now.Sub(since) >= limit && away.served(since, now) >= limit
+	}
+	d.dormant = role.DormantAfter > 0 && !l.Ends.After(now) && past(l.Awake(), role.DormantAfter)
 	d.unattested = role.AttestEvery > 0 && now.Sub(l.Attested) >= role.AttestEvery
 	d.ownerless = l.Owner == "" && (role.OwnerRequired || role.SuspendStale)
 	rested := l.Created
@@ -71,9 +74,9 @@ func doubtOf(role ca.Role, l store.Life, now time.Time) (d doubt) {
 	case d.dormant:
 		d.suspend = store.Dormant
 	case !role.SuspendStale:
-	case d.unattested:
+	case d.unattested && past(l.Attested, role.AttestEvery):
 		d.suspend = store.Unattested
-	case d.ownerless && now.Sub(rested) >= respite:
+	case d.ownerless && past(rested, respite):
 		d.suspend = store.Ownerless
 	}
 	return d
@@ -107,6 +110,10 @@ func (r *Registrar) RunLives(ctx context.Context) error {
 func (r *Registrar) TendLives(ctx context.Context) error {
 	began, walked, n := r.now(), time.Now(), 0
 	c := census{groups: map[[2]string]*group{}}
+	away, err := r.absences(ctx)
+	if err != nil {
+		return err
+	}
 	for after := ""; ; {
 		started := time.Now()
 		lives, last, err := r.store.Lives(ctx, after, lifePage)
@@ -124,7 +131,7 @@ func (r *Registrar) TendLives(ctx context.Context) error {
 			if !ok {
 				role = ca.Role{Name: l.Role} // it was taken out of the policy
 			}
-			d := doubtOf(role, l, r.now())
+			d := doubtOf(role, l, r.now(), away)
 			if d.suspend != "" {
 				sleepers = append(sleepers, l.Path)
 			}
@@ -132,7 +139,7 @@ func (r *Registrar) TendLives(ctx context.Context) error {
 				c.add(l, d, began)
 			}
 		}
-		if err := r.sleep(ctx, sleepers); err != nil {
+		if err := r.sleep(ctx, sleepers, away); err != nil {
 			return err
 		}
 		if after = last; last == "" {
@@ -159,7 +166,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // sleep suspends identities, each with an event of its own. Each is judged once more,
 // locked: whoever woke up meanwhile is let go.
-func (r *Registrar) sleep(ctx context.Context, paths []string) error {
+func (r *Registrar) sleep(ctx context.Context, paths []string, away absences) error {
 	for some := range slices.Chunk(paths, lifeSleeps) {
 		var asleep []string
 		err := r.store.UpdateMany(ctx, func(ctx context.Context, tx *store.AloneTx) (events []audit.Event, err error) {
@@ -173,7 +180,7 @@ func (r *Registrar) sleep(ctx context.Context, paths []string) error {
 					return nil, err
 				}
 				role, _ := r.Policies.Current().Role(l.Role)
-				d := doubtOf(role, l, tx.Now())
+				d := doubtOf(role, l, tx.Now(), away)
 				if d.suspend == "" {
 					continue
 				}

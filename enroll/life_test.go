@@ -12,6 +12,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/storetest"
 )
 
@@ -170,4 +171,54 @@ func TestDormantAlive(t *testing.T) {
 	c.Advance(2 * 24 * time.Hour)
 	require.NoError(t, c.TendLives(t.Context()))
 	require.Equal(t, store.Dormant, c.Identity("device/a").Why)
+}
+
+// While the CA is away nobody gets dormant, stale or ownerless enough to be suspended, be it
+// that a clock which was wrong at its start only says so; when it is there, that counts.
+func TestAway(t *testing.T) {
+	storetest.EachEngine(t, func(t *testing.T, dsn string) {
+		c := enrolltest.Open(t, dsn)
+		policy(t, c, "[role.device]\nlifetime = '1h'\ndormant_after = '7d'\n"+
+			"[role.gateway]\nlifetime = '1h'\nattest_every = '7d'\nsuspend_stale = true\n"+
+			"[role.pump]\nlifetime = '1h'\nattest_every = '0s'\nsuspend_stale = true\n")
+		paths := []string{"device/a", "gateway/a", "pump/a"}
+		for _, path := range paths {
+			role, name, _ := strings.Cut(path, "/")
+			enrolled(t, c, role, name)
+		}
+		_, err := c.AttestIdentity(t.Context(), enrolltest.Root, "gateway/a", "icu")
+		require.NoError(t, err)
+		after := func(d time.Duration, want store.State, actions ...string) {
+			t.Helper()
+			c.Advance(d)
+			for _, action := range actions {
+				require.NoError(t, c.Store.Update(t.Context(), func(*store.Tx) audit.Event {
+					return audit.Event{Action: action, Actor: "self", Outcome: "ok"}
+				}))
+			}
+			require.NoError(t, c.TendLives(t.Context()))
+			for _, path := range paths {
+				require.Equal(t, want, c.Identity(path).State, path)
+			}
+		}
+		const day = 24 * time.Hour
+		after(3*day, store.Active, "test.there")
+		after(365*day, store.Active, "test.starting", enroll.ActionStart, enroll.ActionStart)
+		after(3*day, store.Active, "test.there")
+		after(day+time.Minute, store.Suspended, "test.there")
+		require.Equal(t, store.Dormant, c.Identity("device/a").Why)
+		require.Equal(t, store.Unattested, c.Identity("gateway/a").Why)
+		require.Equal(t, store.Ownerless, c.Identity("pump/a").Why)
+	})
+}
+
+// A start by a clock that was ahead, and is right by now, is no absence.
+func TestServed(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	at := func(h int) time.Time { return now.Add(time.Duration(h) * time.Hour) }
+	away := enroll.Absences{{From: at(-2), To: at(1000)}, {From: at(-8), To: at(-5)}, {From: at(-30), To: at(-20)}}
+	for from, want := range map[int]time.Duration{-1: 1, -6: 5, -10: 7, -25: 17, -40: 27} {
+		require.Equal(t, want*time.Hour, away.Served(at(from), now), "%d", from)
+	}
+	require.Zero(t, enroll.Absences{{From: at(-9), To: at(-1)}, {From: at(-9), To: at(-1)}}.Served(at(-9), now))
 }

@@ -159,6 +159,7 @@ func readAll(t *testing.T, d *DB) {
 			return err
 		},
 		func() error { _, _, err := d.Lives(ctx, "", 10); return err },
+		func() error { _, err := d.Absences(ctx, "daemon.start", time.Hour, 10); return err },
 		func() error { _, err := d.LifeCounts(ctx); return err },
 		func() error {
 			for _, q := range []Doubt{{Why: Dormant}, {Why: Ownerless, Role: "device"}, {Why: Unattested, Cutoffs: []Cutoff{{"device", time.Now()}}}} {

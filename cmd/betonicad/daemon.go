@@ -82,7 +82,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	}
 	db.KeepExpired(registrar.Grace)
 	err = db.Update(ctx, func(*store.Tx) audit.Event {
-		return audit.Event{Action: "daemon.start", Actor: enroll.Daemon().Name, Subject: enroll.Daemon().Name, Outcome: "ok", Detail: map[string]any{
+		return audit.Event{Action: enroll.ActionStart, Actor: enroll.Daemon().Name, Subject: enroll.Daemon().Name, Outcome: "ok", Detail: map[string]any{
 			"version": version(), "url": url, "https": l.URLs().HTTPS, "replica": c.Server.Replica.String(),
 		}}
 	})
