@@ -12,7 +12,8 @@ import (
 
 // refuseAccount records why an account does not get what it asks, for the subject if
 // that is not itself, and returns err. Of accounts that are bound to nobody, who are
-// strangers, no more is recorded than of other strangers.
+// strangers, and of one that is refused again and again, no more is recorded than of
+// strangers.
 func (r *Registrar) refuseAccount(ctx context.Context, acc store.Account, subject string, from netip.Addr, err error) error {
 	outcome, refused := refusedAccount(err)
 	if !refused {
@@ -25,7 +26,7 @@ func (r *Registrar) refuseAccount(ctx context.Context, acc store.Account, subjec
 		e.Subject = subject
 	}
 	r.log.WarnContext(ctx, "refused", "account", acc.ID.String(), "identity", subject, "reason", outcome, "request", RequestID(ctx))
-	if acc.Identity == "" {
+	if acc.Identity == "" || r.often.count("acme.refuse "+acc.ID.String(), r.now()) {
 		r.refusals.add(e)
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -177,4 +178,23 @@ func TestBindingOfEndedAccount(t *testing.T) {
 		_, err := c.Binding(t.Context(), a.held(), "", "device", []store.OrderIdentifier{permanent("pump-1")}, home)
 		return err
 	})
+}
+
+// What an account is refused is on record sixty times a minute, and not as often as it likes.
+func TestAccountRefusedAgainAndAgain(t *testing.T) {
+	c := enrolltest.New(t)
+	a := bind(t, c, eab(c, "device", "pump-1"))
+	c.Stop() // the queue of strangers is not served any more
+	refused := func() {
+		_, err := c.Binding(t.Context(), a.held(), "web", "", []store.OrderIdentifier{dns("x.ward.example")}, home)
+		require.Error(t, err)
+	}
+	before := len(c.Audit("acme.refuse"))
+	for range 70 {
+		refused()
+	}
+	require.Len(t, c.Audit("acme.refuse"), before+60)
+	c.Advance(time.Minute)
+	refused()
+	require.Len(t, c.Audit("acme.refuse"), before+61)
 }
