@@ -94,6 +94,23 @@ func TestImport(t *testing.T) {
 	require.Contains(t, out.stdout, "would be imported  698\n")
 }
 
+// What was not taken is reported in the order of the file, be it the tool or the daemon that
+// refused it.
+func TestImportOrder(t *testing.T) {
+	x, d := talk(t)
+	d.importsAs(func(adminapi.ImportLine) adminapi.ImportResult {
+		return adminapi.ImportResult{Status: adminapi.LineRefused, Detail: "no"}
+	})
+	out := x.run("identity", "import", inventoryOf(t, "serial\nSN-1\ntoo,many\nSN-2\nSN-3\na,b\n"), "-o", "ndjson")
+	var order []int
+	for line := range strings.Lines(out.stdout) {
+		var woe importWoe
+		require.NoError(t, json.Unmarshal([]byte(line), &woe))
+		order = append(order, woe.Line)
+	}
+	require.Equal(t, []int{2, 3, 4, 5, 6, 0}, order, "and the tally")
+}
+
 // However long lines are, no request is larger than the daemon takes.
 func TestImportLong(t *testing.T) {
 	x, d := talk(t)

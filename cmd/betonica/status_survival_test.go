@@ -75,6 +75,8 @@ func TestAttest(t *testing.T) {
 		paths = append(paths, c.path)
 	}
 	require.Equal(t, []string{"identities/device/gone/attest", "identities/device/a/attest", "identities", "identities/device/a/attest", "identities/device/gone/attest", "identities/device/b/attest"}, paths)
+	require.Contains(t, d.asked()[2].query, "owner=icu", "what others answer for is not theirs to vouch for")
 	require.Equal(t, exitUsage, x.run("identity", "attest").code)
+	require.Equal(t, exitUsage, x.run("identity", "attest", "device/a", "--owner", "icu").code)
 	require.Equal(t, exitUsage, x.run("identity", "list", "--stale", "--dormant").code)
 }
