@@ -158,3 +158,19 @@ func TestAttestedKeyIsTheRequests(t *testing.T) {
 	require.ErrorAs(t, err, &denied)
 	require.Contains(t, denied.Reason, "not the one that its TPM has attested")
 }
+
+// A maker whom the role believes no more vouches for nothing that is new: whoever shows a
+// token needs his word, also where the record knows the TPM. That alone goes on.
+func TestMakerNoMore(t *testing.T) {
+	w, _, c := vouchedWorld(t)
+	token := w.ca.Token(enroll.TokenRequest{Role: "pump", Name: "SN-1"})
+	cert, _ := w.introduce(c, token)
+	_, err := w.enrol(c, cert, token)
+	require.NoError(t, err)
+	_, err = w.ca.Policies.Set(t.Context(), enrolltest.Root, "policy.toml", []byte(tpmPolicy), enroll.AnyVersion)
+	require.NoError(t, err)
+	_, err = w.begin(c.begin(), w.ca.Token(enroll.TokenRequest{Role: "pump", Name: "SN-1", Replace: true}))
+	refused(t, err, "no root of its role vouches")
+	_, err = w.begin(c.begin(), "")
+	require.NoError(t, err)
+}
