@@ -160,6 +160,16 @@ func readAll(t *testing.T, d *DB) {
 		},
 		func() error { _, _, err := d.Lives(ctx, "", 10); return err },
 		func() error { _, err := d.Absences(ctx, "daemon.start", time.Hour, 10); return err },
+		func() error {
+			_, _, err := d.Census(ctx, time.Now(), Serial{}, 10, func(*Standee) error { return nil })
+			return err
+		},
+		func() error { _, err := d.Crowds(ctx, time.Now(), 0, 10); return err },
+		func() error { _, err := d.ActionCounts(ctx, time.Now()); return err },
+		func() error { _, _, err := d.PolicyVersions(ctx); return err },
+		func() error { _, err := d.ActiveByRole(ctx); return err },
+		func() error { _, err := d.CountOwnerless(ctx); return err },
+		func() error { _, err := d.CountUnattested(ctx, []Cutoff{{"device", time.Now()}}); return err },
 		func() error { _, err := d.LifeCounts(ctx); return err },
 		func() error {
 			for _, q := range []Doubt{{Why: Dormant}, {Why: Ownerless, Role: "device"}, {Why: Unattested, Cutoffs: []Cutoff{{"device", time.Now()}}}} {

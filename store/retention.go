@@ -62,6 +62,9 @@ func (r Retention) orDefaults() Retention {
 	return r
 }
 
+// KeepsAudit returns how long entries of the log stay in the database, defaults filled in.
+func (r Retention) KeepsAudit() time.Duration { return r.orDefaults().Audit }
+
 // KeepsRecords returns how long records stay, defaults filled in.
 func (r Retention) KeepsRecords() time.Duration { return r.orDefaults().Records }
 

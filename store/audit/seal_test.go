@@ -42,6 +42,34 @@ func TestSealOpen(t *testing.T) {
 	require.Equal(t, audit.Entry{Seq: 7, At: rec.At, Event: e, KeyID: dataKey.ID, Hash: rec.Hash}, entry)
 }
 
+// An Opener opens what a Keyring does, one entry after another, and refuses what that does.
+func TestOpener(t *testing.T) {
+	sealer, opener := audit.NewSealer(keys, dataKey), audit.NewKeyring(dataKey).Opener()
+	for seq := int64(1); seq <= 3; seq++ {
+		rec, err := sealer.Seal(seq, day, issue)
+		require.NoError(t, err)
+		e, text, err := opener.Open(rec.Leaf)
+		require.NoError(t, err)
+		require.Equal(t, audit.Entry{Seq: seq, At: rec.At, Event: audit.Event{Action: issue.Action}, KeyID: dataKey.ID}, e)
+		var sealed struct {
+			Actor     string `json:"actor"`
+			RequestID string `json:"request_id"`
+		}
+		require.NoError(t, json.Unmarshal(text, &sealed))
+		require.Equal(t, issue.Actor, sealed.Actor)
+		require.Equal(t, issue.RequestID, sealed.RequestID)
+		rec.Leaf[len(rec.Leaf)-1] ^= 1
+		_, _, err = opener.Open(rec.Leaf)
+		require.Error(t, err)
+		_, err = audit.NewKeyring(dataKey).Open(rec.Leaf)
+		require.Error(t, err)
+	}
+	rec, err := audit.NewSealer(keys, audit.NewDataKey()).Seal(4, day, issue)
+	require.NoError(t, err)
+	_, _, err = opener.Open(rec.Leaf)
+	require.Error(t, err, "of a key that is not there")
+}
+
 // Nothing but number, time and action can be read off a leaf.
 func TestSealHides(t *testing.T) {
 	rec, err := audit.NewSealer(keys, dataKey).Seal(7, day, issue)

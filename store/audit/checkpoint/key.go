@@ -2,7 +2,9 @@ package checkpoint
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -54,3 +56,19 @@ type signer struct {
 }
 
 func (s *signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
+
+// algEd25519 begins the key in a verifier key's text (C2SP signed-note).
+const algEd25519 = 1
+
+// PublicKey returns the public key that a verifier key names.
+func PublicKey(vkey string) (ed25519.PublicKey, error) {
+	if _, err := NewVerifier(vkey); err != nil {
+		return nil, err
+	}
+	parts := strings.SplitN(vkey, "+", 3)
+	key, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != algEd25519 {
+		return nil, fmt.Errorf("verifier key %q: not an Ed25519 key", vkey)
+	}
+	return ed25519.PublicKey(key[1:]), nil
+}
