@@ -1,0 +1,172 @@
+package compliance
+
+import "time"
+
+// Facts are what is judged. They say what was seen and how much of it; none of them is a
+// verdict. Of whatever there may be millions of, they hold a number and a few rows.
+type Facts struct {
+	At          time.Time // of the survey
+	Since       time.Time // the beginning of the period that it looks at
+	TrustDomain string
+
+	System       System
+	Policy       Policy
+	Identities   Identities
+	Certificates Certificates
+	Access       Traffic
+	Log          Log
+	Enforcement  Enforcement
+	Emergency    Emergency
+
+	Attested map[string]Attestation // by check: the newest
+	Last     *Summary               // the run before, of the same profile; nil: there is none on record
+	Daily    time.Time              // the last run that the daemon made by itself; zero: never
+}
+
+// A Row is an example of what was counted, for people to look at: of a stranger's words
+// only those that package plain has cleaned.
+type Row struct {
+	What   string `json:"what"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// MaxRows is how many examples are kept of anything.
+const MaxRows = 10
+
+// A Count is how often something was seen, with the first examples.
+type Count struct {
+	N    int64
+	Rows []Row
+}
+
+// Add counts one more.
+func (c *Count) Add(what, detail string) {
+	if c.N++; len(c.Rows) < MaxRows {
+		c.Rows = append(c.Rows, Row{what, detail})
+	}
+}
+
+// Merge counts what another has counted.
+func (c *Count) Merge(d Count) {
+	c.N += d.N
+	c.Rows = append(c.Rows, d.Rows[:min(len(d.Rows), MaxRows-len(c.Rows))]...)
+}
+
+// System is what the daemon knows of itself and of its host. Known is false where nobody
+// told, as in a survey of a database alone.
+type System struct {
+	Known       bool
+	Version     string
+	FIPS        bool   // the validated module is in force
+	FIPSVersion string // of the module; empty: it is not built in
+
+	Listeners []Listener
+	Ops       string // address of health and metrics, which are plaintext
+	OpsOpen   bool   // others than this host reach it
+
+	Passphrase, Evidence Place
+	RootKey              []string // where the root's private key lies on this host
+
+	Backup       Backup
+	BackupWithin time.Duration // how old it may be, as configured
+	KeepsLog     time.Duration
+	KeepsRecords time.Duration
+
+	Sinks []Sink // where the log is delivered to
+}
+
+// A Sink is a system of somebody else's that the log is delivered to.
+type Sink struct {
+	Name string
+	Lag  time.Duration // of the oldest entry that it has not taken
+	Why  string        // it did not take it; empty: nothing failed
+}
+
+// A Listener is one that speaks TLS, as a client of this host met it.
+type Listener struct {
+	Name, Address string
+	Refuses       bool   // TLS 1.0 and 1.1
+	Version       string // that was agreed on, with the cipher suite and the group
+	Cipher, Group string
+	Trouble       string // why it could not be tried; empty: it was
+}
+
+// A Place is where a file lies.
+type Place struct {
+	File    string // empty: there is none here, as with a secret that the service manager hands over
+	Beside  string // how it shares a device with the data: "on the same disk"; empty: it does not
+	Trouble string // why nobody knows; empty: somebody does
+}
+
+// A Backup is the newest one; zero: there never was one.
+type Backup struct {
+	At        time.Time
+	File      string
+	Encrypted bool
+}
+
+// Policy is what the policy in force says.
+type Policy struct {
+	Version  int64
+	Digest   string
+	Loaded   time.Time
+	Actor    string
+	Recorded bool  // its text is the one whose digest the log has
+	Logged   bool  // the log has one for the version in force
+	Kept     int64 // versions on record
+	Newest   int64 // and the number of the newest
+	Roles    []Role
+	Rules    []Rule
+}
+
+// A Role is one that identities may be made in.
+type Role struct {
+	Name       string
+	Privileged bool
+	Lifetime   time.Duration
+	Proofs     int
+	ServerKeys bool
+	Dormant    time.Duration // 0: never
+	Attest     time.Duration // 0: never
+	Active     int64         // identities with a certificate in time
+}
+
+// A Rule is one of guards.
+type Rule struct {
+	Name  string
+	Peers []string
+	Wide  []string // what of it lets in more than is likely to be needed
+	Uses  int64    // in the period
+}
+
+// Identities are those on record.
+type Identities struct {
+	States     map[string]int64
+	Suspect    Count
+	Ownerless  Count
+	Unattested Count
+	Privileged []Person
+}
+
+// A Person holds a certificate that may use the admin API.
+type Person struct {
+	Path, Owner string
+}
+
+// Emergency is what the log says of the powers that people took in an emergency, in the
+// year before.
+type Emergency struct {
+	Taken      int64
+	Waiting    int64 // for a review, which there is time for
+	Unreviewed Count // by anybody else, in time
+	Lost       bool  // there was more on record than is looked through
+}
+
+// Attestation is what somebody has put his name to.
+type Attestation struct {
+	Word    string
+	By      string
+	At      time.Time
+	Expires time.Time
+	Entry   int64 // of the log
+}
