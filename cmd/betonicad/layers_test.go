@@ -31,6 +31,7 @@ var layers = map[string]string{
 	"store/audit/atna":          "store/audit store/audit/plain", // formats, and nothing that sends
 	"cmd/internal/record":       "store/audit store/audit/plain",
 	"store/compliance":          "", // checks over facts: whoever shows results links it
+	"store/compliance/pack":     "store/audit store/audit/checkpoint",
 	"revoke/x690":               "",
 	"revoke/ocsp":               "revoke/x690",
 	"revoke/crl":                "revoke/x690",
