@@ -32,6 +32,7 @@ var layers = map[string]string{
 	"cmd/internal/record":       "store/audit store/audit/plain",
 	"store/compliance":          "", // checks over facts: whoever shows results links it
 	"store/compliance/pack":     "store/audit store/audit/checkpoint",
+	"store/compliance/report":   "store/audit/plain store/compliance store/compliance/pack",
 	"revoke/x690":               "",
 	"revoke/ocsp":               "revoke/x690",
 	"revoke/crl":                "revoke/x690",
