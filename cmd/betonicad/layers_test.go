@@ -33,6 +33,7 @@ var layers = map[string]string{
 	"store/compliance":          "", // checks over facts: whoever shows results links it
 	"store/compliance/pack":     "store/audit store/audit/checkpoint",
 	"store/compliance/report":   "store/audit/plain store/compliance store/compliance/pack",
+	"store/compliance/survey":   "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack",
 	"revoke/x690":               "",
 	"revoke/ocsp":               "revoke/x690",
 	"revoke/crl":                "revoke/x690",
