@@ -13,6 +13,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/admin"
 	"github.com/betonica/betonica/cmd/internal/archive"
+	"github.com/betonica/betonica/cmd/internal/comply"
 	"github.com/betonica/betonica/cmd/internal/notify"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
@@ -35,6 +36,7 @@ type daemon struct {
 	server    *server.Server
 	acme      *acme.Handler  // nil: there is none
 	mirror    *revoke.Mirror // nil: there is none
+	office    *comply.Office
 	listeners *server.Listeners
 	log       *slog.Logger
 }
@@ -134,12 +136,15 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	bounds := c.ArchiveBounds()
 	metrics.CollectArchive(db, bounds.Total)
 	metrics.CollectProcess(version(), l)
+	office := comply.New(comply.Config{
+		Store: db, Policies: registrar.Policies, TrustDomain: s.trustDomain(), System: safeguards(d, c, l.URLs()), Now: time.Now, Log: logger,
+	})
 	admin := admin.New(admin.Config{
-		Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
+		Compliance: office, Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	opened := &daemon{
-		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, listeners: l, log: logger,
+		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, office: office, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar}, Attest: &attest.Handler{Registrar: registrar},
 			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
@@ -181,6 +186,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("store", d.store.Run)
 	beside.run("refusals", d.registrar.Run)
 	beside.run("lives", d.registrar.RunLives)
+	beside.run("safeguards", d.office.Run)
 	beside.run("revocation lists", d.server.Publishers.Run)
 	beside.run("intermediates", func(ctx context.Context) error { return d.issuance.Run(ctx, rotations) })
 	beside.run("enforcement", d.server.Enforcement.Run)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/cmd/internal/comply"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/revoke"
@@ -33,6 +34,9 @@ type Config struct {
 
 	// Enforcement knows what relying parties enforce.
 	Enforcement *enforcement.Registry
+
+	// Compliance checks the safeguards.
+	Compliance *comply.Office
 
 	// UID is the daemon's own user, who may use the socket beside root.
 	UID uint32

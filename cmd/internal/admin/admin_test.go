@@ -21,6 +21,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/admin"
 	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/cmd/internal/comply"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/attest"
@@ -29,6 +30,7 @@ import (
 	"github.com/betonica/betonica/enroll/renew"
 	"github.com/betonica/betonica/revoke/enforcement"
 	"github.com/betonica/betonica/revoke/revoketest"
+	"github.com/betonica/betonica/store/compliance"
 )
 
 // A fixture is a CA that answers its admin API on a socket and over mutual TLS.
@@ -56,6 +58,10 @@ func serve(t *testing.T, uid int) *fixture {
 	w := revoketest.New(t, f.CA)
 	f.enforcement = w.Enforcement
 	a := admin.New(admin.Config{
+		Compliance: comply.New(comply.Config{
+			Store: f.Store, Policies: f.Policies, TrustDomain: enrolltest.TrustDomain, Now: f.Now, Log: log,
+			System: func(context.Context) compliance.System { return compliance.System{} },
+		}),
 		Registrar: f.Registrar, Store: f.Store, Issuers: f.Issuers, Issuance: noRotation, Revoker: w.Revoker, Enforcement: w.Enforcement, UID: uint32(uid),
 		Version: "test", Started: f.Now(), URLs: f.urls, Ready: f.Store.Health, Log: log,
 	})

@@ -44,6 +44,10 @@ var verbs = []verb{
 	{"GET", "audit/export", log, "export the audit log", (*Admin).exportAudit},
 	{"GET", "records", log, "read what guards wrote down", (*Admin).listRecords},
 
+	{"POST", "compliance/check", inventory | log, "check the safeguards", (*Admin).checkCompliance},
+	{"POST", "compliance/report", inventory | log, "report on the safeguards", (*Admin).reportCompliance},
+	{"POST", "compliance/attestations", inventory | log, "attest safeguards", (*Admin).attestCompliance},
+
 	{"GET", "policy", inventory, "read the policy", (*Admin).showPolicy},
 	{"PUT", "policy", policy, "change the policy", (*Admin).setPolicy},
 

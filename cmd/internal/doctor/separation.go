@@ -28,7 +28,7 @@ func separation(_ context.Context, c *Case) []Finding {
 		if one.file == "" {
 			continue // handed over by the service manager
 		}
-		how, err := together(one.file, c.Dir)
+		how, err := Together(one.file, c.Dir)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -46,12 +46,7 @@ func separation(_ context.Context, c *Case) []Finding {
 // rootKey tells whether the root's key was carried away, as init asked for.
 func rootKey(c *Case) []Finding {
 	dir := c.Dir + ".root"
-	var here []string
-	for _, path := range []string{filepath.Join(dir, "root.key"), filepath.Join(c.Dir, "keys", "root.key"), filepath.Join(c.Dir, "root.key")} {
-		if _, err := os.Stat(path); err == nil {
-			here = append(here, path)
-		}
-	}
+	here := RootKeys(c.Dir)
 	const carry = "carry it away, to a safe or a token that is fetched for betonicad root sign-crl and rotate: the daemon never needs it"
 	if len(here) == 0 {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
@@ -66,9 +61,21 @@ func rootKey(c *Case) []Finding {
 	return []Finding{fail(carry, "the root's key is on this host%s: %s. Whoever gets in here owns the CA for good", with, strings.Join(here, ", "))}
 }
 
-// together says how a file shares a device with a folder; empty if it does not, as far
+// RootKeys returns the files of the root's private key that are on this host, of those
+// that init left beside the CA's folder.
+func RootKeys(dir string) (here []string) {
+	root := dir + ".root"
+	for _, path := range []string{filepath.Join(root, "root.key"), filepath.Join(dir, "keys", "root.key"), filepath.Join(dir, "root.key")} {
+		if _, err := os.Stat(path); err == nil {
+			here = append(here, path)
+		}
+	}
+	return here
+}
+
+// Together says how a file shares a device with a folder; empty if it does not, as far
 // as the kernel tells. A bind mount is the file system that it shows.
-func together(file, dir string) (how string, err error) {
+func Together(file, dir string) (how string, err error) {
 	var a, b unix.Stat_t
 	if err := unix.Stat(file, &a); err != nil {
 		return "", &fs.PathError{Op: "stat", Path: file, Err: err}
