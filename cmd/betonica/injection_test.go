@@ -18,6 +18,9 @@ import (
 	"github.com/betonica/betonica/store/audit/atna"
 	"github.com/betonica/betonica/store/audit/plain"
 	"github.com/betonica/betonica/store/audit/plain/plaintest"
+	"github.com/betonica/betonica/store/compliance"
+	"github.com/betonica/betonica/store/compliance/pack"
+	formats "github.com/betonica/betonica/store/compliance/report"
 )
 
 // What a stranger had put on record can be read in any format without doing anything to
@@ -25,6 +28,7 @@ import (
 // acts on a terminal, and it stays the entry that it is. All formats that the log is
 // shown in or leaves in are here; a new one is added.
 func TestNoInjection(t *testing.T) {
+	harmless, controls := safeguards(t, "x"), ""
 	for what, s := range plaintest.Hostile() {
 		event := audit.Event{
 			Action: "certificate.refuse", Actor: s, Subject: s, Address: s, Outcome: s, RequestID: s,
@@ -66,7 +70,60 @@ func TestNoInjection(t *testing.T) {
 				require.True(t, json.Valid([]byte(out)), "%s in %s: %s", what, format, out)
 			}
 		}
+		if strings.HasPrefix(what, "C0 ") || strings.HasPrefix(what, "C1 ") {
+			controls += s // a report takes its time
+			continue
+		}
+		uninjected(t, what, harmless, safeguards(t, s))
 	}
+	uninjected(t, "control characters", harmless, safeguards(t, controls))
+}
+
+// uninjected fails if a document has other lines than one of harmless words, or characters
+// that act.
+func uninjected(t *testing.T, what string, harmless, documents map[string]string) {
+	t.Helper()
+	for format, out := range documents {
+		require.Equal(t, strings.Count(harmless[format], "\n"), strings.Count(out, "\n"), "%s begins a line in %s", what, format)
+		require.True(t, utf8.ValidString(out), "%s in %s", what, format)
+		require.Negative(t, strings.IndexFunc(strings.ReplaceAll(out, "\n", ""), active), "%s in %s", what, format)
+		if strings.HasSuffix(format, "json") {
+			require.True(t, json.Valid([]byte(out)), "%s in %s", what, format)
+		}
+	}
+}
+
+// safeguards are the formats that results of checks are told in, of many lines each.
+func safeguards(t *testing.T, s string) map[string]string {
+	t.Helper()
+	row := compliance.Row{What: s, Detail: s}
+	run := &compliance.Run{
+		Profile: s, Title: s, Note: s, Proposed: true, TrustDomain: s, Program: s, Digest: s, Beyond: []string{s},
+		Results: []compliance.Result{
+			{ID: s, Safeguard: compliance.Access, Cites: []string{s}, Title: s, State: compliance.Fail, Found: s, Do: s, Rule: s, Query: s, Rows: []compliance.Row{row}},
+			{ID: "308-07", Safeguard: compliance.Access, Cites: []string{s}, Title: s, State: compliance.Attested, Found: s, By: s},
+		},
+		Changes: []compliance.Change{{ID: s, Title: s, To: compliance.Pass}}, Last: &time.Time{},
+		Safeguards: []compliance.Sentence{{Safeguard: compliance.Access, Cite: s, Text: s}},
+	}
+	facts := &compliance.Facts{TrustDomain: s, Attested: map[string]compliance.Attestation{"308-07": {Word: s, By: s}}}
+	facts.Identities.Ownerless.Add(s, s)
+	facts.Identities.Privileged = []compliance.Person{{Path: s, Owner: s}}
+	facts.Access.Edges = []compliance.Edge{{Role: s, Guard: s, Route: s, Protocol: s, Allowed: 1}}
+	facts.Access.Logoffs = map[string]int64{s: 1}
+	facts.Policy.Rules = []compliance.Rule{{Name: s, Peers: []string{s}, Wide: []string{s}}}
+	facts.System.Backup = compliance.Backup{At: time.Unix(1763761922, 0), File: s}
+	var table bytes.Buffer
+	require.NoError(t, writeRun(&table, run))
+	var document bytes.Buffer
+	require.NoError(t, writeOne(environment{stdout: &document}, asJSON, run, nil))
+	all := map[string]string{"check as a table": table.String(), "check as json": document.String()}
+	files, err := formats.Write(formats.Input{Run: run, Facts: facts, Evidence: &pack.ProofFile{}})
+	require.NoError(t, err)
+	for _, f := range files {
+		all[f.Name] = string(f.Text)
+	}
+	return all
 }
 
 func rendered[T any](t *testing.T, form output, columns []column[T], item T) string {

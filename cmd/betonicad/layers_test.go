@@ -98,7 +98,7 @@ var layers = map[string]string{
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
 	"cmd/betonicad": "cmd/internal/comply store/compliance enroll/scep ca ca/keys store store/backup store/audit store/audit/plain store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify",
-	"cmd/betonica":  "enroll/api enroll/client enroll/agent enroll/agent/key revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record cmd/internal/notify",
+	"cmd/betonica":  "store/compliance store/compliance/pack enroll/api enroll/client enroll/agent enroll/agent/key revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record cmd/internal/notify",
 
 	// What tests stand on: nothing above may import it.
 	"store/storetest":             "",
