@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/cmd/internal/record"
 )
 
@@ -45,7 +46,7 @@ func TestEnds(t *testing.T) {
 			p := under(t)
 			tt.end(p)
 			for _, operation := range []string{"C-ECHO", "close"} {
-				r := p.journal.find(t, operation)
+				r := p.journal.Nth(t, operation, 1)
 				require.Equal(t, tt.outcome, r.Outcome, operation)
 				require.Equal(t, tt.reason, r.Reason, operation)
 				require.Equal(t, operation == "C-ECHO", r.Request != record.Digest{}, "the whole request passed")
@@ -75,7 +76,7 @@ func TestStuckTarget(t *testing.T) {
 	<-stuck
 	p.link().End(gate.TooOld)
 	for _, operation := range []string{"C-STORE", "close"} {
-		require.Equal(t, gate.TooOld, p.journal.find(t, operation).Reason)
+		require.Equal(t, gate.TooOld, p.journal.Nth(t, operation, 1).Reason)
 	}
 }
 
@@ -90,8 +91,8 @@ func TestDrain(t *testing.T) {
 	p.caller.message()
 	p.caller.hear(typeAbort)
 	p.target.hear(typeAbort)
-	require.Equal(t, record.Allowed, p.journal.find(t, "C-ECHO").Outcome)
-	closed := p.journal.find(t, "close")
+	require.Equal(t, record.Allowed, p.journal.Nth(t, "C-ECHO", 1).Outcome)
+	closed := p.journal.Nth(t, "close", 1)
 	require.Equal(t, []any{record.Cut, gate.Draining}, []any{closed.Outcome, closed.Reason})
 }
 
@@ -109,7 +110,7 @@ func TestReleaseCollision(t *testing.T) {
 	p.target.say(reply)
 	p.caller.hear(typeReleaseRP)
 	p.caller.Close()
-	require.Equal(t, record.Allowed, p.journal.find(t, "close").Outcome)
+	require.Equal(t, record.Allowed, p.journal.Nth(t, "close", 1).Outcome)
 
 	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
 	p.target.say(ask) // the target may ask alone
@@ -118,7 +119,7 @@ func TestReleaseCollision(t *testing.T) {
 	p.target.hear(typeReleaseRP)
 	p.caller.silence()
 	p.target.Close()
-	require.Equal(t, record.Allowed, p.journal.nth(t, "close", 2).Outcome)
+	require.Equal(t, record.Allowed, p.journal.Nth(t, "close", 2).Outcome)
 }
 
 // What the target answers is judged like what the caller asks.
@@ -156,7 +157,7 @@ func TestTargetAnswers(t *testing.T) {
 			target.say(tt.answer(proposed))
 			target.Conn.(*net.TCPConn).CloseWrite()
 			p.caller.hear(tt.want)
-			closed := p.journal.find(t, "close")
+			closed := p.journal.Nth(t, "close", 1)
 			require.Equal(t, record.Failed, closed.Outcome)
 			require.Equal(t, tt.reason, closed.Reason)
 		})
@@ -165,13 +166,13 @@ func TestTargetAnswers(t *testing.T) {
 
 // A target that is not there is a transient rejection.
 func TestNoTarget(t *testing.T) {
-	l := listen(t)
+	l := gatetest.Listen(t)
 	l.Close()
 	g := plain(t, l.Addr().String(), anything([]string{verification}, "C-ECHO"))
 	caller := dial(t, g.address)
 	caller.say(request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}).pdu(typeAssociateRQ))
 	require.Equal(t, []byte{0, 2, 3, 1}, caller.hear(typeAssociateRJ))
-	require.Equal(t, record.Failed, g.journal.find(t, "open").Outcome)
+	require.Equal(t, record.Failed, g.journal.Nth(t, "open", 1).Outcome)
 }
 
 // A caller that does not say what it wants is let go when its time is over.
@@ -183,7 +184,7 @@ func TestARTIM(t *testing.T) {
 		caller.say(begin)
 		_, err := io.ReadAll(caller)
 		require.NoError(t, err)
-		r := g.journal.find(t, "open")
+		r := g.journal.Nth(t, "open", 1)
 		require.Equal(t, record.Failed, r.Outcome)
 		require.Contains(t, r.Reason, "no association was asked for within 50ms")
 	}

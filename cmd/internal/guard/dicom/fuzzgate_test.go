@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 )
@@ -31,7 +32,7 @@ func FuzzGate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		caller, above := net.Pipe()
 		below, target := net.Pipe()
-		j := newJournal()
+		j := gatetest.NewRecords()
 		ctx, l := gate.NewLink(context.Background(), &gate.Route{
 			Name: "fuzz", Side: record.Server, Records: j, Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 			Rules: func() allow.Set { return set },
@@ -55,7 +56,7 @@ func FuzzGate(f *testing.F) {
 		for _, said := range heard {
 			require.Contains(t, []string{"C-ECHO", "C-STORE", "data", "C-CANCEL", "release", "abort"}, said)
 		}
-		for _, r := range j.all() {
+		for _, r := range j.All() {
 			require.Contains(t, []string{"open", "close", "C-ECHO", "C-STORE", "C-FIND", "C-GET", "C-MOVE", "N-EVENT-REPORT", "N-GET", "N-SET", "N-ACTION", "N-CREATE", "N-DELETE"}, r.Operation)
 		}
 	})

@@ -2,11 +2,11 @@ package dicom
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 )
@@ -38,7 +38,7 @@ func TestNegotiate(t *testing.T) {
 	require.Equal(t, append(append([]part(nil), asked.User.parts[:3]...), asked.User.parts[4:]...), proposed.User.parts)
 	require.Equal(t, []presentation{{ID: 1, Result: userRejection}, {ID: 3, Transfers: []string{explicitLE}}}, replied.Contexts)
 	p.release()
-	for _, r := range p.journal.all() {
+	for _, r := range p.journal.All() {
 		require.NotContains(t, r.Event().Detail, "secret")
 	}
 
@@ -47,7 +47,7 @@ func TestNegotiate(t *testing.T) {
 	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
 	require.EqualValues(t, abortInvalidValue, p.caller.hear(typeAbort)[3])
 	p.target.hear(typeAbort)
-	require.Equal(t, record.Refused, p.journal.nth(t, "close", 2).Outcome)
+	require.Equal(t, record.Refused, p.journal.Nth(t, "close", 2).Outcome)
 }
 
 // A command that no rule allows is answered as not authorized, and neither it nor its
@@ -82,19 +82,19 @@ func TestRefusedCommand(t *testing.T) {
 	p.release()
 
 	for n := 1; n <= 3; n++ {
-		refused := p.journal.nth(t, "C-STORE", n)
+		refused := p.journal.Nth(t, "C-STORE", n)
 		require.Equal(t, record.Refused, refused.Outcome)
 		require.EqualValues(t, 0x0124, refused.Status)
 		require.Zero(t, refused.In)
 		require.NotZero(t, refused.Response)
 	}
-	done := p.journal.nth(t, "C-STORE", 4)
+	done := p.journal.Nth(t, "C-STORE", 4)
 	require.Equal(t, []any{record.Allowed, "some", 0xb000, "4"}, []any{done.Outcome, done.Rule, done.Status, done.Number})
 	digest := done.Key.Digest(record.ToTarget)
 	digest.Write(asks(cStore, 9, ctStorage, true))
 	digest.Write(image)
 	require.Equal(t, record.Digest(digest.Sum(nil)), done.Request)
-	require.Equal(t, record.Allowed, p.journal.find(t, "close").Outcome)
+	require.Equal(t, record.Allowed, p.journal.Nth(t, "close", 1).Outcome)
 }
 
 // A guard that observes lets through what it would refuse, and says so.
@@ -107,8 +107,8 @@ func TestObserve(t *testing.T) {
 	p.target.say(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)))
 	p.caller.message()
 	p.release()
-	require.Equal(t, record.Observed, p.journal.find(t, "C-ECHO").Outcome)
-	require.Equal(t, record.Observed, p.journal.find(t, "close").Outcome)
+	require.Equal(t, record.Observed, p.journal.Nth(t, "C-ECHO", 1).Outcome)
+	require.Equal(t, record.Observed, p.journal.Nth(t, "close", 1).Outcome)
 }
 
 // The file of rules can have a guard observe, too: then what the target asks unasked
@@ -123,7 +123,7 @@ func TestObserveByRules(t *testing.T) {
 	c, _ := p.target.message()
 	require.Zero(t, c.Status)
 	p.release()
-	require.Equal(t, record.Observed, p.journal.find(t, "N-SET").Outcome)
+	require.Equal(t, record.Observed, p.journal.Nth(t, "N-SET", 1).Outcome)
 }
 
 // Within a C-GET the target sends what the rules let the caller retrieve; nothing else,
@@ -152,7 +152,7 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, "image ", string(data))
 	p.caller.say(pdata(3, true, true, answers(cStore, 3, ctStorage, 0, false)))
 	p.target.message()
-	sub := p.journal.nth(t, "C-STORE", 3)
+	sub := p.journal.Nth(t, "C-STORE", 3)
 	require.Equal(t, record.Allowed, sub.Outcome)
 	require.Equal(t, "t1", sub.Number)
 	require.Greater(t, sub.In, int64(0), "the response goes to the target")
@@ -166,7 +166,7 @@ func TestRetrieve(t *testing.T) {
 	c, data = p.caller.message()
 	require.EqualValues(t, 0xb000, c.Status)
 	require.Equal(t, "failed", string(data))
-	require.EqualValues(t, 0xb000, p.journal.find(t, "C-GET").Status)
+	require.EqualValues(t, 0xb000, p.journal.Nth(t, "C-GET", 1).Status)
 	refused(3, 4, ctStorage)
 	p.release()
 }
@@ -208,7 +208,7 @@ func TestCancel(t *testing.T) {
 	p.target.say(pdata(1, true, true, answers(cFind, 3, find, 0xfe00, false)))
 	p.caller.message()
 	p.release()
-	require.EqualValues(t, 0xfe00, p.journal.find(t, "C-FIND").Status)
+	require.EqualValues(t, 0xfe00, p.journal.Nth(t, "C-FIND", 1).Status)
 }
 
 // A C-MOVE makes the target send somewhere else: the record says where to.
@@ -227,7 +227,7 @@ func TestMove(t *testing.T) {
 	p.target.say(pdata(1, true, true, answers(cMove, 1, move, 0, false)))
 	p.caller.message()
 	p.release()
-	require.Equal(t, move+" Study Root Query/Retrieve - MOVE to WS2", p.journal.find(t, "C-MOVE").Resource)
+	require.Equal(t, move+" Study Root Query/Retrieve - MOVE to WS2", p.journal.Nth(t, "C-MOVE", 1).Resource)
 
 	p.open(t, request(presentation{ID: 1, Abstract: move, Transfers: []string{implicitLE}}))
 	p.caller.say(pdata(1, true, true, asks(cMove, 1, move, true)))
@@ -239,17 +239,17 @@ func TestMove(t *testing.T) {
 // it cannot be, that piece does not, and both ends are told.
 func TestNoRecordOfOperation(t *testing.T) {
 	p := play(t, anything([]string{verification}, "C-ECHO"))
-	p.journal.fill(nil, 1) // after the association's
+	p.journal.Fail(nil, fullOnce(1)) // after the association's
 	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
 	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
 	p.target.message()
 	p.target.say(pdata(1, true, true, answers(cEcho, 1, verification, 0, false)))
 	p.caller.hear(typeAbort)
 	p.target.hear(typeAbort)
-	failed := p.journal.find(t, "C-ECHO") // when there is room again
+	failed := p.journal.Nth(t, "C-ECHO", 1) // when there is room again
 	require.Equal(t, []any{record.Failed, errUnkept.Error()}, []any{failed.Outcome, failed.Reason})
-	p.journal.find(t, "close")
-	require.Len(t, p.journal.all(), 3)
+	p.journal.Nth(t, "close", 1)
+	require.Len(t, p.journal.All(), 3)
 }
 
 // An operation has one record: that its response could not be delivered is none.
@@ -282,7 +282,7 @@ func TestRefusedUnanswered(t *testing.T) {
 	p.caller.say(pdata(3, true, true, asks(cStore, 5, ctStorage, true)), pdata(3, false, false, []byte("half")))
 	p.caller.Close()
 	p.target.hear(typeAbort)
-	refused := p.journal.find(t, "C-STORE")
+	refused := p.journal.Nth(t, "C-STORE", 1)
 	require.Equal(t, []any{record.Refused, 0, record.Digest{}}, []any{refused.Outcome, refused.Status, refused.Request})
 }
 
@@ -290,7 +290,7 @@ func TestRefusedUnanswered(t *testing.T) {
 func TestNoRecordOfRequest(t *testing.T) {
 	p := play(t, anything([]string{verification}, "C-ECHO"))
 	p.open(t, request(presentation{ID: 1, Abstract: verification, Transfers: []string{implicitLE}}))
-	p.journal.fill(errors.New("disk full"), 0)
+	p.journal.Fail(errDiskFull, nil)
 	p.caller.say(pdata(1, true, true, asks(cEcho, 1, verification, false)))
 	p.caller.hear(typeAbort)
 	p.target.hear(typeAbort)
@@ -326,16 +326,16 @@ func TestWrongResponse(t *testing.T) {
 				require.Equal(t, []any{cEcho | responseBit, uint16(1)}, []any{c.Field, c.ID})
 			}
 			p.target.hear(typeAbort)
-			require.Equal(t, record.Failed, p.journal.find(t, "close").Outcome)
+			require.Equal(t, record.Failed, p.journal.Nth(t, "close", 1).Outcome)
 		})
 	}
 }
 
 // Without a record there is no association, and the caller may come again.
 func TestNoRecord(t *testing.T) {
-	for _, fail := range []func(j *journal){
-		func(j *journal) { j.fill(errors.New("disk full"), 0) },
-		func(j *journal) { j.Keep(t.Context(), record.Record{}); j.fill(nil, 1) },
+	for _, fail := range []func(j *gatetest.Records){
+		func(j *gatetest.Records) { j.Fail(errDiskFull, nil) },
+		func(j *gatetest.Records) { j.Fail(nil, fullOnce(0)) },
 	} {
 		p := play(t, anything([]string{verification}, "C-ECHO"))
 		fail(p.journal)

@@ -22,13 +22,13 @@ func TestHostileRequest(t *testing.T) {
 	p := play(t, everything)
 	for name, b := range hostile() {
 		t.Run(name, func(t *testing.T) {
-			before := len(p.journal.all())
+			before := len(p.journal.All())
 			caller := dial(t, p.address)
 			caller.say(b)
 			body := caller.hear(typeAssociateRJ)
 			require.EqualValues(t, 1, body[1], "permanent")
 			caller.silence()
-			r := p.journal.nth(t, "open", before+1)
+			r := p.journal.Nth(t, "open", before+1)
 			require.Equal(t, record.Refused, r.Outcome)
 			require.NotEmpty(t, r.Reason)
 		})
@@ -47,12 +47,12 @@ func TestHostileRequest(t *testing.T) {
 		"an answer of 4 GiB": {[]byte{2, 0, 0xff, 0xff, 0xff, 0xff}, abortInvalidValue},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := len(p.journal.all())
+			before := len(p.journal.All())
 			caller := dial(t, p.address)
 			caller.say(tt.b)
 			require.Equal(t, []byte{0, 0, sourceProvider, byte(tt.reason)}, caller.hear(typeAbort))
 			caller.silence()
-			require.Equal(t, record.Refused, p.journal.nth(t, "open", before+1).Outcome)
+			require.Equal(t, record.Refused, p.journal.Nth(t, "open", before+1).Outcome)
 		})
 	}
 	require.Empty(t, p.targets, "the target was never asked")
@@ -156,7 +156,7 @@ func TestHostileMessage(t *testing.T) {
 						require.LessOrEqual(t, int(h.Length), max)
 					}
 				}
-				r := p.journal.find(t, "close")
+				r := p.journal.Nth(t, "close", 1)
 				require.Equal(t, fromCaller, r.Outcome == record.Refused, r.Reason)
 				require.Equal(t, !fromCaller, r.Outcome == record.Failed, r.Reason)
 				require.Less(t, len(r.Reason), 200)
@@ -252,7 +252,7 @@ func TestEndless(t *testing.T) {
 	p.target.say(pdata(3, true, true, answers(cStore, 1, ctStorage, 0, false)))
 	p.caller.message()
 	p.release()
-	require.Greater(t, p.journal.find(t, "C-STORE").In, int64(size))
+	require.Greater(t, p.journal.Nth(t, "C-STORE", 1).In, int64(size))
 }
 
 // A caller that floods instead of asking is let go.
@@ -269,5 +269,5 @@ func TestFlood(t *testing.T) {
 	}()
 	require.Equal(t, []byte{0, 1, 3, 2}, caller.hear(typeAssociateRJ))
 	io.ReadAll(caller) // which ends
-	require.Equal(t, record.Refused, p.journal.find(t, "open").Outcome)
+	require.Equal(t, record.Refused, p.journal.Nth(t, "open", 1).Outcome)
 }

@@ -54,12 +54,12 @@ func TestOrthanc(t *testing.T) {
 	require.Len(t, files, 1, out)
 
 	for _, g := range []*guarded{p.client, p.server} {
-		found := g.journal.find(t, "C-FIND")
+		found := g.journal.Nth(t, "C-FIND", 1)
 		require.Equal(t, record.Allowed, found.Outcome)
 		require.Greater(t, found.Out, found.In, "an answer with a data set, and the end")
-		require.Equal(t, record.Allowed, g.journal.find(t, "C-GET").Outcome)
+		require.Equal(t, record.Allowed, g.journal.Nth(t, "C-GET", 1).Outcome)
 	}
-	here, there := p.client.journal.nth(t, "C-STORE", 2), p.server.journal.nth(t, "C-STORE", 2)
+	here, there := p.client.journal.Nth(t, "C-STORE", 2), p.server.journal.Nth(t, "C-STORE", 2)
 	require.Equal(t, "t1", there.Number)
 	require.Equal(t, "read", there.Rule)
 	require.Equal(t, []any{here.Link, here.Number, here.Request, here.Response}, []any{there.Link, there.Number, there.Request, there.Response})

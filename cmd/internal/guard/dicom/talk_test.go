@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/revoke/allow"
 )
 
@@ -144,7 +145,7 @@ type played struct {
 // play starts a gate with rules about the modality, whose target the test plays.
 func play(t *testing.T, rules ...allow.Rule) *played {
 	t.Helper()
-	l := listen(t)
+	l := gatetest.Listen(t)
 	p := &played{guarded: plain(t, l.Addr().String(), rules...), targets: make(chan net.Conn, 16)}
 	go func() {
 		for {

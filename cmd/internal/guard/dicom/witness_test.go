@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 )
@@ -63,7 +64,7 @@ func daemon(t *testing.T, port int, name string, args ...string) string {
 // freePort is one that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l := listen(t)
+	l := gatetest.Listen(t)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }
@@ -112,7 +113,7 @@ func (p *pair) pairs(t *testing.T, operations int) {
 	t.Helper()
 	seq := func(g *guarded) iter.Seq2[record.Record, error] {
 		return func(yield func(record.Record, error) bool) {
-			for _, r := range g.journal.all() {
+			for _, r := range g.journal.All() {
 				if !yield(r, nil) {
 					return
 				}
@@ -148,12 +149,12 @@ func TestStore(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 
-	echo := p.server.journal.find(t, "C-ECHO")
+	echo := p.server.journal.Nth(t, "C-ECHO", 1)
 	require.Equal(t, record.Allowed, echo.Outcome)
 	require.Equal(t, "echo", echo.Rule)
 	require.Equal(t, verification+" Verification", echo.Resource)
 
-	here, there := p.client.journal.find(t, "C-STORE"), p.server.journal.find(t, "C-STORE")
+	here, there := p.client.journal.Nth(t, "C-STORE", 1), p.server.journal.Nth(t, "C-STORE", 1)
 	require.Equal(t, record.Message, there.Kind)
 	require.Equal(t, p.modality.ID(), there.Caller)
 	require.Equal(t, "store", there.Rule)
@@ -165,15 +166,15 @@ func TestStore(t *testing.T) {
 	require.NotZero(t, there.Response)
 	require.Equal(t, []int64{here.In, here.Out}, []int64{there.In, there.Out})
 	for _, g := range []*guarded{p.client, p.server} {
-		g.journal.nth(t, "close", 2)
+		g.journal.Nth(t, "close", 2)
 	}
 	p.pairs(t, 2)
 
 	for _, g := range []*guarded{p.client, p.server} {
-		closed := g.journal.nth(t, "close", 2)
+		closed := g.journal.Nth(t, "close", 2)
 		require.Equal(t, record.Allowed, closed.Outcome, closed.Reason)
 		require.Equal(t, []string{"CT1", "ARCHIVE"}, []string{closed.Calling, closed.Called})
-		for _, r := range g.journal.all() {
+		for _, r := range g.journal.All() {
 			require.NotContains(t, fmt.Sprintf("%+v", r), "3680043", "no instance UID is on record")
 			require.NotContains(t, fmt.Sprintf("%+v", r), "Nobody")
 		}
@@ -196,12 +197,12 @@ func TestRefused(t *testing.T) {
 	out, err = scu(t, "findscu", p.client.address, "-aet", "CT1", "-W", "-k", "0010,0010")
 	require.Error(t, err)
 	require.Contains(t, out, "Result: Rejected Permanent, Source: Service User")
-	require.Contains(t, p.server.journal.nth(t, "open", 3).Reason, "1.2.840.10008.5.1.4.31")
+	require.Contains(t, p.server.journal.Nth(t, "open", 3).Reason, "1.2.840.10008.5.1.4.31")
 	q := newPair(t, archive, echoing)
 	out, err = scu(t, "storescu", q.client.address, "-aet", "CT1", "--", image(t))
 	require.Error(t, err)
 	require.Contains(t, out, "Rejected")
-	require.Equal(t, record.Refused, q.server.journal.find(t, "open").Outcome)
+	require.Equal(t, record.Refused, q.server.journal.Nth(t, "open", 1).Outcome)
 
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
@@ -215,11 +216,11 @@ func TestRefusedPairs(t *testing.T) {
 	p := newPair(t, archive, rule("retrieves", allow.DICOMRule{SOPClasses: []string{ctStorage}, Commands: []string{"C-GET"}}))
 	out, _ := scu(t, "storescu", p.client.address, "-aet", "CT1", "--", image(t))
 	require.Contains(t, out, "0x124")
-	here, there := p.client.journal.find(t, "C-STORE"), p.server.journal.find(t, "C-STORE")
+	here, there := p.client.journal.Nth(t, "C-STORE", 1), p.server.journal.Nth(t, "C-STORE", 1)
 	require.Equal(t, []any{record.Allowed, statusNotAuthorized}, []any{here.Outcome, here.Status})
 	require.Equal(t, []any{record.Refused, statusNotAuthorized}, []any{there.Outcome, there.Status})
-	p.client.journal.find(t, "close")
-	p.server.journal.find(t, "close")
+	p.client.journal.Nth(t, "close", 1)
+	p.server.journal.Nth(t, "close", 1)
 	p.pairs(t, 1)
 	require.Zero(t, there.In, "nothing of it went to the archive")
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -236,7 +237,7 @@ func TestRefusedContext(t *testing.T) {
 	out, err := scu(t, "storescu", p.client.address, "-d", "-aet", "CT1", "--", image(t))
 	require.NoError(t, err, out)
 	require.Contains(t, out, "User Rejection")
-	refused := p.server.journal.find(t, "propose")
+	refused := p.server.journal.Nth(t, "propose", 1)
 	require.Equal(t, record.Refused, refused.Outcome)
 	require.Contains(t, refused.Resource, "1.2.840.10008.5.1.4.1.1.")
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -256,14 +257,14 @@ func TestRevoked(t *testing.T) {
 		_, err := scu(t, "storescu", p.client.address, args...)
 		done <- err
 	}()
-	p.server.journal.nth(t, "C-STORE", 3)
+	p.server.journal.Nth(t, "C-STORE", 3)
 	p.ca.Revoke(p.modality)
-	closed := p.server.journal.find(t, "close")
+	closed := p.server.journal.Nth(t, "close", 1)
 	require.Equal(t, record.Cut, closed.Outcome)
 	require.Equal(t, gate.Revoked, closed.Reason)
 	require.Error(t, <-done, "storescu says that it was cut off")
-	require.Contains(t, []record.Outcome{record.Failed, record.Cut}, p.client.journal.find(t, "close").Outcome)
-	for _, r := range p.server.journal.all() {
+	require.Contains(t, []record.Outcome{record.Failed, record.Cut}, p.client.journal.Nth(t, "close", 1).Outcome)
+	for _, r := range p.server.journal.All() {
 		require.True(t, r.Operation == "propose" || r.Outcome == record.Allowed || r.Reason == gate.Revoked, "%+v", r)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 	"github.com/betonica/betonica/revoke/peer"
@@ -22,83 +23,10 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// A journal is a keeper in memory.
-type journal struct {
-	mu      sync.Mutex
-	records []record.Record
-	grown   chan struct{} // closed when there is another record
-	full    error
-	fullAt  int // records before Keep fails, once; 0: it does not
-}
-
-func newJournal() *journal { return &journal{grown: make(chan struct{})} }
-
-func (j *journal) Ready() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.full
-}
-
-func (j *journal) Keep(_ context.Context, r record.Record) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.fullAt > 0 && len(j.records) >= j.fullAt {
-		j.fullAt = 0
-		return errors.New("disk full")
-	}
-	j.records = append(j.records, r.Clean())
-	close(j.grown)
-	j.grown = make(chan struct{})
-	return nil
-}
-
-// fill has the disk be full now, or for one moment when there are so many records.
-func (j *journal) fill(now error, at int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.full, j.fullAt = now, at
-}
-
-// all returns the records so far.
-func (j *journal) all() []record.Record {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return append([]record.Record(nil), j.records...)
-}
-
-// find waits for a record of an operation, and returns it.
-func (j *journal) find(t *testing.T, operation string) record.Record {
-	t.Helper()
-	return j.nth(t, operation, 1)
-}
-
-// nth waits for the nth record of an operation.
-func (j *journal) nth(t *testing.T, operation string, n int) record.Record {
-	t.Helper()
-	for deadline := time.After(patience); ; {
-		j.mu.Lock()
-		grown, found := j.grown, 0
-		for _, r := range j.records {
-			if r.Operation == operation {
-				if found++; found == n {
-					j.mu.Unlock()
-					return r
-				}
-			}
-		}
-		j.mu.Unlock()
-		select {
-		case <-grown:
-		case <-deadline:
-			t.Fatalf("no record %d of %s among %+v", n, operation, j.all())
-		}
-	}
-}
-
 // A guarded is a gate that serves a listener.
 type guarded struct {
 	address string
-	journal *journal
+	journal *gatetest.Records
 	route   *gate.Route
 	drain   chan struct{}
 	artim   time.Duration
@@ -157,17 +85,11 @@ func (g *guarded) serve(t *testing.T, l net.Listener, who func(c net.Conn) (gate
 }
 
 func newGuarded(side record.Side, target string) *guarded {
-	j, drain := newJournal(), make(chan struct{})
+	j, drain := gatetest.NewRecords(), make(chan struct{})
 	return &guarded{journal: j, drain: drain, artim: patience, route: &gate.Route{
 		Name: "pacs", Target: target, Side: side, Guard: "spiffe://test.example/guard/g",
 		Records: j, Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now, Drain: drain,
-		Dial: func(ctx context.Context, _ *gate.Link) (*gate.Target, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "tcp", target)
-			if err != nil {
-				return nil, err
-			}
-			return &gate.Target{Conn: c}, nil
-		},
+		Dial: gatetest.Dialer(target),
 	}}
 }
 
@@ -181,18 +103,10 @@ func plain(t *testing.T, target string, rules ...allow.Rule) *guarded {
 	set, err := allow.NewSet(rules...)
 	require.NoError(t, err)
 	g.route.Rules = func() allow.Set { return set }
-	g.serve(t, listen(t), func(net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error) {
+	g.serve(t, gatetest.Listen(t), func(net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error) {
 		return gate.Caller{ID: modality, Address: "test"}, nil, nil, nil
 	})
 	return g
-}
-
-func listen(t *testing.T) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	return l
 }
 
 // A pair is two guards with TLS between them: a modality beside the one, the archive
@@ -239,7 +153,7 @@ func newPair(t *testing.T, target string, rules ...allow.Rule) *pair {
 		state := c.ConnectionState()
 		return &gate.Target{Conn: c, TLS: &state, Why: whyCut(c)}, nil
 	}
-	p.client.serve(t, listen(t), func(c net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error) {
+	p.client.serve(t, gatetest.Listen(t), func(c net.Conn) (gate.Caller, *tls.ConnectionState, func() (string, bool), error) {
 		return gate.Caller{ID: modality, Address: c.RemoteAddr().String()}, nil, nil, nil
 	})
 	return p
@@ -257,4 +171,16 @@ func whyCut(c net.Conn) func() (string, bool) {
 // rule is one about the modality.
 func rule(name string, what allow.DICOMRule) allow.Rule {
 	return allow.Rule{Name: name, Peers: []string{"spiffe://test.example/device/ct-*"}, DICOM: &what}
+}
+
+var errDiskFull = errors.New("disk full")
+
+// fullOnce has one record not be kept: the one after so many.
+func fullOnce(after int) func(record.Record) error {
+	return func(record.Record) error {
+		if after--; after == -1 {
+			return errDiskFull
+		}
+		return nil
+	}
 }

@@ -3,20 +3,13 @@ package gate_test
 import (
 	"io"
 	"net"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-// heap is what lives, in bytes.
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
+)
 
 // A connection over which much came, and nothing more for a while, costs no more than one
 // that never said anything: a database's, that waits for the next question. It goes on
@@ -40,11 +33,11 @@ func TestTCPIdleMemory(t *testing.T) {
 		all = append(all, p)
 	}
 	open()
-	before := heap()
+	before := gatetest.Heap()
 	for range n {
 		open()
 	}
-	require.Eventually(t, func() bool { return heap() < before+n*20<<10 }, 30*time.Second, 50*time.Millisecond, "%d bytes each", (heap()-before)/n)
+	require.Eventually(t, func() bool { return gatetest.Heap() < before+n*20<<10 }, 30*time.Second, 50*time.Millisecond, "%d bytes each", (gatetest.Heap()-before)/n)
 	for _, p := range all {
 		say(p)
 	}

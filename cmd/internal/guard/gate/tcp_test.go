@@ -6,13 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
 )
@@ -76,13 +76,12 @@ func TestTCPRefused(t *testing.T) {
 // Without a record there is no access: the target gets not one byte.
 func TestTCPNoRecord(t *testing.T) {
 	w := newWorld(t)
-	w.records.fail(errors.New("disk full"))
+	w.records.Fail(errors.New("disk full"), nil)
 	w.serve(t)
 	<-w.served
 	require.Zero(t, w.dialled)
 
-	w.records.fail(nil)
-	w.records.failKeep = errors.New("disk full")
+	w.records.Fail(nil, func(record.Record) error { return errors.New("disk full") })
 	caller := w.serve(t)
 	caller.Write([]byte("question"))
 	target := w.accept(t)
@@ -143,7 +142,7 @@ func TestTCPTarget(t *testing.T) {
 // A world is one route with a target, and who serves it.
 type world struct {
 	route   *gate.Route
-	records *keeper
+	records *gatetest.Records
 	target  net.Listener
 	dialled int
 	link    *gate.Link
@@ -151,23 +150,19 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
+	l := gatetest.Listen(t)
 	set, err := allow.NewSet(allow.Rule{Name: "any", Peers: []string{"spiffe://test.example/device"}, Listeners: []string{"db"}, TCP: true})
 	require.NoError(t, err)
-	w := &world{records: &keeper{}, target: l}
-	w.records.grown.L = &w.records.mu
+	w, dial := &world{records: gatetest.NewRecords(), target: l}, gatetest.Dialer(l.Addr().String())
 	w.route = &gate.Route{
 		Name: "db", Target: "tcp://db", Side: record.Server, Rules: func() allow.Set { return set }, Records: w.records,
 		Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Dial: func(ctx context.Context, _ *gate.Link) (*gate.Target, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
-			if err != nil {
-				return nil, err
+		Dial: func(ctx context.Context, l *gate.Link) (*gate.Target, error) {
+			target, err := dial(ctx, l)
+			if err == nil {
+				w.dialled++
 			}
-			w.dialled++
-			return &gate.Target{Conn: c}, nil
+			return target, err
 		},
 	}
 	return w
@@ -175,14 +170,7 @@ func newWorld(t *testing.T) *world {
 
 // serve connects a caller to the gate.
 func (w *world) serve(t *testing.T) *net.TCPConn {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	caller, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { caller.Close() })
-	c, err := l.Accept()
-	require.NoError(t, err)
+	caller, c := gatetest.Connect(t)
 	id, err := allow.ParseID("spiffe://test.example/device/pump-1")
 	require.NoError(t, err)
 	ctx, link := gate.NewLink(t.Context(), w.route, c, gate.Caller{ID: id}, nil, nil)
@@ -193,7 +181,7 @@ func (w *world) serve(t *testing.T) *net.TCPConn {
 		defer link.End("")
 		gate.TCP{}.Serve(ctx, link)
 	}()
-	return caller.(*net.TCPConn)
+	return caller
 }
 
 func (w *world) accept(t *testing.T) *net.TCPConn {
@@ -204,37 +192,4 @@ func (w *world) accept(t *testing.T) *net.TCPConn {
 }
 
 // kept waits until there are n records.
-func (w *world) kept(t *testing.T, n int) []record.Record {
-	k := w.records
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for len(k.all) < n {
-		k.grown.Wait()
-	}
-	require.Len(t, k.all, n)
-	return k.all
-}
-
-// A keeper keeps records in memory.
-type keeper struct {
-	mu        sync.Mutex
-	grown     sync.Cond
-	all       []record.Record
-	failReady error
-	failKeep  error
-}
-
-func (k *keeper) fail(err error) { k.failReady = err }
-
-func (k *keeper) Ready() error { return k.failReady }
-
-func (k *keeper) Keep(_ context.Context, r record.Record) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.failKeep != nil {
-		return k.failKeep
-	}
-	k.all = append(k.all, r)
-	k.grown.Broadcast()
-	return nil
-}
+func (w *world) kept(t *testing.T, n int) []record.Record { return w.records.Wait(t, n) }

@@ -84,7 +84,7 @@ func TestMalformed(t *testing.T) {
 			}
 			require.Equal(t, want, append([]string{}, received()...), "what the application got")
 			found := false
-			for _, r := range w.records.all {
+			for _, r := range w.records.All() {
 				found = found || r.Outcome == record.Refused && strings.TrimPrefix(r.Reason, "caller: ") == tt.reason
 				for _, text := range []string{r.Operation, r.Resource, r.Reason, r.Number} {
 					require.NotContains(t, text, "\x1b")
@@ -92,7 +92,7 @@ func TestMalformed(t *testing.T) {
 					require.NotContains(t, text, "<x>")
 				}
 			}
-			require.True(t, found, "%+v", w.records.all)
+			require.True(t, found, "%+v", w.records.All())
 		})
 	}
 }
@@ -114,7 +114,7 @@ func TestSlow(t *testing.T) {
 		c.Close()
 		<-c.served
 	}
-	for _, r := range w.records.messages() {
+	for _, r := range w.records.Of(record.Message) {
 		require.Contains(t, []string{"", "malformed: a block that takes too long"}, r.Reason)
 	}
 }
@@ -159,7 +159,7 @@ func TestTardyTarget(t *testing.T) {
 	target.receive(t)
 	require.Equal(t, "AE 1", c.code(t))
 	c.gone(t)
-	r := w.records.messages()[0]
+	r := w.records.Of(record.Message)[0]
 	require.Equal(t, []string{"failed", "target: no answer in time"}, []string{string(r.Outcome), r.Reason})
 }
 
@@ -194,7 +194,7 @@ func TestUnasked(t *testing.T) {
 				require.Equal(t, "AR 9", msa(t, target.receive(t)))
 				target.send(t, ack("AA", asked))
 				require.Equal(t, "AA 1", c.code(t))
-				require.Equal(t, []string{"t1", "1"}, []string{w.records.messages()[0].Number, w.records.messages()[1].Number})
+				require.Equal(t, []string{"t1", "1"}, []string{w.records.Of(record.Message)[0].Number, w.records.Of(record.Message)[1].Number})
 				return
 			}
 			if strings.HasSuffix(tt.name, "far away") { // most of it has gone, but it gets no end
@@ -219,11 +219,7 @@ func TestAnswerToRefused(t *testing.T) {
 	target := w.accept(t)
 	c.send(t, message("ADT^A01", "1"))
 	c.send(t, message("ORM^O01", "2"))
-	w.records.mu.Lock()
-	for w.records.asked < 3 { // for the link, and for each message
-		w.records.grown.Wait()
-	}
-	w.records.mu.Unlock()
+	w.records.Asked(t, 3) // for the link, and for each message
 	target.receive(t)
 	target.send(t, ack("AA", message("ADT^A01", "2")))
 	require.Equal(t, "AE 1", c.code(t))
@@ -242,8 +238,8 @@ func TestAnsweredTwice(t *testing.T) {
 		target.send(t, answer)
 		require.Equal(t, "AA "+id, c.code(t))
 		target.send(t, answer)
-		for len(w.records.messages()) < 2 && id == "1" || len(w.records.messages()) < 4 && id == "2" {
-			w.records.kept(t, len(w.records.messages())+2)
+		for len(w.records.Of(record.Message)) < 2 && id == "1" || len(w.records.Of(record.Message)) < 4 && id == "2" {
+			w.records.Wait(t, len(w.records.Of(record.Message))+2)
 		}
 	}
 }

@@ -22,10 +22,10 @@ func TestCallerGone(t *testing.T) {
 	require.NoError(t, c.Close())
 	target.send(t, ack("AA", asked))
 	<-c.served
-	all := w.records.messages()
+	all := w.records.Of(record.Message)
 	require.Len(t, all, 1)
 	require.Equal(t, []any{record.Allowed, "AA"}, []any{all[0].Outcome, all[0].Answer})
-	end := w.records.kept(t, 3)[2]
+	end := w.records.Wait(t, 3)[2]
 	require.Equal(t, record.Failed, end.Outcome)
 	require.Contains(t, end.Reason, "caller: ")
 }
@@ -34,44 +34,40 @@ func TestCallerGone(t *testing.T) {
 func TestNoRecord(t *testing.T) {
 	full := errFull
 	w := newWorld(t, "ADT^A01")
-	w.records.ready = full
+	w.records.Fail(full, nil)
 	c := w.call(t)
 	c.gone(t)
 
-	w.records.ready, w.records.fail = nil, func(record.Record) error { return errFull }
+	w.records.Fail(nil, func(record.Record) error { return errFull })
 	c = w.call(t)
 	target := w.accept(t)
 	c.gone(t)
 	_, err := target.in.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
 
-	w.records.fail = func(record.Record) error { return nil }
+	w.records.Fail(nil, nil)
 	c = w.call(t)
 	target = w.accept(t)
 	c.send(t, message("ADT^A01", "1"))
 	target.send(t, ack("AA", target.receive(t)))
 	require.Equal(t, "AA 1", c.code(t))
-	w.records.mu.Lock()
-	w.records.ready = full
-	w.records.mu.Unlock()
+	w.records.Fail(full, nil)
 	c.send(t, message("ADT^A01", "2"))
 	require.Equal(t, "AR 2", c.code(t))
 	c.gone(t)
 	_, err = target.in.ReadByte()
 	require.ErrorIs(t, err, io.EOF, "nothing of it reached the target")
 
-	w.records.ready = nil
+	w.records.Fail(nil, nil)
 	for _, size := range []int{0, 100 << 10} {
 		c = w.call(t)
 		target = w.accept(t)
-		w.records.mu.Lock()
-		w.records.fail = func(r record.Record) error {
+		w.records.Fail(nil, func(r record.Record) error {
 			if r.Answer == "AA" {
 				return full
 			}
 			return nil
-		}
-		w.records.mu.Unlock()
+		})
 		c.send(t, message("ADT^A01", "3"))
 		target.send(t, ack("AA", target.receive(t))+strings.Repeat("x", size))
 		if size == 0 {
@@ -100,7 +96,7 @@ func TestEnded(t *testing.T) {
 		c.gone(t)
 		_, err := target.in.ReadByte()
 		require.Error(t, err)
-		records := w.records.kept(t, 3)
+		records := w.records.Wait(t, 3)
 		for _, r := range records[1:] {
 			require.Equal(t, record.Cut, r.Outcome, reason)
 			require.Equal(t, reason, r.Reason)
@@ -122,7 +118,7 @@ func TestEndedWithin(t *testing.T) {
 	c.gone(t)
 	rest, err := io.ReadAll(target.in)
 	require.NotContains(t, string(rest), "\x1c", err)
-	records := w.records.kept(t, 3)
+	records := w.records.Wait(t, 3)
 	require.Equal(t, []string{"ADT^A01", gate.Revoked, "close", gate.Revoked}, []string{records[1].Operation, records[1].Reason, records[2].Operation, records[2].Reason})
 }
 
@@ -137,7 +133,7 @@ func TestDrain(t *testing.T) {
 	target.send(t, ack("AA", asked))
 	require.Equal(t, "AA 1", c.code(t))
 	c.gone(t)
-	require.Equal(t, record.Allowed, w.records.kept(t, 3)[2].Outcome)
+	require.Equal(t, record.Allowed, w.records.Wait(t, 3)[2].Outcome)
 
 	c = w.call(t) // and an idle one ends at once
 	c.gone(t)
@@ -154,7 +150,7 @@ func TestTarget(t *testing.T) {
 		target.receive(t)
 	}
 	c.send(t, message("ORM^O01", "4"))
-	w.records.kept(t, 1)
+	w.records.Wait(t, 1)
 	require.NoError(t, target.SetLinger(0)) // a reset, as of a process that died
 	target.Close()
 	for _, want := range []string{"AE 1", "AE 2", "AE 3"} {
@@ -165,7 +161,7 @@ func TestTarget(t *testing.T) {
 		require.Equal(t, "AR 4", msa(t, string(rest)))
 	}
 	<-c.served
-	for _, r := range w.records.messages()[:3] {
+	for _, r := range w.records.Of(record.Message)[:3] {
 		require.Equal(t, record.Failed, r.Outcome)
 		require.Contains(t, r.Reason, "target: ")
 		require.Equal(t, "AE", r.Answer)
@@ -174,7 +170,7 @@ func TestTarget(t *testing.T) {
 	w.target.Close()
 	c = w.call(t)
 	c.gone(t)
-	records := w.records.kept(t, len(w.records.all))
+	records := w.records.Wait(t, len(w.records.All()))
 	require.Equal(t, "open", records[len(records)-1].Operation)
 	require.Equal(t, record.Failed, records[len(records)-1].Outcome)
 }
@@ -195,5 +191,5 @@ func TestTargetDiesWithin(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "AE 1", c.code(t))
 	c.gone(t)
-	require.Equal(t, record.Failed, w.records.messages()[0].Outcome)
+	require.Equal(t, record.Failed, w.records.Of(record.Message)[0].Outcome)
 }

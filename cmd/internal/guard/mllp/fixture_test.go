@@ -2,7 +2,6 @@ package mllp_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/guard/gate"
+	"github.com/betonica/betonica/cmd/internal/guard/gate/gatetest"
 	"github.com/betonica/betonica/cmd/internal/guard/mllp"
 	"github.com/betonica/betonica/cmd/internal/record"
 	"github.com/betonica/betonica/revoke/allow"
@@ -24,32 +24,24 @@ import (
 type world struct {
 	gate    mllp.Gate
 	route   *gate.Route
-	records *keeper
+	records *gatetest.Records
 	target  net.Listener
 	drain   chan struct{}
 }
 
 // newWorld makes a route whose callers may send some types of messages.
 func newWorld(t testing.TB, messages ...string) *world {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
+	l := gatetest.Listen(t)
 	set, err := allow.NewSet(allow.Rule{
 		Name: "lab", Peers: []string{"spiffe://test.example/device"}, Listeners: []string{"hl7"},
 		HL7: &allow.HL7Rule{Messages: messages},
 	})
 	require.NoError(t, err)
-	w := &world{records: newKeeper(), target: l, drain: make(chan struct{})}
+	w := &world{records: gatetest.NewRecords(), target: l, drain: make(chan struct{})}
 	w.route = &gate.Route{
 		Name: "hl7", Target: "mllp://ehr", Side: record.Server, Rules: func() allow.Set { return set }, Records: w.records,
 		Meter: new(gate.Meter), Log: slog.New(slog.DiscardHandler), Now: time.Now, Drain: w.drain,
-		Dial: func(ctx context.Context, _ *gate.Link) (*gate.Target, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
-			if err != nil {
-				return nil, err
-			}
-			return &gate.Target{Conn: c}, nil
-		},
+		Dial: gatetest.Dialer(l.Addr().String()),
 	}
 	return w
 }
@@ -64,18 +56,11 @@ type caller struct {
 
 // call connects a caller to the gate.
 func (w *world) call(t testing.TB) *caller {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { c.Close() })
-	inner, err := l.Accept()
-	require.NoError(t, err)
+	c, inner := gatetest.Connect(t)
 	id, err := allow.ParseID("spiffe://test.example/device/lab-1")
 	require.NoError(t, err)
 	ctx, link := gate.NewLink(t.Context(), w.route, inner, gate.Caller{ID: id}, nil, nil)
-	got := &caller{c.(*net.TCPConn), bufio.NewReader(c), link, make(chan struct{})}
+	got := &caller{c, bufio.NewReader(c), link, make(chan struct{})}
 	go func() {
 		defer close(got.served)
 		defer link.End("")
@@ -214,62 +199,4 @@ func (w *world) answerAll(t testing.TB) (received func() []string) {
 		group.Wait()
 		return all
 	}
-}
-
-// A keeper keeps records in memory.
-type keeper struct {
-	mu    sync.Mutex
-	grown *sync.Cond
-	all   []record.Record
-	asked int // how often it was asked whether it is ready
-	ready error
-	fail  func(record.Record) error
-}
-
-func newKeeper() *keeper {
-	k := &keeper{fail: func(record.Record) error { return nil }}
-	k.grown = sync.NewCond(&k.mu)
-	return k
-}
-
-func (k *keeper) Ready() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.asked++
-	k.grown.Broadcast()
-	return k.ready
-}
-
-func (k *keeper) Keep(_ context.Context, r record.Record) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err := k.fail(r); err != nil {
-		return err
-	}
-	k.all = append(k.all, r.Clean())
-	k.grown.Broadcast()
-	return nil
-}
-
-// kept returns the records once there are n.
-func (k *keeper) kept(t testing.TB, n int) []record.Record {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for len(k.all) < n {
-		k.grown.Wait()
-	}
-	require.Len(t, k.all, n)
-	return k.all
-}
-
-// messages returns those of messages.
-func (k *keeper) messages() (all []record.Record) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, r := range k.all {
-		if r.Kind == record.Message {
-			all = append(all, r)
-		}
-	}
-	return all
 }

@@ -21,7 +21,7 @@ func TestMessage(t *testing.T) {
 	w := newWorld(t, "ADT^A01")
 	c := w.call(t)
 	target := w.accept(t)
-	require.Equal(t, "open", w.records.kept(t, 1)[0].Operation, "a record comes before the first byte")
+	require.Equal(t, "open", w.records.Wait(t, 1)[0].Operation, "a record comes before the first byte")
 	asked := message("ADT^A01^ADT_A01", "C-1")
 	c.send(t, asked)
 	require.Equal(t, asked, target.receive(t))
@@ -29,7 +29,7 @@ func TestMessage(t *testing.T) {
 	target.send(t, answered)
 	require.Equal(t, answered, c.receive(t))
 
-	r := w.records.messages()[0]
+	r := w.records.Of(record.Message)[0]
 	require.Equal(t, record.MLLP, r.Protocol)
 	require.Equal(t, "ADT^A01", r.Operation)
 	require.Equal(t, "LAB/HOSP -> EHR/CITY", r.Resource)
@@ -49,7 +49,7 @@ func TestMessage(t *testing.T) {
 	}
 	c.Close()
 	<-c.served
-	end := w.records.kept(t, 3)[2]
+	end := w.records.Wait(t, 3)[2]
 	require.Equal(t, "close", end.Operation)
 	require.Equal(t, record.Allowed, end.Outcome, end.Reason)
 	require.Equal(t, []int64{r.In, r.Out}, []int64{end.In, end.Out})
@@ -75,7 +75,7 @@ func TestRefused(t *testing.T) {
 	<-c.served
 	require.Len(t, received(), 3)
 	outcomes := ""
-	for _, r := range w.records.messages() {
+	for _, r := range w.records.Of(record.Message) {
 		outcomes += string(r.Outcome) + " " + r.Answer + ", "
 	}
 	require.Equal(t, "allowed AA, refused AR, allowed AA, refused AR, refused AR, refused AR, refused , allowed AA, ", outcomes)
@@ -91,8 +91,8 @@ func TestObserve(t *testing.T) {
 	require.Equal(t, "AA C-1", c.code(t))
 	c.send(t, "MSH|^~\\&|no type")
 	require.Equal(t, "AE ", c.code(t), "what is malformed does not pass")
-	require.Equal(t, record.Observed, w.records.messages()[0].Outcome)
-	require.Equal(t, record.Refused, w.records.messages()[1].Outcome)
+	require.Equal(t, record.Observed, w.records.Of(record.Message)[0].Outcome)
+	require.Equal(t, record.Refused, w.records.Of(record.Message)[1].Outcome)
 }
 
 // On the caller's side everything well-formed passes; what does not has a number of
@@ -109,7 +109,7 @@ func TestClientSide(t *testing.T) {
 	c.send(t, message("ORM^O01", "C-2"))
 	require.Equal(t, "AA C-2", c.code(t))
 	numbers := ""
-	for _, r := range w.records.messages() {
+	for _, r := range w.records.Of(record.Message) {
 		numbers += r.Number + " "
 		require.Equal(t, r.Number == "r1", r.Link == "", "what did not cross has no other to be paired with")
 		require.False(t, r.Key.IsZero())

@@ -53,7 +53,7 @@ func FuzzLink(f *testing.F) {
 		io.Copy(io.Discard, in)
 		<-c.served
 		allowed := 0
-		for _, r := range w.records.messages() {
+		for _, r := range w.records.Of(record.Message) {
 			if r.Outcome == record.Allowed {
 				require.Equal(t, "ADT^A01", r.Operation)
 				allowed++

@@ -32,7 +32,7 @@ func TestEnhanced(t *testing.T) {
 	require.Equal(t, "CR 3", c.code(t))
 
 	said := ""
-	for _, r := range w.records.messages() {
+	for _, r := range w.records.Of(record.Message) {
 		said += r.Number + " " + r.Operation + " " + r.Answer + ", "
 	}
 	require.Equal(t, "1 ADT^A01 CA, 1.2 ADT^A01 AA, 3 ACK^A01 , 2 ADT^A01 CE, 4 ORM^O01 CR, ", said)
@@ -49,21 +49,19 @@ func TestUnanswered(t *testing.T) {
 	c.send(t, message("ADT^A01", "3", "|||ER|ER")+strings.Repeat("x", 100<<10))
 	target.receive(t)
 	third := target.receive(t)
-	require.Len(t, w.records.messages(), 3)
+	require.Len(t, w.records.Of(record.Message), 3)
 	target.send(t, ack("CE", third)) // which it asked for
 	require.Equal(t, "CE 3", c.code(t))
-	records := w.records.messages()
+	records := w.records.Of(record.Message)
 	require.Len(t, records, 4)
 	require.Equal(t, []string{"3.2", "CE"}, []string{records[3].Number, records[3].Answer})
 
-	w.records.mu.Lock()
-	w.records.fail = func(r record.Record) error {
+	w.records.Fail(nil, func(r record.Record) error {
 		if r.Number == "4" {
 			return errFull
 		}
 		return nil
-	}
-	w.records.mu.Unlock()
+	})
 	c.send(t, message("ADT^A01", "4", "|||NE|NE"))
 	c.gone(t)
 	_, err := target.in.ReadByte()
@@ -94,7 +92,7 @@ func TestRelease2(t *testing.T) {
 	require.Equal(t, NAK, c.receive(t))
 	c.send(t, message("ADT^A01", "4"))
 	target.receive(t)
-	records := w.records.messages()
+	records := w.records.Of(record.Message)
 	require.Equal(t, []string{"3", "NAK"}, []string{records[2].Number, records[2].Answer})
 
 	c = w.call(t)
@@ -116,7 +114,7 @@ func TestBatch(t *testing.T) {
 		target.send(t, answer)
 		require.Equal(t, answer, c.receive(t))
 	}
-	for _, r := range w.records.messages() {
+	for _, r := range w.records.Of(record.Message) {
 		require.Equal(t, "BATCH", r.Operation)
 		require.Equal(t, record.Allowed, r.Outcome)
 	}
