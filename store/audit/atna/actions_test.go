@@ -111,7 +111,7 @@ func actionParameters(files []*ast.File) map[string][]int {
 }
 
 func isAction(name string) bool {
-	return name == "action" || strings.HasPrefix(name, "action") && name != "actions" || strings.HasSuffix(name, "Action")
+	return name == "action" || strings.HasPrefix(name, "action") && name != "actions" || strings.HasPrefix(name, "Action") && name != "Actions" || strings.HasSuffix(name, "Action")
 }
 
 func isString(e ast.Expr) bool {
