@@ -62,6 +62,13 @@ func TestWritesUseIndexes(t *testing.T) {
 			}
 		}
 		usesIndexes(t, d, forgetRows)
+		tx.MoveProposal(ProposalID{}, ProposalOpen, ProposalDenied, "a")
+		tx.UseProposal(ProposalID{}, [32]byte{}, "a")
+		tx.UsePower(PowerID{}, "officer/a")
+		tx.EndPower(PowerID{}, "a")
+		tx.CutPowers("officer/a")
+		tx.ReviewPower(PowerID{}, "a", "b")
+		tx.LiftIdentity("device/a", 1)
 		tx.Sleep("device/a", Dormant)
 		tx.BindBirth("device/a", [32]byte{}, false)
 		tx.BindTPM("device/a", []byte{1})
@@ -145,6 +152,18 @@ func readAll(t *testing.T, d *DB) {
 			require.ErrorIs(t, err, ErrNotFound)
 			return nil
 		},
+		func() error { _, _, err := d.Proposals(ctx, true, Page{}); return err },
+		func() error {
+			_, err := d.Proposal(ctx, ProposalID{})
+			require.ErrorIs(t, err, ErrNotFound)
+			return nil
+		},
+		func() error { _, err := d.Consents(ctx, ProposalID{}); return err },
+		func() error { _, _, err := d.Powers(ctx, true, Page{}); return err },
+		func() error { _, err := d.Power(ctx, PowerID{}); require.ErrorIs(t, err, ErrNotFound); return nil },
+		func() error { _, err := d.PowersOf(ctx, "officer/a"); return err },
+		func() error { _, err := d.PowersOver(ctx, 10); return err },
+		func() error { _, err := d.PowersUnreviewed(ctx, time.Now(), 10); return err },
 		func() error { _, err := d.NetworkQueue(ctx, "10.0.0.0/24"); return err },
 		func() error { _, err := d.SiteQueue(ctx, "2001:db8::/48 0001"); return err },
 		func() error { _, err := d.RoleQueue(ctx, "device"); return err },

@@ -174,6 +174,9 @@ func (d *DB) endRecovery(ctx context.Context, tx *AloneTx, by string, detail map
 		return audit.Event{}, err
 	}
 	tx.demand(anyRows, nil, `DELETE FROM requests`)
+	// What was agreed on may have been used in the history that is lost.
+	tx.demand(anyRows, nil, `UPDATE proposals SET state = 'denied', decided_by = $1, decided_at = $2 WHERE state IN ('open', 'approved')`, self, tx.millis())
+	tx.demand(anyRows, nil, `UPDATE powers SET ends_at = $1 WHERE ends_at > $1 AND ended_at = 0`, tx.millis()) // they may have been ended in it
 	tx.demand(1, ErrExists, `
 		INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3)
 		ON CONFLICT (size) DO UPDATE SET at = excluded.at, note = excluded.note`, signed.Size, signed.At.UnixMilli(), signed.Note)

@@ -48,6 +48,7 @@ type Token struct {
 	Network netip.Prefix // where it may be used from; zero: anywhere
 	SPKI    []byte       // SHA-256 of the one public key it may be used with; empty: any
 	Replace bool         // enrols an identity again, and supersedes its certificates
+	Lifts   bool         // and one that is revoked
 	Sealed  []byte       // its secret, wrapped by a key outside the database; empty: only the hash is known
 
 	Owner     string // of the identity that it creates
@@ -63,11 +64,11 @@ func (t *Tx) InsertToken(k Token) {
 		network = k.Network.String()
 	}
 	t.demand(1, ErrExists, `
-		INSERT INTO tokens (id, hash, role, name, exact, max_uses, uses, expires_at, network, spki, replaces, owner, created_by, created_at, sealed)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14)
+		INSERT INTO tokens (id, hash, role, name, exact, max_uses, uses, expires_at, network, spki, replaces, owner, created_by, created_at, sealed, lifts)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 		ON CONFLICT (id) DO NOTHING`,
 		k.ID[:], k.Hash[:], k.Role, k.Name, k.Exact, k.MaxUses, k.Expires.UnixMilli(), network, optional(k.SPKI), k.Replace,
-		k.Owner, k.CreatedBy, t.millis(), optional(k.Sealed))
+		k.Owner, k.CreatedBy, t.millis(), optional(k.Sealed), k.Lifts)
 }
 
 // SpendToken demands that the token is in time, not revoked and has a use left,
@@ -104,7 +105,7 @@ func (t *Tx) RevokeTokens(path string) {
 		t.millis(), role, name)
 }
 
-const tokenColumns = `t.id, t.hash, t.role, t.name, t.exact, t.max_uses, t.uses, t.expires_at, t.network, t.spki, t.replaces, t.owner, t.created_by, t.created_at, t.revoked_at, t.used_by, t.sealed`
+const tokenColumns = `t.id, t.hash, t.role, t.name, t.exact, t.max_uses, t.uses, t.expires_at, t.network, t.spki, t.replaces, t.owner, t.created_by, t.created_at, t.revoked_at, t.used_by, t.sealed, t.lifts`
 
 // Token returns the token with this id, or [ErrNotFound].
 func (d *DB) Token(ctx context.Context, id TokenID) (Token, error) {
@@ -236,7 +237,7 @@ func (d *DB) tokensBetween(ctx context.Context, f TokenFilter, from, before toke
 type tokenRow struct {
 	id, hash, spki, sealed                []byte
 	role, name, network, owner, createdBy string
-	exact, replaces                       bool
+	exact, replaces, lifts                bool
 	maxUses, uses, expires, created       int64
 	revoked                               sql.NullInt64
 	usedBy                                sql.NullString
@@ -245,14 +246,14 @@ type tokenRow struct {
 // dest returns where tokenColumns are scanned to.
 func (r *tokenRow) dest() []any {
 	return []any{&r.id, &r.hash, &r.role, &r.name, &r.exact, &r.maxUses, &r.uses, &r.expires, &r.network, &r.spki, &r.replaces,
-		&r.owner, &r.createdBy, &r.created, &r.revoked, &r.usedBy, &r.sealed}
+		&r.owner, &r.createdBy, &r.created, &r.revoked, &r.usedBy, &r.sealed, &r.lifts}
 }
 
 func (r *tokenRow) token() (Token, error) {
 	t := Token{
 		Role: r.role, Name: r.name, Exact: r.exact, MaxUses: int(r.maxUses), Uses: int(r.uses),
 		Expires: time.UnixMilli(r.expires).UTC(), Created: time.UnixMilli(r.created).UTC(),
-		SPKI: r.spki, Sealed: r.sealed, Replace: r.replaces, Owner: r.owner, CreatedBy: r.createdBy, UsedBy: r.usedBy.String,
+		SPKI: r.spki, Sealed: r.sealed, Replace: r.replaces, Lifts: r.lifts, Owner: r.owner, CreatedBy: r.createdBy, UsedBy: r.usedBy.String,
 	}
 	copy(t.ID[:], r.id)
 	copy(t.Hash[:], r.hash)
