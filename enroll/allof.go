@@ -78,10 +78,13 @@ func (p *allOf) enter(tx *store.Tx, cert *store.Certificate) {
 		if len(p.identity.EK) > 0 {
 			tx.FreeTPM(cert.Identity) // until a part binds it again
 		}
-		if p.entry == entryReplaces {
+		switch p.entry {
+		case entryReplaces:
 			tx.ReplaceCertificates(cert.Identity, cert.Revision)
 			tx.ClearSuspect(cert.Identity)
-		} else {
+		case entryLifted:
+			tx.LiftIdentity(cert.Identity, cert.Revision)
+		default:
 			tx.EnrolAnew(cert.Identity, cert.Revision)
 		}
 		cert.Revision++

@@ -58,6 +58,7 @@ func (r *Registrar) Approve(ctx context.Context, by Actor, a Approval) (store.Re
 				tx.CreateIdentity(store.Identity{Path: path, Role: a.Role, Name: a.Name, Owner: a.Owner, State: store.Pending})
 			}
 			tx.ApproveRequest(q.ID, a.SPKI, path, a.Replace, by.Name, approvedTime)
+			by.acts(tx)
 			e := requestEvent(ctx, "request.approve", by.Name, by.Address, q)
 			e.Subject = path
 			e.Detail["replace"], e.Detail["created"], e.Detail["owner"] = a.Replace, create, a.Owner
@@ -88,6 +89,7 @@ func (r *Registrar) Deny(ctx context.Context, by Actor, id store.RequestID, spki
 	}
 	err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
 		tx.DenyRequest(id, spki, by.Name)
+		by.acts(tx)
 		e := requestEvent(ctx, "request.deny", by.Name, by.Address, q)
 		e.Detail["approved"] = q.State == store.RequestApproved
 		return e

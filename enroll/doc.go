@@ -33,6 +33,7 @@
 //	*ca.RequestError        400             the CSR is malformed, weak or contradicts itself
 //	[ErrUnauthenticated]    401             no good token or certificate; never says why
 //	*ca.DeniedError         403             policy, or the identity's state, says no
+//	[*ConsentError]         403             it takes another person, and waits for one (admin calls)
 //	[*ForkedError]          403             likewise: the certificate was renewed by another holder
 //	[*IdentifierError]      ACME's own      the account cannot have an identifier; joined, if several
 //	[*ProfileError]         ACME's own      the account has no such profile

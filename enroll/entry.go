@@ -20,6 +20,7 @@ const (
 	entryFirst    entry = iota // it is new, or was pending
 	entryReplaces              // it is active, and what it holds is superseded
 	entryAnew                  // it is active, and holds nothing any more
+	entryLifted                // it was revoked, and two people have lifted that
 )
 
 // lacks says what is missing to be enough proof, or "".
@@ -144,6 +145,11 @@ func (a *admission) enters(ctx context.Context) (known, err error) {
 	switch a.identity.State {
 	case store.Pending:
 		return nil, nil
+	case store.Revoked:
+		if a.token != nil && a.token.token.Exact && a.token.token.Lifts {
+			a.entry = entryLifted
+			return nil, nil
+		}
 	case store.Active:
 		if replaces {
 			a.entry = entryReplaces

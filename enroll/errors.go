@@ -30,6 +30,16 @@ type ForkedError struct{ denied *ca.DeniedError }
 func (e *ForkedError) Error() string { return e.denied.Error() }
 func (e *ForkedError) Unwrap() error { return e.denied }
 
+// A PersonError reports that an actor may not do what takes people, or two of them. It is
+// a [*ca.DeniedError] in other words.
+type PersonError struct {
+	Actor  string
+	denied *ca.DeniedError
+}
+
+func (e *PersonError) Error() string { return e.Actor + " may not do that: " + e.denied.Reason }
+func (e *PersonError) Unwrap() error { return e.denied }
+
 // recorded is an error that is on record already.
 type recorded struct{ error }
 

@@ -46,7 +46,7 @@ func (r *Registrar) CreateIdentity(ctx context.Context, by Actor, req IdentityRe
 	}
 	err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
 		tx.CreateIdentity(id)
-		return by.event(ctx, "identity.create", id.Path, map[string]any{"owner": id.Owner, "dns": id.DNSNames, "ips": id.IPs})
+		return by.event(ctx, tx, "identity.create", id.Path, map[string]any{"owner": id.Owner, "dns": id.DNSNames, "ips": id.IPs})
 	})
 	if err != nil {
 		return store.Identity{}, err
@@ -113,7 +113,7 @@ func (r *Registrar) move(ctx context.Context, by Actor, path, action string, fro
 			tx.FreeNames(path)
 		}
 		tx.SetState(path, []store.State{from}, to)
-		return by.event(ctx, action, path, nil)
+		return by.event(ctx, tx, action, path, nil)
 	})
 	if errors.Is(err, store.ErrStale) {
 		if id, err = r.store.Identity(ctx, path); err == nil {
@@ -139,9 +139,8 @@ func (r *Registrar) mayExist(ctx context.Context, by Actor, role, name string) e
 	return r.mayManage(ctx, by, role, role+"/"+name)
 }
 
-// mayManage keeps those who manage machines from managing each other, or the CA.
-// Two people of different owners will be able to, once they can sign together;
-// until then it takes root on the CA's host.
+// mayManage keeps those who manage machines from managing each other, or the CA: that
+// takes root on the CA's host. Making one more of them takes two people, see council.
 func (r *Registrar) mayManage(ctx context.Context, by Actor, role, subject string) error {
 	if role != ca.RoleCA && !ca.Privileged(role) || role != ca.RoleCA && by.Root {
 		return nil

@@ -63,6 +63,9 @@ func (r *Registrar) Import(ctx context.Context, by Actor, role string, lines []I
 	if _, ok := r.Policies.Current().Role(role); !ok {
 		return nil, r.refuseActor(ctx, by, role, &ca.DeniedError{Reason: fmt.Sprintf("there is no role %.64q", role)})
 	}
+	if ca.Privileged(role) {
+		return nil, r.refuseActor(ctx, by, role, &ca.DeniedError{Rule: role, Reason: "people are in no inventory"})
+	}
 	if err := r.mayManage(ctx, by, role, role); err != nil {
 		return nil, err
 	}
@@ -136,7 +139,7 @@ func (r *Registrar) importLine(ctx context.Context, by Actor, role string, l Imp
 				tx.CreateIdentity(id)
 			}
 			tx.InsertDevice(v)
-			return by.event(ctx, "identity.import", id.Path, map[string]any{
+			return by.event(ctx, tx, "identity.import", id.Path, map[string]any{
 				"serial": v.Serial, "owner": v.Owner, "site": v.Site, "ek": hex.EncodeToString(v.EK), "dns": id.DNSNames, "ips": id.IPs,
 			})
 		})

@@ -186,7 +186,7 @@ func (r *Registrar) sleep(ctx context.Context, paths []string, away absences) er
 				}
 				tx.Sleep(path, d.suspend)
 				asleep = append(asleep, path)
-				events = append(events, Daemon().event(ctx, "identity.suspend", path, map[string]any{
+				events = append(events, Daemon().event(ctx, &tx.Tx, "identity.suspend", path, map[string]any{
 					"why": string(d.suspend), "awake": l.Awake(), "attested": l.Attested, "owner": l.Owner,
 				}))
 			}

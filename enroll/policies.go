@@ -3,7 +3,6 @@ package enroll
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
-	"github.com/betonica/betonica/store/audit"
 )
 
 // Policies holds the policy in force. What is in force is what the store says:
@@ -21,6 +19,7 @@ import (
 // concurrent use.
 type Policies struct {
 	store   *store.DB
+	council *council
 	log     *slog.Logger
 	current atomic.Pointer[ca.Policy]
 
@@ -32,8 +31,8 @@ type Policies struct {
 	written int64     // version that was in force when the file was last found to be it
 }
 
-func openPolicies(ctx context.Context, db *store.DB, log *slog.Logger) (*Policies, error) {
-	p := &Policies{store: db, log: log}
+func openPolicies(ctx context.Context, c *council) (*Policies, error) {
+	p := &Policies{store: c.store, council: c, log: c.log}
 	_, err := p.Refresh(ctx)
 	return p, err
 }
@@ -99,6 +98,11 @@ const AnyVersion = -1
 //
 // With replaces other than [AnyVersion], Set returns a [*ConflictError] unless
 // that version is in force.
+//
+// A text that lets more through than the one in force takes two people: Set returns a
+// [*ConsentError] until they have agreed, on this text in the place of this version. As
+// long as there are no two, it is for the CA's own host, and a [*ca.DeniedError] for
+// others.
 func (p *Policies) Set(ctx context.Context, by Actor, filename string, text []byte, replaces int64) (*ca.Policy, error) {
 	policy, err := ca.ParsePolicy(filename, text)
 	if err != nil {
@@ -117,12 +121,7 @@ func (p *Policies) Set(ctx context.Context, by Actor, filename string, text []by
 			return now, nil
 		}
 		next := policy.WithVersion(now.Version() + 1)
-		err = p.store.Update(ctx, func(tx *store.Tx) audit.Event {
-			tx.SetPolicy(store.Policy{Version: next.Version(), Text: text, Digest: digest, Actor: by.Name})
-			return by.event(ctx, "policy.change", fmt.Sprintf("policy/%d", next.Version()), map[string]any{
-				"version": next.Version(), "sha256": hex.EncodeToString(digest[:]),
-			})
-		})
+		err = p.record(ctx, by, now, next, store.Policy{Version: next.Version(), Text: text, Digest: digest, Actor: by.Name})
 		if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrExists) {
 			continue // another replica was faster
 		}

@@ -73,7 +73,10 @@ func (p *Policies) Start(ctx context.Context, by Actor, file string) error {
 		}
 		return nil
 	}
-	return p.Load(ctx, by, file)
+	if err := p.Load(ctx, by, file); !p.waits(ctx, file, err) {
+		return err
+	}
+	return nil
 }
 
 // Watch keeps the policy in force and the file the same until ctx ends; then it returns
@@ -123,7 +126,7 @@ func (p *Policies) Watch(ctx context.Context, file string, reload <-chan os.Sign
 		}
 		err := p.reload(ctx, file)
 		seen = p.loaded
-		if err != nil {
+		if err != nil && !p.waits(ctx, file, err) {
 			p.log.ErrorContext(ctx, "the policy file is not loaded, the policy in force stays", "file", file, "version", p.Current().Version(), "err", err)
 		}
 	}

@@ -38,6 +38,7 @@ type Registrar struct {
 	Policies *Policies
 
 	store   *store.DB
+	council *council
 	issuers *ca.Issuers
 	turns   *turns.Queue // of those who renew
 	moving  atomic.Pointer[Move]
@@ -72,7 +73,8 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 			return nil, err
 		}
 	}
-	policies, err := openPolicies(ctx, c.Store, c.Log)
+	council := &council{store: c.Store, log: c.Log}
+	policies, err := openPolicies(ctx, council)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +86,7 @@ func New(ctx context.Context, c Config) (*Registrar, error) {
 	return &Registrar{
 		Policies: policies,
 		store:    c.Store,
+		council:  council,
 		issuers:  c.Issuers,
 		turns:    turns.New(c.Turns),
 		sealer:   c.Sealer,

@@ -50,10 +50,13 @@ type TokenRequest struct {
 // CreateToken makes a join token, which is seen this once: what is kept is a hash.
 // The secret of one made with EAB is kept, too, since an HMAC needs it, sealed.
 //
+// A token for a privileged role takes two people, and so does one made with Replace for an
+// identity that was revoked: CreateToken returns a [*ConsentError] until they have agreed.
+// As long as there are no two, the first is for root, and the second for nobody.
+//
 // It returns an [*api.BadRequestError] if the request contradicts itself, a
-// [*ca.DeniedError] if policy has no place for the name, or the role is a
-// privileged one and the actor not root; and a [*ConflictError] if the state of
-// the identity leaves no use for the token.
+// [*ca.DeniedError] if policy has no place for the name, or nobody could agree to it; and
+// a [*ConflictError] if the state of the identity leaves no use for the token.
 func (r *Registrar) CreateToken(ctx context.Context, by Actor, req TokenRequest) (api.JoinToken, error) {
 	pattern, err := req.check()
 	if err != nil {
@@ -66,7 +69,7 @@ func (r *Registrar) CreateToken(ctx context.Context, by Actor, req TokenRequest)
 		return api.JoinToken{}, err
 	}
 	for range tries {
-		create, err := r.creates(ctx, req, pattern)
+		use, err := r.uses(ctx, req, pattern)
 		if err != nil {
 			return api.JoinToken{}, err
 		}
@@ -75,13 +78,25 @@ func (r *Registrar) CreateToken(ctx context.Context, by Actor, req TokenRequest)
 		if req.EAB {
 			sealed = r.sealer.Seal(sealedName(token.ID()), token.Secret[:])
 		}
-		err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
-			if create {
+		put := func(tx *store.Tx) {
+			if use.create {
 				tx.CreateIdentity(store.Identity{Path: req.path(), Role: req.Role, Name: req.Name, Owner: req.Owner, State: store.Pending})
 			}
-			tx.InsertToken(req.record(token, sealed, pattern, by, tx.Now()))
-			return req.event(ctx, by, token, create)
-		})
+			record := req.record(token, sealed, pattern, by, tx.Now())
+			record.Lifts = use.lifts
+			tx.InsertToken(record)
+		}
+		if m, two := req.motion(use); two {
+			err = r.council.decide(ctx, by, m, func(tx *store.Tx, g agreement) audit.Event {
+				put(tx)
+				return req.event(ctx, tx, by, token, use, &g)
+			})
+		} else {
+			err = r.store.Update(ctx, func(tx *store.Tx) audit.Event {
+				put(tx)
+				return req.event(ctx, tx, by, token, use, nil)
+			})
+		}
 		if errors.Is(err, store.ErrExists) {
 			continue // somebody was faster with the identity
 		}
@@ -103,7 +118,7 @@ func (r *Registrar) RevokeToken(ctx context.Context, by Actor, id store.TokenID)
 	}
 	return r.store.Update(ctx, func(tx *store.Tx) audit.Event {
 		tx.RevokeToken(id)
-		return by.event(ctx, "token.revoke", token.Role+"/"+token.Name, map[string]any{"token": id.String()})
+		return by.event(ctx, tx, "token.revoke", token.Role+"/"+token.Name, map[string]any{"token": id.String()})
 	})
 }
 
@@ -141,14 +156,21 @@ func (req *TokenRequest) check() (ca.Pattern, error) {
 	return pattern, checkOwner(req.Owner)
 }
 
-// mayAdmit asks policy, and keeps privileged roles for root.
+// mayAdmit asks policy. Who has to agree to a privileged role is another matter.
 func (r *Registrar) mayAdmit(ctx context.Context, by Actor, req TokenRequest, pattern ca.Pattern) error {
 	if pattern.Exact() {
-		if err := r.mayExist(ctx, by, req.Role, req.Name); err != nil {
+		err := r.Policies.Current().AllowsName(req.Role, req.Name)
+		if denied, ok := errors.AsType[*ca.DeniedError](err); ok {
+			return r.refuseActor(ctx, by, req.path(), denied)
+		}
+		if err != nil {
 			return err
 		}
-	} else if err := r.mayManage(ctx, by, req.Role, req.path()); err != nil {
-		return err
+	}
+	if !ca.Privileged(req.Role) {
+		if err := r.mayManage(ctx, by, req.Role, req.path()); err != nil {
+			return err
+		}
 	}
 	method := ca.MethodToken
 	if req.EAB {
@@ -161,25 +183,36 @@ func (r *Registrar) mayAdmit(ctx context.Context, by Actor, req TokenRequest, pa
 	return nil
 }
 
-// creates reports whether the token's identity is to be put on record.
-func (r *Registrar) creates(ctx context.Context, req TokenRequest, pattern ca.Pattern) (bool, error) {
+// A tokenUse is what becomes of the token's identity.
+type tokenUse struct {
+	create bool   // it is to be put on record
+	lifts  bool   // it was revoked, and enrols again
+	owner  string // who answers for it
+}
+
+// uses says what the token's identity needs.
+func (r *Registrar) uses(ctx context.Context, req TokenRequest, pattern ca.Pattern) (tokenUse, error) {
 	if !pattern.Exact() {
-		return false, nil
+		return tokenUse{owner: req.Owner}, nil
 	}
 	id, err := r.store.Identity(ctx, req.path())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return true, nil
+		return tokenUse{create: true, owner: req.Owner}, nil
 	case err != nil:
-		return false, err
+		return tokenUse{}, err
 	case req.Owner != "" && req.Owner != id.Owner:
-		return false, conflictf("%s is on record with the owner %q", id.Path, id.Owner)
+		return tokenUse{}, conflictf("%s is on record with the owner %q", id.Path, id.Owner)
 	case id.State == store.Active && !req.Replace:
-		return false, conflictf("%s has enrolled already: to enrol anew it takes a token made with --replace", id.Path)
+		return tokenUse{}, conflictf("%s has enrolled already: to enrol anew it takes a token made with --replace", id.Path)
 	case id.State == store.Pending, id.State == store.Active:
-		return false, nil
+		return tokenUse{owner: id.Owner}, nil
+	case id.State == store.Revoked && req.Replace && (req.Uses > 1 || req.EAB):
+		return tokenUse{}, conflictf("%s is revoked: a token that lifts that is used once, and for no ACME account", id.Path)
+	case id.State == store.Revoked && req.Replace:
+		return tokenUse{lifts: true, owner: id.Owner}, nil
 	}
-	return false, conflictf("%s is %s", id.Path, id.State)
+	return tokenUse{}, conflictf("%s is %s", id.Path, id.State)
 }
 
 // record is the token as the store keeps it.
@@ -196,19 +229,26 @@ func (req TokenRequest) record(token api.JoinToken, sealed []byte, pattern ca.Pa
 	return t
 }
 
-func (req TokenRequest) event(ctx context.Context, by Actor, token api.JoinToken, create bool) audit.Event {
+// event is the token's; g is why it may be made, if that takes two people.
+func (req TokenRequest) event(ctx context.Context, tx *store.Tx, by Actor, token api.JoinToken, use tokenUse, g *agreement) audit.Event {
 	action := "token.create"
-	if ca.Privileged(req.Role) {
-		action = "token.bootstrap" // root made it alone
-	}
 	detail := map[string]any{
 		"token": store.TokenID(token.ID()).String(), "ttl": req.TTL.String(), "uses": req.Uses, "replace": req.Replace,
-		"owner": req.Owner, "created": create, "eab": req.EAB,
+		"owner": req.Owner, "created": use.create, "eab": req.EAB,
+	}
+	if use.lifts {
+		detail["lifts"] = true
+	}
+	if g != nil {
+		detail = g.about(detail)
+		if g.proposal == nil {
+			action = "token.bootstrap" // root made it alone
+		}
 	}
 	if req.Network.IsValid() {
 		detail["network"] = req.Network.String()
 	}
-	return by.event(ctx, action, req.path(), detail)
+	return by.event(ctx, tx, action, req.path(), detail)
 }
 
 func (req TokenRequest) path() string { return req.Role + "/" + req.Name }

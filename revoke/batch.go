@@ -61,6 +61,7 @@ func (r *Revoker) together(ctx context.Context, by By, items []Item, dryRun bool
 	var results []Result
 	err := r.Store.UpdateMany(ctx, func(ctx context.Context, tx *store.AloneTx) (events []audit.Event, err error) {
 		results = slices.Clone(first) // it may run more than once
+		var paths []string
 		for _, i := range inOrder(items) {
 			f := &results[i]
 			if f.Err != nil {
@@ -71,12 +72,16 @@ func (r *Revoker) together(ctx context.Context, by By, items []Item, dryRun bool
 			}
 			if !f.Already {
 				events = append(events, by.event(items[i].action(), items[i].Reason, f.Fallen))
+				paths = append(paths, f.Identity)
 			}
 		}
 		if dryRun {
 			return nil, errDryRun
 		}
-		return events, nil
+		if len(events) == 0 {
+			return nil, nil
+		}
+		return events, by.acts(tx, paths...)
 	})
 	if err != nil && !errors.Is(err, errDryRun) {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/revoke/crl"
@@ -31,6 +32,9 @@ type By struct {
 	Root      bool       // root on the CA's own host
 	Address   netip.Addr // zero on the socket
 	RequestID string
+	// Powers are those without which he may not: they last until it is recorded, or it is
+	// not done.
+	Powers []store.PowerID
 }
 
 // An Order says why to revoke, and whether to do it.
@@ -112,6 +116,9 @@ func (r *Revoker) do(ctx context.Context, by By, order Order, action string, tak
 		if err == nil {
 			err = by.mayNot(f.Identity)
 		}
+		if err == nil {
+			err = by.acts(tx, f.Identity)
+		}
 		if err != nil {
 			return audit.Event{}, err
 		}
@@ -139,6 +146,20 @@ func (b By) mayNot(path string) error {
 		return nil
 	}
 	return &ca.DeniedError{Rule: ca.RoleCA, Reason: "the CA's own certificates are for root on its host to revoke"}
+}
+
+// acts demands that the powers last by which he revokes, and takes their own from the
+// people whom he revokes something of: whoever used those may have been a thief.
+func (b By) acts(tx *store.AloneTx, paths ...string) error {
+	for _, id := range b.Powers {
+		tx.UsePower(id, b.Name)
+	}
+	for _, path := range paths {
+		if role, _, _ := strings.Cut(path, "/"); ca.Privileged(role) {
+			tx.CutPowers(path)
+		}
+	}
+	return tx.Err()
 }
 
 func errReason(r crl.Reason) error { return fmt.Errorf("revoking for %s is not for machines", r) }

@@ -19,8 +19,8 @@ func approveCommand(env environment) *cobra.Command {
 	var req adminapi.ApproveRequest
 	var form *output
 	cmd := &cobra.Command{
-		Use:   "approve CODE --as ROLE/NAME",
-		Short: "Say who a machine is that asks without a credential",
+		Use:   "approve CODE --as ROLE/NAME | PROPOSAL",
+		Short: "Say who a machine is that asks, or yes to what takes two people",
 		Long: `Say who a machine is that asks without a credential, and let it have its
 certificate.
 
@@ -33,12 +33,19 @@ have one code, --spki says which is meant.
 The identity that --as names is made if it is not on record. One that has
 enrolled before takes --replace, which revokes what it holds. The machine comes
 back by itself, within minutes; until it has, betonica approve deny takes the
-approval back. A request that nobody decides lapses after 24 hours.`,
+approval back. A request that nobody decides lapses after 24 hours.
+
+A PROPOSAL, such as P-7ZK4-09TM, is what another person wants to do and nobody may
+do alone: a token for a privileged role, or for an identity that was revoked, a
+policy that lets more through, a right for a time. You agree to it with your own
+certificate, if another answers for you than for whoever proposed it; root on the
+CA's own host cannot. Look at it before: betonica approve show PROPOSAL.`,
 		Example: `  betonica approve list
   betonica approve 7ZK4-09TM --as device/pump-7 --owner 'ward 3'
   betonica approve 7ZK4-09TM --as device/pump-7 --replace    # a new board in the old pump
   betonica approve 7ZK4-09TM                                 # its join token says who it is
-  betonica approve deny 7ZK4-09TM`,
+  betonica approve deny 7ZK4-09TM
+  betonica approve P-7ZK4-09TM --url https://ca.hospital.example:8443 --dir ~/.betonica`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -46,6 +53,17 @@ approval back. A request that nobody decides lapses after 24 hours.`,
 			}
 			if err := oneArg("CODE")(cmd, args); err != nil {
 				return err
+			}
+			if id, ok := proposalOf(args[0]); ok {
+				if as != "" || spki != "" || req.Owner != "" || req.Replace {
+					return usagef("%s is a proposal: --as, --owner, --replace and --spki are for machines", id)
+				}
+				daemon, err := connect(cmd)
+				if err != nil {
+					return err
+				}
+				defer daemon.Close()
+				return agree(cmd.Context(), env, daemon, *form, id)
 			}
 			code, err := api.ParseCode(args[0])
 			if err != nil {
@@ -91,7 +109,7 @@ approval back. A request that nobody decides lapses after 24 hours.`,
 	cmd.ValidArgsFunction = completeCodes(env)
 	daemonFlags(cmd)
 	form = outputFlag(cmd)
-	cmd.AddCommand(approveListCommand(env), approveDenyCommand(env))
+	cmd.AddCommand(approveListCommand(env), approveShowCommand(env), approveDenyCommand(env))
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -17,9 +18,12 @@ func approveListCommand(env environment) *cobra.Command {
 	var form *output
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the machines that wait for approval, the newest first",
+		Short: "List the machines and the proposals that wait for approval, the newest first",
 		Long: `List the machines that wait for approval, the newest first. What stands under
-CLAIMS is what a machine says of itself: anybody can say it.`,
+CLAIMS is what a machine says of itself: anybody can say it.
+
+Proposals, which take two people, come after the machines; in JSON they are those
+with a kind. With --role there are machines alone.`,
 		Example: `  betonica approve list
   betonica approve list --all -o ndjson     # those that were decided, or lapsed, too`,
 		Args: noArgs,
@@ -46,7 +50,21 @@ CLAIMS is what a machine says of itself: anybody can say it.`,
 					column[adminapi.Request]{"AS", func(q adminapi.Request) string { return q.Identity }},
 					column[adminapi.Request]{"BY", func(q adminapi.Request) string { return q.DecidedBy }})
 			}
-			return interrupted(cmd.Context(), writeList(env, *form, columns, allRequests(cmd.Context(), daemon, filter)))
+			var proposals []adminapi.Proposal
+			if filter.Role == "" {
+				if proposals, err = allProposals(cmd.Context(), daemon, !all); err != nil {
+					return interrupted(cmd.Context(), err)
+				}
+			}
+			requests := allRequests(cmd.Context(), daemon, filter)
+			if *form != asTable {
+				return interrupted(cmd.Context(), writeList(env, *form, nil, both(requests, proposals)))
+			}
+			if err := writeList(env, *form, columns, requests); err != nil || len(proposals) == 0 {
+				return interrupted(cmd.Context(), err)
+			}
+			fmt.Fprintln(env.stdout)
+			return writeList(env, *form, proposalColumns(now), sequence(proposals))
 		},
 	}
 	cmd.Flags().StringVar(&filter.Role, "role", "", "only those that ask for this `role`")

@@ -138,7 +138,7 @@ func TestApproveList(t *testing.T) {
 	require.NotContains(t, x.ok("approve", "list", "-o", "json"), "\x1b")
 	d.took()
 	require.Contains(t, x.ok("approve", "list", "--all"), "STATE")
-	require.Equal(t, []call{{"GET", "requests", "limit=1000", ""}}, d.took())
+	require.Equal(t, []call{{"GET", "proposals", "limit=1000", ""}, {"GET", "requests", "limit=1000", ""}}, d.took())
 }
 
 // A shell completes the codes of those that wait.

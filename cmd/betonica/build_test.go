@@ -10,7 +10,7 @@ import (
 )
 
 // The tool builds without C for the smallest machines that there are and for those that
-// most have, and takes no more than 12 MB of their disks.
+// most have, and takes no more than 13 MB of their disks.
 func TestBuildsForDevices(t *testing.T) {
 	for _, arch := range []string{"arm", "amd64"} {
 		bin := filepath.Join(t.TempDir(), "betonica")
@@ -20,7 +20,7 @@ func TestBuildsForDevices(t *testing.T) {
 		require.NoError(t, err, string(out))
 		info, err := os.Stat(bin)
 		require.NoError(t, err)
-		require.LessOrEqual(t, info.Size(), int64(12e6), arch)
+		require.LessOrEqual(t, info.Size(), int64(13e6), arch)
 		t.Logf("%s: %.2f MB", arch, float64(info.Size())/1e6)
 	}
 }

@@ -18,7 +18,11 @@ func policyApplyCommand(env environment) *cobra.Command {
 		Short: "Put a policy in force; - reads it from stdin",
 		Long: `Put a policy in force. One that has an error changes nothing. With --replaces
 it is applied only if that version is still the one in force, so that nobody's
-change is lost.`,
+change is lost.
+
+One that lets more through than the one in force takes two people: it waits as a
+proposal until somebody for whom another answers has agreed, betonica approve. Then
+the same command puts it in force.`,
 		Example: `  betonica policy apply policy.toml --replaces 7`,
 		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -43,6 +47,7 @@ change is lost.`,
 		},
 	}
 	cmd.Flags().Int64Var(&req.Replaces, "replaces", 0, "the `version` that this one was made from")
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for whoever has to agree")
 	daemonFlags(cmd)
 	form = outputFlag(cmd)
 	return cmd

@@ -24,7 +24,12 @@ ward3-*: then whoever holds the token picks a name that nobody has.
 With --eab it is for an ACME client as well, and stdout has what that asks for
 as external account binding: the key's id and the HMAC key, a line each. The
 account is bound to the identity for good, and needs no challenge for names
-that the identity may have anyway. Whichever spends the token first, wins.`,
+that the identity may have anyway. Whichever spends the token first, wins.
+
+A token for a privileged role (admin, officer, operator, auditor) takes two people,
+and so does one with --replace for an identity that was revoked: it waits as a
+proposal until somebody for whom another answers has agreed, betonica approve. Then
+the same command makes it.`,
 		Example: `  betonica token create --role device --name pump-7 > pump-7.token
   betonica token create --role device --name 'ward3-*' --uses 20 --ttl 8h --network 10.3.0.0/16
   betonica token create --role device --name pump-7 --replace     # it enrols anew
@@ -75,6 +80,7 @@ that the identity may have anyway. Whichever spends the token first, wins.`,
 	cmd.Flags().StringVar(&req.Network, "network", "", "the `CIDR` that it may be used from")
 	cmd.Flags().StringVar(&req.SPKI, "spki", "", "SHA-256, in `hex`, of the only public key that it certifies")
 	cmd.Flags().BoolVar(&req.EAB, "eab", false, "make one that an ACME account can be bound with; once, for an exact name")
+	cmd.Flags().StringVar(&req.Reason, "reason", "", "why, for whoever has to agree")
 	daemonFlags(cmd)
 	form = outputFlag(cmd)
 	return cmd

@@ -186,6 +186,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("store", d.store.Run)
 	beside.run("refusals", d.registrar.Run)
 	beside.run("lives", d.registrar.RunLives)
+	beside.run("powers", d.registrar.RunPowers)
 	beside.run("safeguards", d.office.Run)
 	beside.run("revocation lists", d.server.Publishers.Run)
 	beside.run("intermediates", func(ctx context.Context) error { return d.issuance.Run(ctx, rotations) })

@@ -194,7 +194,7 @@ func (f *fleet) enforcing(t *testing.T, _ *followers) {
 // A policy that is loaded on one daemon is in force on all in a moment, and once on
 // record.
 func (f *fleet) policy(t *testing.T, _ *followers) {
-	changes := f.count(t, `SELECT count(*) FROM audit WHERE action = 'policy.change'`)
+	changes := f.count(t, `SELECT count(*) FROM audit WHERE action IN ('policy.change', 'policy.bootstrap')`)
 	text := string(read(t, filepath.Join(f.dirs[1], "policy.toml"))) + "\n[role.lamp]\n"
 	require.NoError(t, os.WriteFile(filepath.Join(f.dirs[1], "policy.toml"), []byte(text), 0o600))
 	f.daemons[1].signal(syscall.SIGHUP)
@@ -208,7 +208,7 @@ func (f *fleet) policy(t *testing.T, _ *followers) {
 		require.Eventually(t, func() bool { return string(read(t, filepath.Join(f.dirs[i], "policy.toml"))) == text }, patience, 10*time.Millisecond)
 		f.enrol(t, d, "lamp", fmt.Sprintf("lamp-%d", i))
 	}
-	require.Equal(t, changes+1, f.count(t, `SELECT count(*) FROM audit WHERE action = 'policy.change'`))
+	require.Equal(t, changes+1, f.count(t, `SELECT count(*) FROM audit WHERE action IN ('policy.change', 'policy.bootstrap')`))
 }
 
 // A rotation that is held on one host has all daemons issue from the next

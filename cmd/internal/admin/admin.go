@@ -95,10 +95,24 @@ func (a *Admin) pages(authenticate func(*http.Request) (caller, error)) map[stri
 			if err != nil {
 				return err
 			}
+			by, r, cancel, err := a.lend(r, by, v.needs)
+			if err != nil {
+				return err
+			}
+			defer cancel()
 			if by.rights&v.needs != v.needs {
 				return a.refuse(r, by, &adminapi.ForbiddenError{Actor: by.Name, Verb: v.what, Needs: v.needs.who()})
 			}
-			return v.do(a, w, r, by.Actor)
+			if v.reads != "" {
+				err = a.reads(r, by.Actor, v.reads)
+			}
+			if err == nil {
+				err = v.do(a, w, r, by.Actor)
+			}
+			if errors.Is(err, store.ErrOver) {
+				return a.refuse(r, by, &adminapi.ForbiddenError{Actor: by.Name, Verb: v.what, Needs: "a power that lasts, and this one has ended"})
+			}
+			return err
 		}
 	}
 	return pages
@@ -115,7 +129,7 @@ func (a *Admin) peer(r *http.Request) (caller, error) {
 	if uid != 0 && uint32(uid) != a.UID {
 		return caller{}, a.refuse(r, by, &adminapi.ForbiddenError{Actor: by.Name, Verb: "use the admin socket", Needs: "root or the daemon's own user"})
 	}
-	by.Root, by.rights = true, everything
+	by.Root, by.rights = true, host
 	return by, nil
 }
 
@@ -134,7 +148,7 @@ func (a *Admin) holder(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	return caller{enroll.Actor{Name: h.Identity.Path, Address: from}, roles[h.Identity.Role]}, nil
+	return caller{enroll.Actor{Name: h.Identity.Path, Address: from, Serial: &h.Certificate.Serial}, roles[h.Identity.Role]}, nil
 }
 
 // refuse records that a caller who is known may not do what he asked for, and

@@ -3,8 +3,10 @@
 // the registrar and the store, and back.
 //
 // There are two ways in. On the Unix socket the kernel says who calls, and root
-// and the daemon's own user may do everything: the keys are theirs anyway. Over
-// mutual TLS the certificate says who calls, and his role what he may do: see
-// rights.go, which is all of it. What policy and the identities' states say comes
-// on top, in package enroll. Every refusal goes into the audit log.
+// and the daemon's own user may do everything but what takes a person: the keys
+// are theirs anyway, but they agree to nothing, and review nothing. Over mutual
+// TLS the certificate says who calls, and his role what he may do, beside what he
+// is lent for a time: see rights.go, which is all of it. What policy, the
+// identities' states and other people say comes on top, in package enroll. Every
+// refusal goes into the audit log, and so does whoever reads that.
 package admin

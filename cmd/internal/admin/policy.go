@@ -33,6 +33,7 @@ func (a *Admin) setPolicy(w http.ResponseWriter, r *http.Request, by enroll.Acto
 	if replaces == 0 {
 		replaces = enroll.AnyVersion
 	}
+	by.Reason = in.Reason
 	if _, err := a.Registrar.Policies.Set(r.Context(), by, "policy.toml", []byte(in.Text), replaces); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func orderOf(in adminapi.RevokeRequest) (revoke.Order, error) {
 }
 
 func revoker(r *http.Request, by enroll.Actor) revoke.By {
-	return revoke.By{Name: by.Name, Root: by.Root, Address: by.Address, RequestID: enroll.RequestID(r.Context())}
+	return revoke.By{Name: by.Name, Root: by.Root, Address: by.Address, RequestID: enroll.RequestID(r.Context()), Powers: by.Powers}
 }
 
 func fallenOf(f revoke.Fallen) adminapi.Fallen {

@@ -31,6 +31,7 @@ func (a *Admin) createToken(w http.ResponseWriter, r *http.Request, by enroll.Ac
 			return err
 		}
 	}
+	by.Reason = in.Reason
 	secret, err := a.Registrar.CreateToken(r.Context(), by, req)
 	if err != nil {
 		return err

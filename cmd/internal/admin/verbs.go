@@ -11,46 +11,58 @@ type verb struct {
 	method, path string
 	needs        right
 	what         string // "may not ..."
+	reads        string // the action by which each call is on record; empty: what it changes is
 	do           func(*Admin, http.ResponseWriter, *http.Request, enroll.Actor) error
 }
 
 // verbs is the admin API, whole: below adminapi.Prefix there is nothing else.
 var verbs = []verb{
-	{"POST", "tokens", tokens, "make tokens", (*Admin).createToken},
-	{"GET", "tokens", inventory, "read tokens", (*Admin).listTokens},
-	{"DELETE", "tokens/{id}", tokens, "revoke tokens", (*Admin).revokeToken},
+	{"POST", "tokens", tokens, "make tokens", "", (*Admin).createToken},
+	{"GET", "tokens", inventory, "read tokens", "", (*Admin).listTokens},
+	{"DELETE", "tokens/{id}", tokens, "revoke tokens", "", (*Admin).revokeToken},
 
-	{"GET", "requests", inventory, "read requests for approval", (*Admin).listRequests},
-	{"POST", "requests/{id}/approve", tokens, "approve machines", (*Admin).approve},
-	{"POST", "requests/{id}/deny", tokens, "deny machines", (*Admin).deny},
+	{"GET", "requests", inventory, "read requests for approval", "", (*Admin).listRequests},
+	{"POST", "requests/{id}/approve", tokens, "approve machines", "", (*Admin).approve},
+	{"POST", "requests/{id}/deny", tokens, "deny machines", "", (*Admin).deny},
 
-	{"POST", "identities", identities, "make identities", (*Admin).createIdentity},
-	{"POST", "identities/import", identities, "make identities", (*Admin).importDevices},
-	{"GET", "identities", inventory, "read identities", (*Admin).listIdentities},
-	{"GET", "identities/{role}/{name}", inventory, "read identities", (*Admin).showIdentity},
-	{"POST", "identities/{role}/{name}/attest", identities, "attest identities", (*Admin).attest},
-	{"POST", "identities/{role}/{name}/suspend", identities, "suspend identities", (*Admin).suspend},
-	{"POST", "identities/{role}/{name}/cut", identities | revocation, "suspend identities and revoke what they hold", (*Admin).cut},
-	{"POST", "identities/{role}/{name}/resume", identities, "resume identities", (*Admin).resume},
-	{"POST", "identities/{role}/{name}/retire", identities, "retire identities", (*Admin).retire},
+	{"GET", "proposals", inventory, "read proposals", "", (*Admin).listProposals},
+	{"GET", "proposals/{id}", inventory, "read proposals", "", (*Admin).showProposal},
+	{"POST", "proposals/{id}/approve", consent, "agree to what takes two people", "", (*Admin).agree},
+	{"POST", "proposals/{id}/deny", consent, "deny what takes two people", "", (*Admin).disagree},
 
-	{"POST", "revocations", revocation, "revoke", (*Admin).revoke},
-	{"POST", "revocations/batch", revocation, "revoke", (*Admin).revokeMany},
+	{"GET", "powers", inventory, "read powers", "", (*Admin).listPowers},
+	{"POST", "powers", inventory, "ask for a power", "", (*Admin).requestPower},
+	{"POST", "powers/break-glass", emergency, "take the power of an emergency", "", (*Admin).breakGlass},
+	{"POST", "powers/{id}/end", inventory, "end powers", "", (*Admin).endPower},
+	{"POST", "powers/{id}/review", review, "review powers", "", (*Admin).reviewPower},
 
-	{"GET", "certificates", inventory, "read certificates", (*Admin).listCertificates},
-	{"GET", "certificates/{serial}", inventory, "read certificates", (*Admin).showCertificate},
+	{"POST", "identities", identities, "make identities", "", (*Admin).createIdentity},
+	{"POST", "identities/import", identities, "make identities", "", (*Admin).importDevices},
+	{"GET", "identities", inventory, "read identities", "", (*Admin).listIdentities},
+	{"GET", "identities/{role}/{name}", inventory, "read identities", "", (*Admin).showIdentity},
+	{"POST", "identities/{role}/{name}/attest", identities, "attest identities", "", (*Admin).attest},
+	{"POST", "identities/{role}/{name}/suspend", identities, "suspend identities", "", (*Admin).suspend},
+	{"POST", "identities/{role}/{name}/cut", identities | revocation, "suspend identities and revoke what they hold", "", (*Admin).cut},
+	{"POST", "identities/{role}/{name}/resume", identities, "resume identities", "", (*Admin).resume},
+	{"POST", "identities/{role}/{name}/retire", identities, "retire identities", "", (*Admin).retire},
 
-	{"GET", "audit", log, "read the audit log", (*Admin).listAudit},
-	{"GET", "audit/export", log, "export the audit log", (*Admin).exportAudit},
-	{"GET", "records", log, "read what guards wrote down", (*Admin).listRecords},
+	{"POST", "revocations", revocation, "revoke", "", (*Admin).revoke},
+	{"POST", "revocations/batch", revocation, "revoke", "", (*Admin).revokeMany},
 
-	{"POST", "compliance/check", inventory | log, "check the safeguards", (*Admin).checkCompliance},
-	{"POST", "compliance/report", inventory | log, "report on the safeguards", (*Admin).reportCompliance},
-	{"POST", "compliance/attestations", inventory | log, "attest safeguards", (*Admin).attestCompliance},
+	{"GET", "certificates", inventory, "read certificates", "", (*Admin).listCertificates},
+	{"GET", "certificates/{serial}", inventory, "read certificates", "", (*Admin).showCertificate},
 
-	{"GET", "policy", inventory, "read the policy", (*Admin).showPolicy},
-	{"PUT", "policy", policy, "change the policy", (*Admin).setPolicy},
+	{"POST", "compliance/check", inventory | log, "check the safeguards", "", (*Admin).checkCompliance},
+	{"POST", "compliance/report", inventory | log, "report on the safeguards", "", (*Admin).reportCompliance},
+	{"POST", "compliance/attestations", inventory | log, "attest safeguards", "", (*Admin).attestCompliance},
 
-	{"GET", "enforcement", inventory, "read what relying parties enforce", (*Admin).enforcement},
-	{"GET", "status", inventory, "read the status", (*Admin).status},
+	{"GET", "audit", log, "read the audit log", "audit.read", (*Admin).listAudit},
+	{"GET", "audit/export", log, "export the audit log", "audit.export", (*Admin).exportAudit},
+	{"GET", "records", log, "read what guards wrote down", "audit.records", (*Admin).listRecords},
+
+	{"GET", "policy", inventory, "read the policy", "", (*Admin).showPolicy},
+	{"PUT", "policy", policy, "change the policy", "", (*Admin).setPolicy},
+
+	{"GET", "enforcement", inventory, "read what relying parties enforce", "", (*Admin).enforcement},
+	{"GET", "status", inventory, "read the status", "", (*Admin).status},
 }

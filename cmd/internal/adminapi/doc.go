@@ -11,6 +11,15 @@
 //	GET    requests?code=&role=&open=                    -> Page[Request]
 //	POST   requests/{id}/approve           ApproveRequest -> Request
 //	POST   requests/{id}/deny              DenyRequest   -> Request
+//	GET    proposals?open=                               -> Page[Proposal]
+//	GET    proposals/{id}                                -> Proposal, with what it is
+//	POST   proposals/{id}/approve          AgreeRequest  -> Proposal
+//	POST   proposals/{id}/deny                           -> Proposal
+//	GET    powers?live=                                  -> Page[Power]
+//	POST   powers                          PowerRequest  -> Power (201)
+//	POST   powers/break-glass              PowerRequest  -> Power (201)
+//	POST   powers/{id}/end                               -> Power
+//	POST   powers/{id}/review              ReviewRequest -> Power
 //	POST   identities                      IdentityRequest -> Identity (201)
 //	POST   identities/import               ImportRequest -> results: []ImportResult
 //	GET    identities?role=&state=&owner=&search=        -> Page[Identity]

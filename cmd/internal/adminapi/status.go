@@ -89,4 +89,6 @@ type PolicyRequest struct {
 	// Replaces is the version that the new one was made from; if another is in
 	// force by then, the answer is 409. Zero does not ask.
 	Replaces int64 `json:"replaces,omitempty"`
+	// Reason is for whoever has to agree, where it takes two people.
+	Reason string `json:"reason,omitempty"`
 }

@@ -29,6 +29,8 @@ type TokenRequest struct {
 	// EAB makes a token that an ACME account may be bound with, too (RFC 8555,
 	// Section 7.3.4): for an exact name, and once.
 	EAB bool `json:"eab,omitempty"`
+	// Reason is for whoever has to agree, where it takes two people.
+	Reason string `json:"reason,omitempty"`
 }
 
 // A Token is what the daemon remembers of a join token; its secret is not.

@@ -2,6 +2,7 @@ package comply_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -39,6 +40,7 @@ type office struct {
 	*enrolltest.CA
 	system compliance.System
 	t      *testing.T
+	people []enroll.Actor // who agree to a policy that lets more through
 }
 
 func open(t *testing.T, dsn string) *office {
@@ -59,8 +61,12 @@ func open(t *testing.T, dsn string) *office {
 	o.policy(base)
 	for _, one := range [][3]string{{"device", "pump-1", "icu"}, {"officer", "anna", "security"}, {"officer", "ben", "icu"}} {
 		token := o.Token(enroll.TokenRequest{Role: one[0], Name: one[1], Owner: one[2]})
-		_, err := o.Enroll(t.Context(), token, netip.MustParseAddr("127.0.0.1"), enrolltest.CSR(t, enrolltest.NewKey(t)))
+		cert, err := o.Enroll(t.Context(), token, netip.MustParseAddr("127.0.0.1"), enrolltest.CSR(t, enrolltest.NewKey(t)))
 		require.NoError(t, err)
+		if one[0] == "officer" {
+			serial := store.SerialOf(cert)
+			o.people = append(o.people, enroll.Actor{Name: one[0] + "/" + one[1], Serial: &serial})
+		}
 	}
 	_, err := o.CA.Store.SignCheckpoint(t.Context())
 	require.NoError(t, err)
@@ -69,7 +75,18 @@ func open(t *testing.T, dsn string) *office {
 
 func (o *office) policy(text string) {
 	o.t.Helper()
-	_, err := o.CA.Policies.Set(o.t.Context(), enrolltest.Root, "policy.toml", []byte(text), enroll.AnyVersion)
+	set := func() error {
+		_, err := o.CA.Policies.Set(o.t.Context(), enrolltest.Root, "policy.toml", []byte(text), enroll.AnyVersion)
+		return err
+	}
+	err := set()
+	if waits, ok := errors.AsType[*enroll.ConsentError](err); ok {
+		for _, person := range o.people {
+			_, err := o.Consent(o.t.Context(), person, waits.Proposal.ID, waits.Proposal.Digest)
+			require.NoError(o.t, err)
+		}
+		err = set()
+	}
 	require.NoError(o.t, err)
 }
 

@@ -49,6 +49,9 @@ func problemOf(err error) *api.Problem {
 	if e, ok := errors.AsType[*enroll.ForkedError](err); ok {
 		return api.NewProblem(http.StatusForbidden, api.ProblemForked, e.Error())
 	}
+	if e, ok := errors.AsType[*enroll.PersonError](err); ok {
+		return api.NewProblem(http.StatusForbidden, api.ProblemDenied, e.Error())
+	}
 	if e, ok := errors.AsType[*ca.DeniedError](err); ok {
 		return api.NewProblem(http.StatusForbidden, api.ProblemDenied, e.Error())
 	}
@@ -57,6 +60,9 @@ func problemOf(err error) *api.Problem {
 	}
 	if e, ok := errors.AsType[*adminapi.ForbiddenError](err); ok {
 		return api.NewProblem(http.StatusForbidden, adminapi.ProblemForbidden, e.Error())
+	}
+	if e, ok := errors.AsType[*enroll.ConsentError](err); ok {
+		return api.NewProblem(http.StatusForbidden, adminapi.ProblemConsent, e.Error())
 	}
 	if e, ok := errors.AsType[*enroll.ConflictError](err); ok {
 		return api.NewProblem(http.StatusConflict, api.ProblemConflict, e.Error())

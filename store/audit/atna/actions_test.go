@@ -28,7 +28,7 @@ var made = map[string][]string{
 }
 
 // planned are actions that have their line, and that nothing puts on record so far.
-var planned = []string{"policy.bootstrap"}
+var planned []string
 
 // Every action that the code puts on record has its codes here. An action is a constant
 // where Action is set, where a parameter, a variable or a constant is called action, or
