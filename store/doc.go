@@ -128,6 +128,15 @@
 // [ErrOlderReplica] while a live replica is older than it. A replica that comes back
 // from the network after a contraction writes nothing any more.
 //
+// A migration copies a store that holds something first, into [Config.BackupDir]: of an
+// SQLite file on a file system that shares blocks (XFS, Btrfs) in no time and, as long as
+// the two are alike, in no room; otherwise it is refused with [ErrDiskFull] if there is
+// not room for all of it and 128 MiB, and the store stays as it was. The copy is called
+// betonica-schemaNNNN-TIME.db (.dump of PostgreSQL) after the schema that it has. To go
+// back to the version of before is to put it in the place of the store, and to recover
+// what was revoked since. Nothing else reads it, and nothing but the operator removes it;
+// what leaves the store does not leave it.
+//
 // # A full disk
 //
 // Nothing is recorded, and [DB.Health] says so, until there is room again. Only

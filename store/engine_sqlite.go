@@ -364,20 +364,3 @@ func (e *sqlite) script(ctx context.Context, s *session, text string) error {
 	_, err := s.conn.ExecContext(ctx, text)
 	return e.explain(err)
 }
-
-// backup writes a compact copy, and syncs it.
-func (e *sqlite) backup(ctx context.Context, dir, name string) (string, error) {
-	if dir == "" {
-		dir = filepath.Dir(e.path)
-	}
-	file := filepath.Join(dir, name+".db")
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", err
-	}
-	_, err = e.upkeep.ExecContext(ctx, `VACUUM INTO $1`, file) // takes an empty file
-	return file, errors.Join(e.explain(err), f.Sync(), f.Close(), syncDir(dir))
-}

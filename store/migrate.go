@@ -55,11 +55,9 @@ func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) err
 			return err
 		}
 		if have > 0 && !cfg.NoBackup {
-			file, err := e.backup(ctx, cfg.BackupDir, fmt.Sprintf("betonica-schema%04d-%s", have, cfg.Now().UTC().Format("20060102T150405")))
-			if err != nil {
-				return fmt.Errorf("backing up before migration to schema %d: %w", last, err)
+			if err := copyBefore(ctx, e, cfg, have); err != nil {
+				return err
 			}
-			cfg.Log.Info("backed up before migration", "file", file, "from", have, "to", last)
 		}
 		for _, m := range steps {
 			if m.number <= have {

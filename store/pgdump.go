@@ -24,23 +24,34 @@ func (e *postgres) backup(ctx context.Context, dir, name string) (string, error)
 	if err := os.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, name+".dump")
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	size, err := e.dumpSize(ctx)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, dump, "--format=custom", "--no-unlogged-table-data", "--no-password", "--dbname="+e.withoutPassword())
-	cmd.Env = append(os.Environ(), "PGPASSWORD="+e.conf.Password)
-	cmd.Stdout = f
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	if err := cmd.Run(); err != nil {
-		return "", errors.Join(fmt.Errorf("pg_dump: %w: %.500s", err, complaint.Bytes()), f.Close(), os.Remove(file))
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return "", err
-	}
-	return file, syncDir(filepath.Dir(file))
+	return inPart(dir, name+".dump", func(f *os.File) error {
+		if err := roomToCopy(dir, size); err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, dump, "--format=custom", "--no-unlogged-table-data", "--no-password", "--dbname="+e.withoutPassword())
+		cmd.Env = append(os.Environ(), "PGPASSWORD="+e.conf.Password)
+		cmd.Stdout = f
+		var complaint bytes.Buffer
+		cmd.Stderr = &complaint
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("pg_dump: %w: %.500s", err, complaint.Bytes())
+		}
+		return nil
+	})
+}
+
+// dumpSize is about how many bytes a dump has: what the tables take without their
+// indexes. What is sealed does not compress, and is most of them.
+func (e *postgres) dumpSize(ctx context.Context) (uint64, error) {
+	var size int64
+	err := e.read.QueryRowContext(ctx, `
+		SELECT COALESCE(SUM(pg_table_size(c.oid)), 0)::BIGINT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`).Scan(&size)
+	return uint64(size), e.explain(err)
 }
 
 // withoutPassword returns the data source as libpq takes it, without the password

@@ -42,12 +42,13 @@ type Config struct {
 	// Retention is what leaves when.
 	Retention Retention
 
-	// BackupDir is where a backup goes before a migration changes a store that
-	// holds something. Empty: beside the SQLite file, or the working directory.
+	// BackupDir is where a copy goes before a migration changes a store that holds
+	// something; see [MigrationCopies]. Empty: beside the SQLite file, or the working
+	// directory.
 	BackupDir string
 
-	// NoBackup migrates without a backup. It is for the operator who has just
-	// made one: on PostgreSQL without pg_dump there is no other way.
+	// NoBackup migrates without a copy. It is for the operator who has one of his own:
+	// on PostgreSQL without pg_dump there is no other way.
 	NoBackup bool
 
 	// Replica says who this process is to others on the same PostgreSQL database.

@@ -101,6 +101,12 @@ func TestDoctorFinds(t *testing.T) {
 			"store", doctor.Failed, "the audit log: ", "betonicad audit verify"},
 		{"no ballast", func(t *testing.T, d layout) { require.NoError(t, os.Remove(d.database()+".ballast")) }, 0,
 			"disk", doctor.Warning, "ballast", "make room"},
+		{"old copy", func(t *testing.T, d layout) {
+			copied := filepath.Join(string(d), "betonica-schema0001-20260101T000000.db")
+			require.NoError(t, os.WriteFile(copied, make([]byte, 2<<20), 0o600))
+			long := time.Now().Add(-31 * day)
+			require.NoError(t, os.Chtimes(copied, long, long))
+		}, 0, "disk", doctor.Warning, "from before its schema changed take 2 MiB", "delete those"},
 		{"no disk", func(t *testing.T, d layout) {
 			rewrite(t, d.config(), caseOf(t.Context(), d).Config.CRL.PublishDir, "/nonexistent/www")
 		}, 0, "disk", doctor.Failed, "published: ", "mount"},

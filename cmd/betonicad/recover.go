@@ -105,8 +105,9 @@ func (r recovering) run(ctx context.Context, env environment) (err error) {
 	if err != nil {
 		return err
 	}
+	copies, copied := c.MigrationCopies()
 	db, err := store.Open(ctx, store.Config{
-		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: string(d), Recover: true, Retention: c.StoreRetention(),
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: copies, NoBackup: !copied, Recover: true, Retention: c.StoreRetention(),
 		Log: slog.New(slog.NewJSONHandler(plain.JSONWriter(env.stderr), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

@@ -61,7 +61,7 @@ func disk(_ context.Context, c *Case) []Finding {
 			found = append(found, trouble(store.TroubleDiskFull, ""))
 		}
 	}
-	return orOK(found, "at least %d MiB free wherever the daemon writes", least>>20)
+	return append(orOK(found, "at least %d MiB free wherever the daemon writes", least>>20), migrationCopies(c)...)
 }
 
 // archiveRoom tells whether the archive of journals is full, or nearly so.

@@ -47,6 +47,9 @@ type Config struct {
 	Store struct {
 		// DSN is "sqlite:PATH" or a PostgreSQL URL. Default "sqlite:betonica.db".
 		DSN string `toml:"dsn"`
+		// MigrationCopies is the folder for the copy of the store that is made before a
+		// new version changes its schema, or "none". Default: DIR.
+		MigrationCopies string `toml:"migration_copies"`
 		// AcceptClock is the flag of serve; see [store.Config].
 		AcceptClock bool `toml:"-"`
 	} `toml:"store"`
@@ -208,6 +211,9 @@ func (c *Config) resolve(dir string) {
 	orText(&c.Store.DSN, "sqlite:betonica.db")
 	orText(&c.CA.Key, "file:keys/intermediate.key")
 	c.Store.DSN = below(dir, "sqlite:", c.Store.DSN)
+	if c.Store.MigrationCopies != noCopies {
+		orPath(&c.Store.MigrationCopies, dir, ".")
+	}
 	if c.Audit.Archive != "" || strings.HasPrefix(c.Store.DSN, "sqlite:") {
 		orPath(&c.Audit.Archive, dir, "archive")
 	}
@@ -228,6 +234,17 @@ func (c *Config) check() error {
 		c.SCEP.someRole(),
 		c.Backup.MaxAge.within("backup.max_age", 26*time.Hour, time.Minute, 366*24*time.Hour),
 	)
+}
+
+const noCopies = "none"
+
+// MigrationCopies returns where the copies go that are made of the store before its
+// schema changes; none are if made is false.
+func (c *Config) MigrationCopies() (dir string, made bool) {
+	if c.Store.MigrationCopies == noCopies {
+		return "", false
+	}
+	return c.Store.MigrationCopies, true
 }
 
 // hasCredential says whether the service manager hands the passphrase over.
