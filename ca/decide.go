@@ -128,17 +128,23 @@ func forbidden(k publicKey) string { return fmt.Sprintf("key type %s is not allo
 
 // admits says why an identity gets nothing whatever it asks for, or "".
 func (r *rules) admits(id Identity) string {
+	_, reason := r.keeps(id)
+	return reason
+}
+
+// keeps is admits, which also says by which key of the role.
+func (r *rules) keeps(id Identity) (key, reason string) {
 	switch {
 	case !slices.Contains(r.Methods, id.Method):
-		return fmt.Sprintf("method %q is not allowed", id.Method)
+		return "methods", fmt.Sprintf("method %q is not allowed", id.Method)
 	case id.Method != MethodRenew && max(id.Proofs, 1) < r.Proofs:
-		return fmt.Sprintf("it takes %d independent proofs, and %d was shown", r.Proofs, max(id.Proofs, 1))
+		return "proofs", fmt.Sprintf("it takes %d independent proofs, and %d was shown", r.Proofs, max(id.Proofs, 1))
 	case r.Name != RoleCA && !r.allowsName(id.ID.name):
-		return fmt.Sprintf("name %q is not covered", id.ID.name)
+		return "names", fmt.Sprintf("name %q is not covered", id.ID.name)
 	case !r.allowsSource(id.Source):
-		return fmt.Sprintf("address %s is in none of its networks", id.Source)
+		return "networks", fmt.Sprintf("address %s is in none of its networks", id.Source)
 	}
-	return ""
+	return "", ""
 }
 
 // names returns the DNS names and addresses to grant, or why not.

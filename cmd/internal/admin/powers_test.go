@@ -239,7 +239,7 @@ func TestChangesAreOnRecord(t *testing.T) {
 		done[tt.verb] = true
 	}
 	for verb := range may {
-		if !strings.HasPrefix(verb, "GET ") && !strings.Contains(verb, " requests/") && !strings.Contains(verb, " proposals") && !strings.Contains(verb, " powers") && !strings.Contains(verb, " compliance/") {
+		if !strings.HasPrefix(verb, "GET ") && !strings.Contains(verb, " requests/") && !strings.Contains(verb, " proposals") && !strings.Contains(verb, " powers") && !strings.Contains(verb, " compliance/") && verb != "POST policy/test" {
 			require.True(t, done[verb], verb)
 		}
 	}

@@ -55,6 +55,7 @@ var may = map[string]string{
 	"POST compliance/report":                "ufa",
 	"POST compliance/attestations":          "ufa",
 	"GET policy":                            "uofa",
+	"POST policy/test":                      "ufa",
 	"PUT policy":                            "a",
 	"GET status":                            "uofa",
 	"GET enforcement":                       "uofa",

@@ -61,6 +61,7 @@ var verbs = []verb{
 	{"GET", "records", log, "read what guards wrote down", "audit.records", (*Admin).listRecords},
 
 	{"GET", "policy", inventory, "read the policy", "", (*Admin).showPolicy},
+	{"POST", "policy/test", inventory | log, "try a policy on what is on record", "", (*Admin).testPolicy},
 	{"PUT", "policy", policy, "change the policy", "", (*Admin).setPolicy},
 
 	{"GET", "enforcement", inventory, "read what relying parties enforce", "", (*Admin).enforcement},
