@@ -142,12 +142,15 @@ func (s *session) closeTarget() {
 	s.target.Close()
 }
 
-// targetGone notes why nothing comes from the target any more.
+// targetGone notes why nothing comes from the target any more. That it was closed here
+// explains what is wrong with the target, but not that the caller was gone before it had
+// an answer.
 func (s *session) targetGone(err error) {
 	s.target.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closing {
+	fault, is := errors.AsType[*gate.Fault](err)
+	if !s.closing || s.broken == nil && is && fault.Side == "caller" {
 		s.broken = err
 	}
 	s.stop()
