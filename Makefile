@@ -9,8 +9,10 @@ BENCH ?= .
 SIZE ?= 100000
 BENCH_DIR ?=
 
-# Which packages make test tests.
+# Which packages make test tests, and which of their tests (or which not).
 PACKAGES ?= ./...
+RUN ?=
+SKIP ?=
 
 # Tests run through a script that keeps of their output the verdicts, the whole of a
 # package that failed, and the name and reason of each test left out. make check vets.
@@ -26,8 +28,8 @@ build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
 	CGO_ENABLED=0 go build -trimpath -o bin/betonica ./cmd/betonica
 
 test: ## every test this machine can run; it names those it leaves out
-	$(TEST) -- $(PACKAGES)
-	@if [ -n "$$CI" ] || $(CC) -E -include openssl/aes.h -x c /dev/null >/dev/null 2>&1; then \
+	$(TEST) $(if $(RUN),-run '$(RUN)') $(if $(SKIP),-skip '$(SKIP)') -- $(PACKAGES)
+	@if [ -n "$(RUN)" ]; then :; elif [ -n "$$CI" ] || $(CC) -E -include openssl/aes.h -x c /dev/null >/dev/null 2>&1; then \
 		$(TEST) -tags tpmsimulator -run '^Test(Simulator|TPM)$$' -- ./enroll/acme/attest ./cmd/betonicad; \
 	else echo "    left out TestSimulator and TestTPM: the TPM is C, and wants OpenSSL's headers (libssl-dev)"; fi
 
