@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -94,7 +96,7 @@ func (d *door) shake(c net.Conn) {
 	c.SetDeadline(time.Now().Add(shakeTime))
 	s := &shaking{Conn: c, line: d.line, ctx: ctx}
 	conn := tls.Server(s, d.config)
-	err := conn.HandshakeContext(ctx)
+	err := handshake(ctx, conn)
 	s.over()
 	if err != nil {
 		advise(err)
@@ -107,6 +109,23 @@ func (d *door) shake(c net.Conn) {
 		c.Close()
 	}
 }
+
+// handshake makes a panic an error: one peer's handshake ends none of the others.
+func handshake(ctx context.Context, conn *tls.Conn) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = &panicError{cause, debug.Stack()}
+		}
+	}()
+	return conn.HandshakeContext(ctx)
+}
+
+type panicError struct {
+	cause any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.cause, e.stack) }
 
 // advise tells a client that has forgotten the s of https what is wrong.
 func advise(err error) {

@@ -181,6 +181,26 @@ func TestDoorCloses(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
+// A handshake that panics ends its own connection and nothing else: more of them than
+// there are turns keep nobody out.
+func TestDoorPanics(t *testing.T) {
+	d := newTestDoor(t)
+	close(d.key.may)
+	whole := d.config.Certificates
+	d.config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if hello.ServerName == "panic.example" {
+			panic("in a handshake")
+		}
+		return &whole[0], nil
+	}
+	for range 5 {
+		_, err := tls.Dial("tcp", d.Addr().String(), &tls.Config{InsecureSkipVerify: true, ServerName: "panic.example"})
+		require.Error(t, err)
+	}
+	d.knock(t)
+	require.Eventually(t, func() bool { return d.refused.Load() == 5 }, testPatience, testTick)
+}
+
 // An error of the listener reaches whoever accepts, and the door stays open after it.
 func TestDoorError(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -107,7 +107,11 @@ func (s *Server) serverOf(h http.Handler) *http.Server {
 // Strangers' broken ones are not worth an operator's attention.
 func (s *Server) door(l net.Listener, ahead *line, config *tls.Config) *door {
 	return openDoor(l, config, ahead, func(peer net.Addr, err error) {
-		s.Log.Debug("TLS handshake", "address", peer, "error", err)
+		level := slog.LevelDebug
+		if _, panicked := errors.AsType[*panicError](err); panicked {
+			level = slog.LevelError
+		}
+		s.Log.Log(context.Background(), level, "TLS handshake", "address", peer, "error", err)
 	})
 }
 
