@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -367,32 +366,6 @@ func TestBadRequests(t *testing.T) {
 		status, text := f.request(c, tt.method, tt.path, tt.header, tt.body)
 		require.Equal(t, tt.status, status, "%s %s %.80s: %s", tt.method, tt.path, tt.body, text)
 		require.Contains(t, text, tt.says, "%s %s %.80s", tt.method, tt.path, tt.body)
-	}
-}
-
-// A token for an ACME client comes with its key's id and HMAC key, which are the
-// token's own; nobody is shown them again.
-func TestTokenForACME(t *testing.T) {
-	f := serve(t, os.Getuid())
-	root := f.root()
-	made, err := root.CreateToken(t.Context(), adminapi.TokenRequest{Role: "device", Name: "SN-1", EAB: true})
-	require.NoError(t, err)
-	require.True(t, made.EAB)
-	require.Equal(t, made.ID, made.KID)
-	require.Contains(t, made.Secret, "."+made.HMACKey+".")
-	external, err := f.ExternalKey(t.Context(), made.KID, netip.MustParseAddr("127.0.0.1"))
-	require.NoError(t, err)
-	require.Equal(t, made.HMACKey, base64.RawURLEncoding.EncodeToString(external.Key()))
-
-	plain, err := root.CreateToken(t.Context(), adminapi.TokenRequest{Role: "device", Name: "SN-2"})
-	require.NoError(t, err)
-	require.Empty(t, plain.KID+plain.HMACKey)
-	require.False(t, plain.EAB)
-	list, err := root.Tokens(t.Context(), adminapi.TokenFilter{}, adminapi.PageRequest{})
-	require.NoError(t, err)
-	require.Len(t, list.Items, 2)
-	for _, item := range list.Items {
-		require.Equal(t, item.ID == made.ID, item.EAB)
 	}
 }
 
