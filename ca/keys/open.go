@@ -52,7 +52,7 @@ func Open(ref string, passphrase []byte) (crypto.Signer, error) {
 	if !ok {
 		return nil, errors.New(`key reference: unknown scheme; there is "file:PATH" and "pkcs11:..."`)
 	}
-	text, err := readSecret(path)
+	text, err := ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening key: %w", err)
 	}
@@ -87,8 +87,9 @@ func decrypt(text, passphrase []byte) (signer crypto.Signer, err error) {
 	return signer, nil
 }
 
-// readSecret reads a file of at most maxFile bytes that not everybody can read.
-func readSecret(path string) ([]byte, error) {
+// ReadFile reads a file with a secret in it: at most 64 KiB. One that everybody can read is
+// an error.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -29,16 +29,26 @@ func ReadPassphrase(file string) ([]byte, error) {
 		}
 		file = filepath.Join(dir, credential)
 	}
-	text, err := readSecret(file)
+	passphrase, err := ReadLine(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading passphrase: %w", err)
 	}
-	passphrase := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	switch {
-	case len(passphrase) == 0:
-		return nil, fmt.Errorf("reading passphrase: %s is empty", file)
-	case bytes.ContainsAny(passphrase, "\r\n"):
-		return nil, fmt.Errorf("reading passphrase: %s has more than one line", file)
-	}
 	return passphrase, nil
+}
+
+// ReadLine returns the only line of a file with a secret in it, without its end: not empty,
+// and as [ReadFile] says.
+func ReadLine(file string) ([]byte, error) {
+	text, err := ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	line := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	switch {
+	case len(line) == 0:
+		return nil, fmt.Errorf("%s is empty", file)
+	case bytes.ContainsAny(line, "\r\n"):
+		return nil, fmt.Errorf("%s has more than one line", file)
+	}
+	return line, nil
 }
