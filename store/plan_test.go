@@ -190,6 +190,15 @@ func readAll(t *testing.T, d *DB) {
 		func() error { _, err := d.CountOwnerless(ctx); return err },
 		func() error { _, err := d.CountUnattested(ctx, []Cutoff{{"device", time.Now()}}); return err },
 		func() error { _, err := d.LifeCounts(ctx); return err },
+		func() error { _, _, err := d.Alerts(ctx, true, Page{}); return err },
+		func() error { _, _, err := d.Alerts(ctx, false, Page{}); return err },
+		func() error { _, err := d.Alert(ctx, 1); require.ErrorIs(t, err, ErrNotFound); return nil },
+		func() error { _, err := d.AlertCounts(ctx); return err },
+		func() error { _, err := d.AlertActions(ctx, 10); return err },
+		func() error { _, err := d.TakeWatch(ctx, "a"); return err },
+		func() error { return d.SaveSnapshot(ctx, 1, []byte("a")) },
+		func() error { _, err := d.EntriesAfter(ctx, 0, 10); return err },
+		func() error { _, err := d.JournalHeads(ctx, time.Now()); return err },
 		func() error {
 			for _, q := range []Doubt{{Why: Dormant}, {Why: Ownerless, Role: "device"}, {Why: Unattested, Cutoffs: []Cutoff{{"device", time.Now()}}}} {
 				if _, _, err := d.Doubtful(ctx, q, Page{}); err != nil {

@@ -16,10 +16,10 @@ import (
 
 // Keys are the log's keys, all derived from one master secret by HKDF-SHA256
 // (RFC 5869): the key that wraps data keys, the key of the blind indexes, the
-// Ed25519 key that signs checkpoints, and the key that others encrypt theirs to. They do not rotate. Safe for
-// concurrent use.
+// Ed25519 key that signs checkpoints, the key that others encrypt theirs to, and the key
+// of what lies beside the log. They do not rotate. Safe for concurrent use.
 type Keys struct {
-	wrap, index, seed, reader [32]byte
+	wrap, index, seed, reader, aside [32]byte
 }
 
 // NewMaster returns a new random master secret. Who holds it can read the log
@@ -38,6 +38,7 @@ func NewKeys(master [32]byte) *Keys {
 		seed:  derive(master, "betonica audit: checkpoint signer"),
 
 		reader: derive(master, "betonica audit: reader of journals"),
+		aside:  derive(master, "betonica audit: what lies beside the log"),
 	}
 }
 
