@@ -48,6 +48,10 @@ func (a *access) read(e audit.Entry, text []byte) bool {
 		return true
 	}
 	a.kind = kind
+	if a.scan(text) {
+		return true
+	}
+	*a = access{at: e.At, kind: kind}
 	return json.Unmarshal(text, a) == nil
 }
 
