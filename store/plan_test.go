@@ -178,6 +178,9 @@ func readAll(t *testing.T, d *DB) {
 			return err
 		},
 		func() error { _, _, err := d.Lives(ctx, "", 10); return err },
+		func() error { _, err := d.Delivered(ctx, "siem", OwnLog); return err },
+		func() error { _, err := d.LogEnd(ctx); return err },
+		func() error { _, err := d.Tail().Entries(ctx, 0, 10); return err },
 		func() error { _, err := d.Absences(ctx, "daemon.start", time.Hour, 10); return err },
 		func() error {
 			_, _, err := d.Census(ctx, time.Now(), Serial{}, 10, func(*Standee) error { return nil })
