@@ -61,11 +61,12 @@ func (t *RelaxedTx) ToldDelivery(sink string) {
 	t.demand(1, ErrNotFound, `UPDATE sinks SET told_at = $1, failing_at = 0, trouble = '' WHERE name = $2`, t.millis(), sink)
 }
 
-// FailDelivery notes that a sink takes nothing, and why; since when is kept.
+// FailDelivery notes that a sink takes nothing, and why; since when is kept. An empty text
+// ends it.
 func (t *RelaxedTx) FailDelivery(sink, trouble string) {
 	t.demand(1, ErrNotFound, `
-		UPDATE sinks SET failing_at = CASE WHEN failing_at = 0 THEN $1 ELSE failing_at END, trouble = $2 WHERE name = $3`,
-		t.millis(), trouble, sink)
+		UPDATE sinks SET failing_at = CASE WHEN $1 = '' THEN 0 WHEN failing_at = 0 THEN $2 ELSE failing_at END, trouble = $1 WHERE name = $3`,
+		trouble, t.millis(), sink)
 }
 
 // Deliveries returns what is on record of each sink that ever was, by name.

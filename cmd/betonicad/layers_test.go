@@ -30,8 +30,8 @@ var layers = map[string]string{
 	"store/alert":                      "store/audit store/audit/plain", // rules over entries; it opens and keeps nothing
 	"store/audit/atna":                 "store/audit store/audit/plain", // formats, and nothing that sends
 	"cmd/internal/record":              "store/audit store/audit/plain",
-	"cmd/internal/deliver":             "store/audit store/audit/atna", // what leaves, and who takes it
-	"store/compliance":                 "",                             // checks over facts: whoever shows results links it
+	"cmd/internal/deliver":             "store store/audit store/audit/atna store/audit/plain", // what leaves; who takes it is below
+	"store/compliance":                 "",                                                     // checks over facts: whoever shows results links it
 	"store/compliance/pack":            "store/audit store/audit/checkpoint",
 	"store/compliance/report":          "store/audit/plain store/compliance store/compliance/pack",
 	"store/compliance/survey":          "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack",

@@ -60,6 +60,8 @@ var actions = [...]row{
 	{"consent.give", "Proposal agreed to", securityAlert, rolesChanged, record, &verified, fine, minor},
 	{"daemon.start", "Certificate authority started", applicationActivity, applicationStart, node, nil, fine, serious},
 	{"delivery.", "Delivery of the audit log", securityAlert, nil, theLog, nil, fine, serious},
+	{"delivery.begin", "Delivery of the audit log begun", auditLogUsed, nil, theLog, &exported, fine, serious},
+	{"delivery.refuse", "Entry refused by a receiver of the audit log", securityAlert, nil, theLog, nil, serious, serious},
 	{"enforcement.refuse", "Report of enforcement refused", securityAlert, restricted, node, nil, fine, minor},
 	{"identity.attest", "Attestation key bound to an identity", securityAlert, attributesChanged, node, &amended, fine, minor},
 	{"identity.create", "Identity created", networkEntry, attach, node, &created, fine, minor},
