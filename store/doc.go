@@ -33,6 +33,7 @@
 //	who is there          not at all: a crash of the server empties the table of
 //	                      replicas, and each writes its row again
 //	notices               not at all: [DB.Notify] is best effort
+//	deliveries            a moment after: what a crash loses of them is delivered again
 //	Relaxed               a moment after it returns; a crash may lose the newest,
 //	                      never one and not those after it
 //
