@@ -15,8 +15,10 @@ RUN ?=
 SKIP ?=
 
 # Tests run through a script that keeps of their output the verdicts, the whole of a
-# package that failed, and the name and reason of each test left out. make check vets.
-TEST := .ci/test -timeout 20m -vet=off
+# package that failed, the name and reason of each test left out, and which took longest.
+# Parallel tests are those which wait for programs and clocks: more go on at once than
+# there are processors. make check vets.
+TEST := .ci/test -timeout 20m -vet=off -parallel 6
 
 .PHONY: help build test check demo bench crash soak fuzz dist clean
 

@@ -16,6 +16,7 @@ const (
 // An account's new key is in force once the client has heard so, whatever becomes
 // of the daemon; and the old one is good for nothing, for ever.
 func TestACMEKeyChange(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	over := trusting(t, dir)
@@ -63,6 +64,7 @@ func TestACMEKeyChange(t *testing.T) {
 // An account that its holder has ended is ended for good, and so is its key. What
 // it got before stays valid.
 func TestACMEDeactivate(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	over := trusting(t, dir)
@@ -89,6 +91,7 @@ func TestACMEDeactivate(t *testing.T) {
 
 // An account finds all its orders again, in pages, and nobody else's.
 func TestACMEOrders(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	over := trusting(t, dir)

@@ -16,6 +16,7 @@ import (
 // once; of a revoked certificate it hears at once that it is too late, also from a
 // daemon that has started since.
 func TestACMERenewalInfo(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	c, account := acmezAccount(t, d, trusting(t, dir), "service", "web")

@@ -19,6 +19,7 @@ import (
 // Entries that were archived are still of the log: it verifies, a list says where they
 // are, an export has them. Where a file is gone each of the three says which.
 func TestArchive(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	db, err := betonicad.OpenStore(t.Context(), dir)
 	require.NoError(t, err)

@@ -42,8 +42,10 @@ func occupied(t *testing.T, d *daemon) {
 // Every backup of a daemon that works hard verifies when it is made, and can be
 // restored: it is of one moment.
 func TestBackupUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			var args []string
 			if engine == "postgres" {
 				args = []string{"--dsn", storetest.Postgres(t).Database(t)}
@@ -67,6 +69,7 @@ func TestBackupUnderLoad(t *testing.T) {
 // A backup that is killed, or interrupted, at whatever moment, leaves nothing: not in
 // its folder and not in the CA's.
 func TestBackupKilled(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	occupied(t, serve(t, dir))
 	out := t.TempDir()

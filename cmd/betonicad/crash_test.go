@@ -25,6 +25,7 @@ const perCA = 100
 // revocation lists that go on above every number that was seen, and answers those
 // again who got no answer.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rounds := *kills
 	if raceFlag != nil {
 		rounds = min(rounds, 3) // it is for the detector then, and slow
@@ -107,6 +108,7 @@ func (c *clientele) end(t *testing.T, d *daemon, round int) {
 // The same on PostgreSQL, whose postmaster is killed in turn: then the daemon goes on
 // by itself.
 func TestKillPostgres(t *testing.T) {
+	t.Parallel()
 	cluster := storetest.Private(t)
 	dsn := cluster.Database(t)
 	c := newClientele(t, newCA(t, "--dsn", dsn))

@@ -83,6 +83,7 @@ func twoHosts(t *testing.T) (a, b *host, dsn string) {
 // same files, on record once. Whoever killed one of them while it wrote finds the CA
 // of before, which takes over what is left.
 func TestCustody(t *testing.T) {
+	t.Parallel()
 	a, b, _ := twoHosts(t)
 	_, _, err := try(t, rotateArgs(a.dir)...)
 	require.NoError(t, err)
@@ -127,6 +128,7 @@ func TestCustody(t *testing.T) {
 // Of ceremonies that were held on two hosts at once the one stands that was deposited
 // first; the other is told of, and its files are kept.
 func TestCustodyConflict(t *testing.T) {
+	t.Parallel()
 	a, b, _ := twoHosts(t)
 	for _, h := range []*host{a, b} {
 		_, _, err := try(t, rotateArgs(h.dir)...)
@@ -149,6 +151,7 @@ func TestCustodyConflict(t *testing.T) {
 // Who owns the database cannot take a rotation back, nor put keys of his own in the
 // place of ours: whoever has ours deposits them again.
 func TestCustodyAttacked(t *testing.T) {
+	t.Parallel()
 	a, b, dsn := twoHosts(t)
 	first := depositOf(t, dsn)
 	_, _, err := try(t, rotateArgs(a.dir)...)
@@ -174,6 +177,7 @@ func TestCustodyAttacked(t *testing.T) {
 // A host that cannot open what another deposited goes on as it was, says so, and does
 // not try it all the time.
 func TestCustodyAnotherPassphrase(t *testing.T) {
+	t.Parallel()
 	a, b, _ := twoHosts(t)
 	reencrypt(t, b.layout, []byte("of its own"))
 	replace(t, b.dir+".passphrase", []byte("of its own"))

@@ -13,6 +13,7 @@ import (
 // The demo sees all that it should, says so in a line a step, and leaves nothing
 // behind.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd, err := command("betonicad", "demo")
 	require.NoError(t, err)
@@ -46,6 +47,7 @@ func TestDemo(t *testing.T) {
 
 // A demo that is interrupted ends what it has started, and says that it failed.
 func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd, err := command("betonicad", "demo")
 	require.NoError(t, err)

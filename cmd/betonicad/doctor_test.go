@@ -123,6 +123,7 @@ func requireWell(t *testing.T, r doctor.Report) {
 // Of a CA as it should be the doctor finds nothing wrong, before its daemon ever ran,
 // while it runs, and after; and it leaves the folder as it was.
 func TestDoctorWell(t *testing.T) {
+	t.Parallel()
 	d := wellCA(t)
 	before := contents(t, d.database())
 	r := examined(t, d, 0)
@@ -149,6 +150,7 @@ func TestDoctorWell(t *testing.T) {
 // The command writes a table or JSON whose shape stays, and its exit code says how it
 // stands.
 func TestDoctorCommand(t *testing.T) {
+	t.Parallel()
 	d := wellCA(t)
 	out, _, err := try(t, "doctor", "--dir", string(d), "-o", "json")
 	require.Equal(t, 1, exitCode(err), out)

@@ -17,6 +17,7 @@ import (
 // A PostgreSQL with the defaults it comes with is well, with hints; settings that lose
 // what was recorded fail, and others are told with what to do.
 func TestDoctorDatabase(t *testing.T) {
+	t.Parallel()
 	dsn := storetest.Private(t).Database(t)
 	d := layout(newCA(t, "--dsn", dsn))
 	r := examined(t, d, 0)
@@ -68,6 +69,7 @@ func alter(t *testing.T, dsn string, statements ...string) {
 
 // A file of before files could shrink is told of with what helps, and that helps.
 func TestDoctorFileKeepsRoom(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("sqlite3"); err != nil {
 		storetest.LeaveOut(t, "sqlite3 is not installed (Debian: sqlite3)")
 	}

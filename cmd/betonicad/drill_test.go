@@ -90,11 +90,13 @@ func (p *placed) Roots() *x509.CertPool         { return p.roots }
 // owns up to the loss, a machine that saw more alarms and goes on, and so does the
 // relying party.
 func TestRestoreDrill(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("openssl"); err != nil {
 		storetest.LeaveOut(t, "openssl is not installed")
 	}
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			var in, into []string
 			if engine == "postgres" {
 				cluster := storetest.Postgres(t)

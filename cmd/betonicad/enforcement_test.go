@@ -18,6 +18,7 @@ import (
 // revocation is waited for until all of them have it, and no longer. One that ends
 // is not connected any more after a while, and until then holds it up.
 func TestPeersReport(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	roots, admin := rootsOf(t, dir), d.admin(t)

@@ -12,6 +12,7 @@ import (
 // On PostgreSQL a CA is made, served and verified as on SQLite; a database that
 // holds one already takes no second.
 func TestPostgres(t *testing.T) {
+	t.Parallel()
 	dsn := storetest.Postgres(t).Database(t)
 	dir := newCA(t, "--dsn", dsn)
 	require.NoFileExists(t, layout(dir).database())

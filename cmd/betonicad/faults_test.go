@@ -22,6 +22,7 @@ import (
 // worse: /readyz names it, what was handed out is on the disk, the log adds up, and the
 // daemon goes on by itself.
 func TestDiskErrors(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("strace"); err != nil {
 		storetest.LeaveOut(t, "strace is not installed")
 	}
@@ -31,6 +32,7 @@ func TestDiskErrors(t *testing.T) {
 		{"writes now and then", "pwrite64", "100+40"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := newCA(t)
 			crowd := newLoad(t, dir)
 			crowd.faults = true
@@ -59,6 +61,7 @@ func TestDiskErrors(t *testing.T) {
 // finds an error on it, ends issuing, with a name for that. Mounted again, it has all that
 // was handed out.
 func TestReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	disk := newDisk(t)
 	dir := filepath.Join(disk.mount, "ca")
 	run(t, "betonicad", "init", "--dir", dir, "--trust-domain", trustDomain)
@@ -135,6 +138,7 @@ func (d *daemon) readiness() string {
 // A database that goes away under load, and comes back, takes no certificate
 // with it that a machine holds, and the daemon goes on by itself.
 func TestLostDatabase(t *testing.T) {
+	t.Parallel()
 	dsn := storetest.Postgres(t).Database(t)
 	dir := newCA(t, "--dsn", dsn)
 	d := serve(t, dir)

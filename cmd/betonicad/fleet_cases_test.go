@@ -25,6 +25,7 @@ import (
 // them, of the database, or of the way there: what each acknowledged is on record in
 // the end, and relying parties that move between them never see a number go back.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	seen, leave := f.follow(t)
 	for _, tt := range []struct {

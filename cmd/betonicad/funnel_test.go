@@ -24,6 +24,7 @@ var callers = map[string]string{
 // A certificate is issued only by the funnel, and a statement about one only by
 // package revoke: nothing else calls what signs them, or takes it as a value.
 func TestFunnel(t *testing.T) {
+	t.Parallel()
 	pkgs, err := packages.Load(&packages.Config{
 		Mode: packages.LoadSyntax,
 	}, module+"...")

@@ -38,6 +38,7 @@ var guests = []guest{
 // machine is revoked is cut, one that does nothing is cut, one whose server dies ends.
 // Both guards' journals verify, and the server's says who, and how it ended.
 func TestGuardPrograms(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	for _, g := range guests {
 		t.Run(g.name, func(t *testing.T) {
@@ -54,6 +55,7 @@ func TestGuardPrograms(t *testing.T) {
 // A machine whose certificate runs out in the middle of a session has had its session: it
 // is cut within seconds, whatever speaks there, and let in no more.
 func TestGuardExpiry(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.adopt("\n[role.visitor]\nnames = [\"*\"]\nusages = [\"client\"]\nlifetime = \"20s\"\n")
 	for _, g := range guests {

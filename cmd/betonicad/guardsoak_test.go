@@ -47,6 +47,7 @@ type soakPump struct {
 // no connection, goroutine or file descriptor is left over in the guard, all journals
 // verify, and what two of them say of one access is the same.
 func TestGuardSoak(t *testing.T) {
+	t.Parallel()
 	soaking(t)
 	s := &guardSoak{ward: newWard(t), apps: flakies(t)}
 	s.openServer()

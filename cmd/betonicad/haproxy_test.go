@@ -24,6 +24,7 @@ import (
 // notice that a replica was killed, nor that one was stopped, beyond one retry; and the
 // lists on a stream never go back.
 func TestHAProxy(t *testing.T) {
+	t.Parallel()
 	path := program(t, "haproxy")
 	f := newFleet(t)
 	machines, parties := f.balance(t, path)

@@ -28,6 +28,7 @@ func names(t *testing.T, dir string) []string {
 // init makes the three things that it names, for their owner only; the root is
 // known by what stdout says; openssl opens each key with its own passphrase.
 func TestInit(t *testing.T) {
+	t.Parallel()
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "new", "ca")
 	stdout, stderr, err := try(t, "init", "--dir", dir, "--trust-domain", "hospital.example", "--dns", "CA.hospital.example,10.0.0.1", "--url", "http://crl.hospital.example")
@@ -76,6 +77,7 @@ func TestInit(t *testing.T) {
 // What is there is neither overwritten nor joined, and a refusal leaves nothing
 // behind.
 func TestInitRefuses(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		prepare func(dir string) error
@@ -116,6 +118,7 @@ func TestInitRefuses(t *testing.T) {
 // A passphrase that exists is used, one that does not is made where the caller
 // says; and an empty folder may be there.
 func TestInitPassphraseFile(t *testing.T) {
+	t.Parallel()
 	parent := t.TempDir()
 	dir, file := filepath.Join(parent, "ca"), filepath.Join(parent, "secret")
 	require.NoError(t, os.Mkdir(dir, 0o755))
@@ -136,6 +139,7 @@ func TestInitPassphraseFile(t *testing.T) {
 // If the last step fails, what the steps before it put in place is taken back:
 // there is a CA, or nothing.
 func TestPublishIsAtomic(t *testing.T) {
+	t.Parallel()
 	parent := t.TempDir()
 	in := initialization{dir: filepath.Join(parent, "ca"), trustDomain: "hospital.example"}
 	target, err := in.target()

@@ -50,6 +50,7 @@ func execute(t *testing.T, dsn, statement string, args ...any) {
 // join makes a replica that serves: the same keys for its owner only, a configuration
 // and an identity of its own, and names that it shares with the others.
 func TestJoin(t *testing.T) {
+	t.Parallel()
 	dir, dsn := onPostgres(t)
 	other := besides(t, dir)
 	root, err := readCertificate(layout(dir).rootCertificate())
@@ -94,6 +95,7 @@ func TestJoin(t *testing.T) {
 // A replica is not made of what is not there, or cannot be opened, and a refusal
 // leaves nothing behind.
 func TestJoinRefuses(t *testing.T) {
+	t.Parallel()
 	dir, dsn := onPostgres(t)
 	empty := storetest.Postgres(t).Database(t)
 	for _, tt := range []struct {
@@ -142,6 +144,7 @@ func TestJoinRefuses(t *testing.T) {
 // Who owns the database may put anything in the place of the deposit: it is not taken
 // for the CA's.
 func TestJoinAttacked(t *testing.T) {
+	t.Parallel()
 	dir, dsn := onPostgres(t)
 	genuine := depositOf(t, dsn)
 	stranger, strangers := onPostgres(t)
@@ -197,6 +200,7 @@ func TestJoinAttacked(t *testing.T) {
 // A deposit that somebody set back to an earlier one, genuine as it is, is not the one
 // that the log knows of; nor is one that the log never heard of.
 func TestJoinSetBack(t *testing.T) {
+	t.Parallel()
 	dir, dsn := onPostgres(t)
 	first := depositOf(t, dsn)
 	_, _, err := try(t, rotateArgs(dir)...)
@@ -303,6 +307,7 @@ func FuzzDeposit(f *testing.F) {
 
 // What the log says of a deposit is its digest.
 func TestDepositOnRecord(t *testing.T) {
+	t.Parallel()
 	dir, dsn := onPostgres(t)
 	v, err := store.OpenVisit(t.Context(), dsn)
 	require.NoError(t, err)

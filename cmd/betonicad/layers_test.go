@@ -138,6 +138,7 @@ func list(t *testing.T, args ...string) []listed {
 // Imports point down: every package is in the table, and imports nothing of ours
 // that the table does not give it.
 func TestLayers(t *testing.T) {
+	t.Parallel()
 	missing := make(map[string]bool)
 	for p := range layers {
 		missing[p] = true

@@ -17,6 +17,7 @@ var manualDir = flag.String("manual", "", "write the manual pages into this `dir
 // Every command has a manual page, which man(1) has nothing against. With -manual they
 // are kept, for the packages.
 func TestManual(t *testing.T) {
+	t.Parallel()
 	dir := cmp.Or(*manualDir, t.TempDir())
 	pages, err := manual.Write(commands(environment{io.Discard, io.Discard, func(string) string { return "" }}), dir)
 	require.NoError(t, err)

@@ -28,6 +28,7 @@ import (
 // daemon tells after it has done everything once. Alert rules and dashboard look at
 // nothing else, and promtool finds no fault with the names.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	text := busy(t).metrics(t)
 	listed := names(`(?m)^//\t(betonica_\w+)  +\S`, read(t, "../internal/server/doc.go"))
 	told := names(`(?m)^# TYPE (betonica_\w+) `, []byte(text))

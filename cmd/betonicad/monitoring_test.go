@@ -38,6 +38,7 @@ func promtool(t *testing.T, stdin string, args ...string) {
 // Each alert comes when its fault has lasted, not before, and no other with it; of a
 // daemon that is well there is none. Each says what to do.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	promtool(t, "", "check", "rules", "alerts.yml")
 	promtool(t, "", "test", "rules", "alerts_test.yml")
 
@@ -105,6 +106,7 @@ func dashboardOf(t *testing.T) (d dashboard) {
 // The dashboard is one that Grafana takes: panels with ids of their own that do not
 // overlap, in rows, all from the data source that the reader picks.
 func TestDashboard(t *testing.T) {
+	t.Parallel()
 	d := dashboardOf(t)
 	require.Equal(t, []any{"Betonica", "betonica", 38}, []any{d.Title, d.UID, d.SchemaVersion})
 	require.Equal(t, "datasource", d.Templating.List[0].Name)

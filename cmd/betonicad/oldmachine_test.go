@@ -15,6 +15,7 @@ import (
 // The tool that a machine runs works on a processor of 2002: built for ARMv6, and run by
 // an emulator of one, it enrols, finds its certificate good, and renews.
 func TestOldMachine(t *testing.T) {
+	t.Parallel()
 	emulator, err := exec.LookPath("qemu-arm-static")
 	if err != nil {
 		storetest.LeaveOut(t, "qemu-arm-static is not installed (qemu-user-static)")

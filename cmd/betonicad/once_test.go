@@ -17,6 +17,7 @@ import (
 // token at once, each over a connection and with a key of its own, one gets a
 // certificate, and the others a refusal that is on record.
 func TestOneToken(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	token, err := d.admin(t).CreateToken(t.Context(), adminapi.TokenRequest{Role: "device", Name: "SN-1"})
@@ -46,6 +47,7 @@ func TestOneToken(t *testing.T) {
 // A certificate has one child: of sixteen renewals of one certificate with a key
 // each, a role that says fork = "refuse" serves one.
 func TestOneChild(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	token, err := d.admin(t).CreateToken(t.Context(), adminapi.TokenRequest{Role: "service", Name: "billing"})

@@ -109,6 +109,7 @@ func (p *peersTable) brief() string {
 
 // The README's table of peers is the one of testdata/peers.
 func TestPeersReadme(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(text), "<!-- peers -->\n")
@@ -120,6 +121,7 @@ func TestPeersReadme(t *testing.T) {
 
 // Each recipe is a folder with a page for its operator, and each folder is a recipe.
 func TestPeersRecipes(t *testing.T) {
+	t.Parallel()
 	entries, err := os.ReadDir("../../testdata/peers")
 	require.NoError(t, err)
 	var folders []string

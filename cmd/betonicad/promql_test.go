@@ -75,6 +75,7 @@ func matchersOf(text string) map[string]string {
 
 // What is a metric in an expression, and what is not.
 func TestMentions(t *testing.T) {
+	t.Parallel()
 	for expr, want := range map[string][]mention{
 		`up`:                                    {{"up", nil}},
 		`up{job="a"} == 0`:                      {{"up", map[string]string{"job": "=a"}}},

@@ -21,6 +21,7 @@ import (
 // the folder is whole and signed, none is older than what lay there before, and no
 // half of one is left once it runs again.
 func TestPublishKill(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	www := filepath.Join(t.TempDir(), "www")
 	config := filepath.Join(dir, "betonica.toml")

@@ -17,6 +17,7 @@ import (
 // start, and after it a machine that has curl and openssl only. What differs is
 // the port, which is free here, and that the programs are built already.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"sh", "openssl", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
 			storetest.LeaveOut(t, program+" is not installed")

@@ -21,6 +21,7 @@ import (
 // good on the other, once, whichever is asked; accounts and orders are of both;
 // and what was revoked on one is refused by the other.
 func TestACMEReplicas(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t, "--dsn", storetest.Postgres(t).Database(t))
 	twin := filepath.Join(t.TempDir(), "ca")
 	for _, suffix := range []string{"", ".passphrase"} {

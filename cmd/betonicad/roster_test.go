@@ -15,6 +15,7 @@ import (
 // Who issues, and whether machines are asked, follows from the state of the move and
 // the time alone.
 func TestMoveStates(t *testing.T) {
+	t.Parallel()
 	begins := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		state         moveState
@@ -52,6 +53,7 @@ func TestMoveStates(t *testing.T) {
 // An intermediate rests once nothing of its is in time, unless it issues or is to:
 // then everything of it is still answered for.
 func TestWhoRests(t *testing.T) {
+	t.Parallel()
 	h, err := ca.Create(ca.CreateConfig{TrustDomain: "test.example"})
 	require.NoError(t, err)
 	root, err := ca.NewRoot(h.Root, h.RootKey, nil)

@@ -49,6 +49,7 @@ func copyCA(t *testing.T, dir string) string {
 // A rotation is there once its last file is, and not before: with any number of its
 // files written, the CA is that of before, works, and can be rotated anew.
 func TestRotateHalfWritten(t *testing.T) {
+	t.Parallel()
 	old := newCA(t)
 	whole := copyCA(t, old)
 	id := string(bytes.TrimSpace([]byte(run(t, "betonicad", rotateArgs(whole)...))))
@@ -82,6 +83,7 @@ func TestRotateHalfWritten(t *testing.T) {
 
 // The same, killed by force wherever it is.
 func TestRotateKilled(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	have, begin := 1, time.Now()
 	run(t, "betonicad", rotateArgs(copyCA(t, dir))...)
@@ -106,6 +108,7 @@ func TestRotateKilled(t *testing.T) {
 // A CA of before, which has the key of the root's responder in a file of its own,
 // goes on; its next ceremony brings it up to date.
 func TestRotateOldCA(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	responder, key := filepath.Join(dir, "keys", "root-ocsp.pem"), filepath.Join(dir, "keys", "root-ocsp.key")
 	cert, rest := pem.Decode(read(t, responder))

@@ -126,6 +126,7 @@ func command(t *testing.T, name string, args ...string) string {
 // A command line that makes no sense is told from a command that failed, and
 // both say what is wrong.
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -152,6 +153,7 @@ func TestUsage(t *testing.T) {
 
 // What the command line leaves out comes from the environment.
 func TestEnvironment(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "ca")
 	getenv := func(name string) string {
 		return map[string]string{"BETONICA_DIR": dir, "BETONICA_TRUST_DOMAIN": "hospital.example", "BETONICA_CRITICAL_CONSTRAINTS": "perhaps"}[name]

@@ -23,6 +23,7 @@ import (
 // sealed copy, whoever gives it as what; not what a client shows for a challenge;
 // and not what a server answers to whom validation came by mistake.
 func TestSecretsACME(t *testing.T) {
+	t.Parallel()
 	const name = "localhost" // which is not web's without a challenge
 	site := newSite(t)
 	dir := newCA(t)

@@ -21,6 +21,7 @@ import (
 // to the log, to the terminal and to disk, holds no token, no passphrase and no
 // key in clear, and the files that are secrets are their owner's alone.
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	work := t.TempDir()

@@ -64,6 +64,7 @@ func (m *machine) enrol(role, name string, args ...string) (chain, key string) {
 // the root; renews with it over mutual TLS; and says that the new one is in use.
 // All of it is in a log that verifies while the daemon runs, and after.
 func TestServe(t *testing.T) {
+	t.Parallel()
 	d := start(t, newCA(t))
 	info, err := os.Stat(d.Socket)
 	require.NoError(t, err)
@@ -111,6 +112,7 @@ func TestServe(t *testing.T) {
 // The daemon's names are its own: no machine gets one, but the loopback, which is
 // everybody's.
 func TestOwnNames(t *testing.T) {
+	t.Parallel()
 	d := start(t, newCA(t, "--dns", "ca.hospital.example"))
 	m := newMachine(t, d)
 	m.enrol("service", "web", "-addext", "subjectAltName=DNS:localhost")
@@ -164,6 +166,7 @@ func TestPolicyReload(t *testing.T) {
 // A daemon that is told to stop under load loses nothing: every certificate that
 // a machine holds is on record, and the log adds up.
 func TestStopUnderLoad(t *testing.T) {
+	t.Parallel()
 	d := start(t, newCA(t))
 	held := make(chan string, 10_000)
 	done := make(chan struct{})

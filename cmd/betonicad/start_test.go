@@ -36,9 +36,10 @@ func replace(t *testing.T, file string, text []byte) {
 // Whatever is wrong with a CA stops its start, and is said in words; nothing is
 // left running or locked.
 func TestStartErrors(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close()
+	t.Cleanup(func() { taken.Close() }) // after the subtests, which are parallel
 	for _, tt := range []struct {
 		name  string
 		spoil func(t *testing.T, d layout)
@@ -92,6 +93,7 @@ func TestStartErrors(t *testing.T) {
 		{"a ready file in no folder", nil, []string{"--ready", "/nonexistent/ready"}, 1, "writing the ready file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := newCA(t)
 			if tt.spoil != nil {
 				tt.spoil(t, layout(dir))
@@ -128,6 +130,7 @@ func expired(t *testing.T, d layout) []byte {
 
 // One daemon at a time serves a CA, and an SQLite file, by whatever way to it.
 func TestLock(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	other := filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.CopyFS(other, os.DirFS(dir)))

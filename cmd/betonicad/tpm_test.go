@@ -32,6 +32,7 @@ import (
 // A machine whose TPM's maker is known has a certificate for a key that never left
 // the TPM, and for no other key; and nobody has one by another machine's TPM.
 func TestTPM(t *testing.T) {
+	t.Parallel()
 	dir := newCA(t)
 	maker, stranger := newMaker(t), newMaker(t)
 	vouch(t, dir, "device", maker)

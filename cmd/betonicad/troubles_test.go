@@ -29,6 +29,7 @@ func (r *running) says(t *testing.T, line string) {
 // issued and nothing revoked, since it would be lost with the process. When it is
 // back, the daemon goes on.
 func TestDatabaseTakenAway(t *testing.T) {
+	t.Parallel()
 	d := start(t, newCA(t))
 	m := newMachine(t, d)
 	m.enrol("device", "SN-1")
@@ -75,6 +76,7 @@ func TestKeysTakenAway(t *testing.T) {
 
 // A damaged page of the log is named by whoever reads it, and what to do about it.
 func TestDamagedLog(t *testing.T) {
+	t.Parallel()
 	d := start(t, newCA(t))
 	newMachine(t, d).enrol("device", "SN-1")
 	require.NoError(t, d.stop())

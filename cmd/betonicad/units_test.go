@@ -17,6 +17,7 @@ import (
 // The service manager takes our units without a word, and finds each little exposed: at
 // most 1.5 of 10.
 func TestUnits(t *testing.T) {
+	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		storetest.LeaveOut(t, "systemd-analyze is not installed (systemd)")
