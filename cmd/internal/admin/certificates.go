@@ -55,15 +55,15 @@ func (a *Admin) showCertificate(w http.ResponseWriter, r *http.Request, _ enroll
 
 // certificateOf reads from the certificate what is in it.
 func certificateOf(c store.Certificate) (adminapi.Certificate, error) {
-	cert, err := c.X509()
+	dns, ips, err := c.AltNames()
 	if err != nil {
 		return adminapi.Certificate{}, err
 	}
 	out := adminapi.Certificate{
 		Serial: c.Serial.String(), Identity: c.Identity, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
-		DNSNames: texts(cert.DNSNames), IPs: []string{}, SPKI: hex.EncodeToString(c.SPKI[:]), Method: c.Method, Policy: c.Policy,
+		DNSNames: texts(dns), IPs: make([]string, 0, len(ips)), SPKI: hex.EncodeToString(c.SPKI[:]), Method: c.Method, Policy: c.Policy,
 	}
-	for _, ip := range cert.IPAddresses {
+	for _, ip := range ips {
 		out.IPs = append(out.IPs, ip.String())
 	}
 	if c.Token != nil {
