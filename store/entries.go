@@ -174,6 +174,11 @@ const common = "certificate.issue"
 // openRows opens the entries and closes rows.
 func (d *DB) openRows(rows *sql.Rows, encoded bool) ([]listed, error) {
 	defer rows.Close()
+	opener := d.log.keyring.Load().Opener()
+	open := opener.Entry
+	if encoded {
+		open = opener.EncodedEntry
+	}
 	var entries []listed
 	for rows.Next() {
 		var seq, at int64
@@ -182,7 +187,7 @@ func (d *DB) openRows(rows *sql.Rows, encoded bool) ([]listed, error) {
 		if err := rows.Scan(&seq, &at, &action, &leaf); err != nil {
 			return nil, err
 		}
-		entry, err := d.log.open(leaf, encoded)
+		entry, err := open(leaf)
 		switch {
 		case errors.Is(err, audit.ErrNoKey):
 			entries = append(entries, listed{entry, false})

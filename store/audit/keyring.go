@@ -38,15 +38,8 @@ func (r *Keyring) Open(leaf []byte) (Entry, error) { return r.open(leaf, decoded
 func (r *Keyring) OpenEncoded(leaf []byte) (Entry, error) { return r.open(leaf, encoded) }
 
 func (r *Keyring) open(leaf []byte, as form) (Entry, error) {
-	l, err := decodeLeaf(leaf)
-	if err != nil {
-		return Entry{}, err
-	}
-	key, err := r.entryKey(l)
-	if err != nil {
-		return l.entry(tlog.RecordHash(leaf)), err
-	}
-	return l.open(key, tlog.RecordHash(leaf), as)
+	o := opener{ring: r}
+	return o.open(leaf, as)
 }
 
 // entryKey returns the key of l; it may return ErrNoKey, and does not check
@@ -84,6 +77,19 @@ func (o *opener) entryKey(l leaf) (entryKey, error) {
 	return entryKeyOf(o.mac, o.scratch, l.seq), nil
 }
 
+// open is Keyring.Open.
+func (o *opener) open(leaf []byte, as form) (Entry, error) {
+	l, err := decodeLeaf(leaf)
+	if err != nil {
+		return Entry{}, err
+	}
+	key, err := o.entryKey(l)
+	if err != nil {
+		return l.entry(tlog.RecordHash(leaf)), err
+	}
+	return l.open(key, tlog.RecordHash(leaf), as)
+}
+
 // entry is what l says in clear; hash is the hash of its bytes.
 func (l leaf) entry(hash tlog.Hash) Entry {
 	return Entry{Seq: l.seq, At: l.at, Event: Event{Action: l.action}, KeyID: l.keyID, Hash: hash}
@@ -109,12 +115,9 @@ func (l leaf) open(key entryKey, hash tlog.Hash, as form) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("entry %d: %w", l.seq, err)
 	}
-	var b struct {
-		body
-		Detail json.RawMessage `json:"detail"` // before the one of body
-	}
 	e := l.entry(hash)
-	if err = json.Unmarshal(text, &b); err == nil && b.Detail != nil {
+	b, err := readBody(text)
+	if err == nil && b.Detail != nil {
 		err = as(&e, b.Detail)
 	}
 	if err != nil {

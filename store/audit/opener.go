@@ -2,8 +2,8 @@ package audit
 
 import "fmt"
 
-// An Opener opens many entries, one after the other, without a copy of what each of them
-// holds: for whoever reads millions. It belongs to one goroutine.
+// An Opener opens many entries, one after the other: for whoever reads pages of them, or
+// millions. It belongs to one goroutine.
 type Opener struct {
 	opener
 	text []byte
@@ -13,8 +13,8 @@ type Opener struct {
 func (r *Keyring) Opener() *Opener { return &Opener{opener: opener{ring: r}} }
 
 // Open returns what is in clear of the entry in leaf, its hash aside, and its sealed part,
-// the JSON of actor, subject, address, outcome, request_id and detail, which is good until
-// the next call. The errors are those of [Keyring.Open].
+// the JSON of actor, subject, address, outcome, request_id and detail, which is not
+// copied: it is good until the next call. The errors are those of [Keyring.Open].
 func (o *Opener) Open(leaf []byte) (Entry, []byte, error) {
 	l, err := decodeLeaf(leaf)
 	if err != nil {
@@ -30,3 +30,8 @@ func (o *Opener) Open(leaf []byte) (Entry, []byte, error) {
 	}
 	return e, o.text, nil
 }
+
+// Entry is [Keyring.Open], and EncodedEntry is [Keyring.OpenEncoded]: what they return is
+// good for ever.
+func (o *Opener) Entry(leaf []byte) (Entry, error)        { return o.open(leaf, decoded) }
+func (o *Opener) EncodedEntry(leaf []byte) (Entry, error) { return o.open(leaf, encoded) }
