@@ -31,7 +31,11 @@ var layers = map[string]string{
 	"store/audit/atna":                 "store/audit store/audit/plain", // formats, and nothing that sends
 	"cmd/internal/record":              "store/audit store/audit/plain",
 	"cmd/internal/deliver":             "store store/audit store/audit/atna store/audit/plain", // what leaves; who takes it is below
-	"store/compliance":                 "",                                                     // checks over facts: whoever shows results links it
+	"cmd/internal/deliver/post":        "cmd/internal/deliver cmd/internal/deliver/wire store/audit/plain",
+	"cmd/internal/deliver/webhook":     "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire",
+	"cmd/internal/deliver/fhir":        "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire store/audit/atna",
+	"cmd/internal/deliver/file":        "cmd/internal/deliver",
+	"store/compliance":                 "", // checks over facts: whoever shows results links it
 	"store/compliance/pack":            "store/audit store/audit/checkpoint",
 	"store/compliance/report":          "store/audit/plain store/compliance store/compliance/pack",
 	"store/compliance/survey":          "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack",
