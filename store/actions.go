@@ -3,15 +3,21 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
-// ActionCounts returns how many entries of the log were made since a time, by action:
-// what is in the archive is not among them. It reads an index entry for each.
-func (d *DB) ActionCounts(ctx context.Context, since time.Time) (map[string]int64, error) {
+// ActionCounts returns how many entries of the log were made since a time and before
+// another, by action: what is in the archive is not among them. It reads an index entry
+// for each. The zero until is no end.
+func (d *DB) ActionCounts(ctx context.Context, since, until time.Time) (map[string]int64, error) {
+	end := int64(math.MaxInt64)
+	if !until.IsZero() {
+		end = until.UnixMilli()
+	}
 	rows, err := d.reads.query(ctx, `
 		SELECT a.action, COUNT(*) FROM audit a
-		WHERE a.action > '' AND a.action <> 'certificate.issue' AND a.at >= $1 GROUP BY a.action`, since.UnixMilli())
+		WHERE a.action > '' AND a.action <> 'certificate.issue' AND a.at >= $1 AND a.at < $2 GROUP BY a.action`, since.UnixMilli(), end)
 	if err != nil {
 		return nil, fmt.Errorf("counting entries: %w", err)
 	}
@@ -30,7 +36,7 @@ func (d *DB) ActionCounts(ctx context.Context, since time.Time) (map[string]int6
 		return nil, fmt.Errorf("counting entries: %w", err)
 	}
 	var all int64
-	if err := d.reads.row(ctx, `SELECT COUNT(*) FROM audit a WHERE a.at >= $1`, []any{since.UnixMilli()}, &all); err != nil {
+	if err := d.reads.row(ctx, `SELECT COUNT(*) FROM audit a WHERE a.at >= $1 AND a.at < $2`, []any{since.UnixMilli(), end}, &all); err != nil {
 		return nil, fmt.Errorf("counting entries: %w", err)
 	}
 	if all > rest { // in two reads, of a log that grows

@@ -52,6 +52,28 @@ func (d *DB) span(ctx context.Context, since, until time.Time) (span, error) {
 	return s, nil
 }
 
+// EntriesBetween returns the numbers of the first and the last entry of a part of the log
+// that holds what was made since a time and before another, and little else: at its ends
+// up to spanNeighbours entries, and what was made within ten minutes. Zero times are the
+// log's ends. There is none if last is less than first. What is in the archive belongs to
+// it only where since is before all that is not.
+func (d *DB) EntriesBetween(ctx context.Context, since, until time.Time) (first, last int64, err error) {
+	var size, oldest, newest int64
+	err = d.reads.row(ctx, `
+		SELECT COALESCE((SELECT MAX(a.seq) FROM audit a), 0), COALESCE((SELECT MIN(b.at) FROM audit b), 0), COALESCE((SELECT MAX(c.at) FROM audit c), 0)`, nil, &size, &oldest, &newest)
+	if err != nil {
+		return 0, 0, fmt.Errorf("finding a time in the log: %w", err)
+	}
+	if !since.IsZero() && since.UnixMilli() > newest || !until.IsZero() && until.UnixMilli() <= oldest {
+		return size + 1, size, nil
+	}
+	s, err := d.span(ctx, since, until)
+	if err != nil {
+		return 0, 0, err
+	}
+	return max(s.first, 1), min(s.end-1, size), nil
+}
+
 // neighbours are the entries around a time, by number, in ascending order.
 type neighbours struct{ before, after []int64 }
 

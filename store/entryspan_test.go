@@ -109,3 +109,41 @@ func TestSpanIsNeverShort(t *testing.T) {
 		}
 	})
 }
+
+// A week of the log is found without reading the rest of it: all of the week, and little
+// else. Where there is nothing, there is nothing.
+func TestEntriesBetween(t *testing.T) {
+	eachDater(t, func(t *testing.T, d *dater) {
+		begin := time.Now().Add(-48 * time.Hour).Truncate(time.Hour)
+		size := func() int64 { return d.db.LogSize() }
+		d.add(begin, "uid:0", 500)
+		before := size()
+		d.add(begin.Add(12*time.Hour), "uid:0", 300)
+		within := size()
+		d.add(begin.Add(24*time.Hour), "uid:0", 500)
+
+		between := func(since, until time.Duration) (int64, int64) {
+			first, last, err := d.db.EntriesBetween(t.Context(), begin.Add(since), begin.Add(until))
+			require.NoError(t, err)
+			return first, last
+		}
+		first, last := between(11*time.Hour, 13*time.Hour)
+		require.LessOrEqual(t, first, before+1)
+		require.Greater(t, first, before-2*spanNeighbours)
+		require.GreaterOrEqual(t, last, within)
+		require.Less(t, last, within+2*spanNeighbours)
+		first, last = between(-time.Hour, 100*time.Hour)
+		require.Equal(t, [2]int64{1, size()}, [2]int64{first, last})
+		for _, none := range [][2]time.Duration{{25 * time.Hour, 26 * time.Hour}, {-26 * time.Hour, -25 * time.Hour}} {
+			first, last = between(none[0], none[1])
+			require.Less(t, last, first)
+		}
+		first, last, err := d.db.EntriesBetween(t.Context(), time.Time{}, time.Time{})
+		require.NoError(t, err)
+		require.Equal(t, [2]int64{1, size()}, [2]int64{first, last})
+
+		counts, err := d.db.ActionCounts(t.Context(), begin.Add(time.Hour), begin.Add(24*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{"identity.revoke": 300}, counts)
+	})
+}

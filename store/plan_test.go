@@ -187,7 +187,8 @@ func readAll(t *testing.T, d *DB) {
 			return err
 		},
 		func() error { _, err := d.Crowds(ctx, time.Now(), 0, 10); return err },
-		func() error { _, err := d.ActionCounts(ctx, time.Now()); return err },
+		func() error { _, err := d.ActionCounts(ctx, time.Now(), time.Now()); return err },
+		func() error { _, _, err := d.EntriesBetween(ctx, time.Now(), time.Now()); return err },
 		func() error { _, _, err := d.PolicyVersions(ctx); return err },
 		func() error { _, err := d.ActiveByRole(ctx); return err },
 		func() error { _, err := d.CountOwnerless(ctx); return err },

@@ -30,6 +30,16 @@ func ProveInclusion(ctx context.Context, r TileReader, size, seq int64) ([]tlog.
 	return proof, nil
 }
 
+// Root returns the hash of the tree of the first size entries (RFC 6962, Section 2.1),
+// which is what a checkpoint of that size says. It checks nothing.
+func Root(ctx context.Context, r TileReader, size int64) (tlog.Hash, error) {
+	root, err := tlog.TreeHash(size, &nodeReader{ctx: ctx, tiles: r, size: size})
+	if err != nil {
+		return tlog.Hash{}, fmt.Errorf("the tree of %d entries: %w", size, err)
+	}
+	return root, nil
+}
+
 // A nodeReader finds the nodes of a tree of the given size in its tiles and, at
 // the right edge, in what the tiles are made of. It serves one proof: it keeps
 // the last tile of each level, and its ctx.

@@ -119,6 +119,9 @@ func TestProofs(t *testing.T) {
 		return checkpoint.Checkpoint{Origin: origin, Size: size, Hash: h}
 	}
 	for _, size := range sizes {
+		root, err := audit.Root(t.Context(), source{m}, size)
+		require.NoError(t, err)
+		require.Equal(t, head(size).Hash, root)
 		for _, old := range sizes {
 			if old > size {
 				_, err := audit.ProveConsistency(t.Context(), source{m}, old, size)
@@ -139,6 +142,8 @@ func TestProofs(t *testing.T) {
 	_, err = audit.ProveInclusion(t.Context(), source{m}, 5, 6)
 	require.Error(t, err)
 	_, err = audit.ProveInclusion(t.Context(), source{m}, n+300, 6)
+	require.Error(t, err, "beyond the log")
+	_, err = audit.Root(t.Context(), source{m}, n+300)
 	require.Error(t, err, "beyond the log")
 }
 

@@ -3,8 +3,6 @@ package audit
 import (
 	"context"
 	"errors"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // common is how far one series of checkpoints goes together with the entries.
@@ -144,7 +142,7 @@ func (v *verifier) judgeLate(ctx context.Context, h head) (bool, error) {
 	if v.lost {
 		return false, nil
 	}
-	root, err := tlog.TreeHash(h.Size, &nodeReader{ctx: ctx, tiles: v.source, size: h.Size})
+	root, err := Root(ctx, v.source, h.Size)
 	if errors.Is(err, errIncomplete) {
 		return false, nil // and named elsewhere
 	}

@@ -22,7 +22,7 @@ import (
 func (s *survey) log(ctx context.Context) error {
 	l := &s.facts.Log
 	var err error
-	if l.Actions, err = s.Store.ActionCounts(ctx, s.facts.Since); err != nil {
+	if l.Actions, err = s.Store.ActionCounts(ctx, s.facts.Since, time.Time{}); err != nil {
 		return err
 	}
 	l.Dropped = l.Actions["refusals.dropped"]
