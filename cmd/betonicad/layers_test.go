@@ -38,7 +38,8 @@ var layers = map[string]string{
 	"store/compliance":                 "", // checks over facts: whoever shows results links it
 	"store/compliance/pack":            "store/audit store/audit/checkpoint",
 	"store/compliance/report":          "store/audit/plain store/compliance store/compliance/pack",
-	"store/compliance/survey":          "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack",
+	"store/compliance/survey":          "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack store/review",
+	"store/review":                     "store store/audit store/audit/plain", // what people are shown of the log, and said of it
 	"revoke/x690":                      "",
 	"revoke/ocsp":                      "revoke/x690",
 	"revoke/crl":                       "revoke/x690",
@@ -71,8 +72,8 @@ var layers = map[string]string{
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
 
-	"enroll":                  "ca store store/audit enroll/api enroll/limit enroll/turns enroll/acme/attest", // a token's text and the answers are of the API
-	"enroll/agent/key":        "enroll/api enroll/client",                                                     // apart, so that the agent links no TPM's libraries
+	"enroll":                  "ca store store/audit store/review enroll/api enroll/limit enroll/turns enroll/acme/attest", // a token's text and the answers are of the API
+	"enroll/agent/key":        "enroll/api enroll/client",                                                                  // apart, so that the agent links no TPM's libraries
 	"enroll/agent":            "enroll/client enroll/api store/audit/checkpoint",
 	"revoke/static":           "",
 	"revoke/evidence":         "revoke/crl", // lists prove by themselves
@@ -95,8 +96,8 @@ var layers = map[string]string{
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
 	"cmd/internal/server": "ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/attest enroll/est enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive store/audit/journal enroll/turns",
-	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi cmd/internal/archive cmd/internal/comply store/compliance store/compliance/pack",
-	"cmd/internal/comply": "ca enroll revoke/allow/rulefile store store/audit store/compliance store/compliance/pack store/compliance/report store/compliance/survey", // what surveys do not know of the policy
+	"cmd/internal/admin":  "ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi cmd/internal/archive cmd/internal/comply store/compliance store/compliance/pack store/review",
+	"cmd/internal/comply": "ca enroll revoke/allow/rulefile store store/audit store/compliance store/compliance/pack store/compliance/report store/compliance/survey store/review", // what surveys do not know of the policy
 
 	// The doctor is given keys and configuration, and opens the store by itself.
 	"cmd/internal/doctor": "store store/audit revoke/crl cmd/internal/server",

@@ -33,7 +33,9 @@
 //	GET    certificates/{serial}                         -> Certificate, with its PEM
 //	GET    audit?actor=&subject=&action=&since=&until=   -> Page[Entry]
 //	GET    audit/export?from=&to=                        -> JSON lines, as package audit defines them
-//	POST   revocations                     RevokeRequest -> Fallen
+//	GET    audit/review?first=&last=&since=&until=       -> one ReviewEvent a line, until it has the Review
+//	POST   audit/review                    LogReviewRequest -> Reviewed
+//	GET    audit/reviews                                 -> Reviews
 //	GET    enforcement?number=                           -> Enforcement
 //	GET    enforcement?from=&number=&wait=               -> one Enforcement a line, until all enforce it
 //	GET    status                                        -> Status

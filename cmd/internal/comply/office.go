@@ -15,6 +15,7 @@ import (
 	"github.com/betonica/betonica/store/compliance/pack"
 	"github.com/betonica/betonica/store/compliance/report"
 	"github.com/betonica/betonica/store/compliance/survey"
+	"github.com/betonica/betonica/store/review"
 )
 
 // ErrBusy reports that a survey is being made already: two would take each other's time.
@@ -38,6 +39,11 @@ type Config struct {
 type Office struct {
 	Config
 	surveying sync.Mutex
+	reviewing sync.Mutex
+	shown     struct {
+		sync.Mutex
+		all []*review.Summary // the newest last
+	}
 }
 
 // New returns an Office.
