@@ -42,6 +42,7 @@ func TestNoInjection(t *testing.T) {
 			"list as JSON":       rendered(t, asJSON, entryColumns, e),
 			"list as NDJSON":     rendered(t, asNDJSON, entryColumns, e),
 			"records as a table": rendered(t, asTable, recordColumns, adminapi.JournalEntry{Identity: s, Journal: s, Entry: e}),
+			"reviews as a table": rendered(t, asTable, reviewColumns, reviewRow{Reviewed: adminapi.Reviewed{By: s, Word: s}}),
 			"records as NDJSON":  rendered(t, asNDJSON, recordColumns, adminapi.JournalEntry{Identity: s, Journal: s, Entry: e}),
 			"the tool's log":     logged(s, func(b *bytes.Buffer) *slog.Logger { return logger(environment{stderr: &cleanWriter{b}}, false) }),
 			"the daemon's log":   logged(s, func(b *bytes.Buffer) *slog.Logger { return slog.New(slog.NewJSONHandler(plain.JSONWriter(b), nil)) }),
@@ -58,7 +59,7 @@ func TestNoInjection(t *testing.T) {
 			lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 			wanted := 1
 			switch format {
-			case "list as a table", "records as a table":
+			case "list as a table", "records as a table", "reviews as a table":
 				wanted = 2 // the heads
 			case "list as JSON":
 				wanted = 3 // the brackets
@@ -117,7 +118,7 @@ func safeguards(t *testing.T, s string) map[string]string {
 	require.NoError(t, writeRun(&table, run))
 	var document bytes.Buffer
 	require.NoError(t, writeOne(environment{stdout: &document}, asJSON, run, nil))
-	all := map[string]string{"check as a table": table.String(), "check as json": document.String()}
+	all := map[string]string{"check as a table": table.String(), "check as json": document.String(), "review as a table": reviewText(t, s)}
 	files, err := formats.Write(formats.Input{Run: run, Facts: facts, Evidence: &pack.ProofFile{}})
 	require.NoError(t, err)
 	for _, f := range files {
