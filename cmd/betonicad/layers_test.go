@@ -55,7 +55,8 @@ var layers = map[string]string{
 	"cmd/internal/adminapi":            "",
 	"cmd/internal/notify":              "",
 	"cmd/internal/deliver/wire":        "ca/keys", // it reads secrets as carefully
-	"store/backup":                     "",        // the form alone
+	"cmd/internal/deliver/syslog":      "cmd/internal/deliver cmd/internal/deliver/wire store/audit/atna",
+	"store/backup":                     "", // the form alone
 	"cmd/internal/guard/ship":          "enroll/api store/audit/journal",
 	"cmd/internal/guard":               "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/sign cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules cmd/internal/guard/ship",
 	"cmd/internal/guard/gate":          "cmd/internal/record revoke/allow",
