@@ -19,56 +19,57 @@ const module = "github.com/betonica/betonica/"
 var layers = map[string]string{
 	// What a machine or a relying party links is at the bottom, and so is
 	// everything that decides, signs or encodes without remembering.
-	"ca/strict":                        "",
-	"ca":                               "ca/strict revoke/allow revoke/allow/rulefile", // the policy holds the guards' rules
-	"ca/keys":                          "",
-	"store/audit/checkpoint":           "",
-	"store/audit":                      "store/audit/checkpoint",
-	"store/audit/journal":              "store/audit store/audit/checkpoint",
-	"cmd/internal/archive":             "store store/audit store/audit/checkpoint store/audit/journal", // what guards ship
-	"store/audit/plain":                "",
-	"store/alert":                      "store/audit store/audit/plain", // rules over entries; it opens and keeps nothing
-	"store/audit/atna":                 "store/audit store/audit/plain", // formats, and nothing that sends
-	"cmd/internal/record":              "store/audit store/audit/plain",
-	"cmd/internal/deliver":             "store store/audit store/audit/atna store/audit/plain", // what leaves; who takes it is below
-	"cmd/internal/deliver/post":        "cmd/internal/deliver cmd/internal/deliver/wire store/audit/plain",
-	"cmd/internal/deliver/webhook":     "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire",
-	"cmd/internal/deliver/fhir":        "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire store/audit/atna",
-	"cmd/internal/deliver/file":        "cmd/internal/deliver",
-	"store/compliance":                 "", // checks over facts: whoever shows results links it
-	"store/compliance/pack":            "store/audit store/audit/checkpoint",
-	"store/compliance/report":          "store/audit/plain store/compliance store/compliance/pack",
-	"store/compliance/survey":          "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack store/review",
-	"store/review":                     "store store/audit store/audit/plain", // what people are shown of the log, and said of it
-	"revoke/x690":                      "",
-	"revoke/ocsp":                      "revoke/x690",
-	"revoke/crl":                       "revoke/x690",
-	"revoke/allow":                     "",
-	"revoke/allow/rulefile":            "ca/strict revoke/allow",
-	"revoke/allow/signed":              "revoke/allow revoke/allow/rulefile",
-	"revoke/stream":                    "revoke/crl", // a relay serves by it, too; it tells deltas apart that say the same
-	"enroll/api":                       "",
-	"enroll/acme/validate":             "",
-	"enroll/acme/attest":               "",
-	"enroll/limit":                     "",
-	"enroll/turns":                     "",
-	"cmd/internal/adminapi":            "",
-	"cmd/internal/notify":              "",
-	"cmd/internal/deliver/wire":        "ca/keys", // it reads secrets as carefully
-	"cmd/internal/deliver/syslog":      "cmd/internal/deliver cmd/internal/deliver/wire store/audit/atna",
-	"store/backup":                     "", // the form alone
-	"cmd/internal/guard/ship":          "enroll/api store/audit/journal",
-	"cmd/internal/guard":               "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/sign cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules cmd/internal/guard/ship",
-	"cmd/internal/guard/gate":          "cmd/internal/record revoke/allow",
-	"cmd/internal/guard/gate/gatetest": "cmd/internal/guard/gate cmd/internal/record",
-	"cmd/internal/guard/web/h1":        "",
-	"cmd/internal/guard/web":           "cmd/internal/guard/web/h1 cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/guard/sign cmd/internal/record revoke/allow",
-	"cmd/internal/guard/fhir":          "",
-	"cmd/internal/guard/sign":          "",
-	"cmd/internal/guard/dicom":         "cmd/internal/guard/gate cmd/internal/record revoke/allow",
-	"cmd/internal/guard/grants":        "cmd/internal/record revoke/allow revoke/allow/rulefile",
-	"cmd/internal/guard/rules":         "enroll/api revoke/allow revoke/allow/signed",
-	"cmd/internal/guard/mllp":          "cmd/internal/guard/gate cmd/internal/record revoke/allow",
+	"ca/strict":                         "",
+	"ca":                                "ca/strict revoke/allow revoke/allow/rulefile", // the policy holds the guards' rules
+	"ca/keys":                           "",
+	"store/audit/checkpoint":            "",
+	"store/audit":                       "store/audit/checkpoint",
+	"store/audit/journal":               "store/audit store/audit/checkpoint",
+	"cmd/internal/archive":              "store store/audit store/audit/checkpoint store/audit/journal", // what guards ship
+	"store/audit/plain":                 "",
+	"store/alert":                       "store/audit store/audit/plain", // rules over entries; it opens and keeps nothing
+	"store/audit/atna":                  "store/audit store/audit/plain", // formats, and nothing that sends
+	"cmd/internal/record":               "store/audit store/audit/plain",
+	"cmd/internal/deliver":              "store store/audit store/audit/atna store/audit/plain", // what leaves; who takes it is below
+	"cmd/internal/deliver/post":         "cmd/internal/deliver cmd/internal/deliver/wire store/audit/plain",
+	"cmd/internal/deliver/webhook":      "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire",
+	"cmd/internal/deliver/fhir":         "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire store/audit/atna",
+	"cmd/internal/deliver/file":         "cmd/internal/deliver",
+	"store/compliance":                  "", // checks over facts: whoever shows results links it
+	"store/compliance/pack":             "store/audit store/audit/checkpoint",
+	"store/compliance/report":           "store/audit/plain store/compliance store/compliance/pack",
+	"store/compliance/survey":           "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack store/review",
+	"store/review":                      "store store/audit store/audit/plain", // what people are shown of the log, and said of it
+	"revoke/x690":                       "",
+	"revoke/ocsp":                       "revoke/x690",
+	"revoke/crl":                        "revoke/x690",
+	"revoke/allow":                      "",
+	"revoke/allow/rulefile":             "ca/strict revoke/allow",
+	"revoke/allow/signed":               "revoke/allow revoke/allow/rulefile",
+	"revoke/stream":                     "revoke/crl", // a relay serves by it, too; it tells deltas apart that say the same
+	"enroll/api":                        "",
+	"enroll/acme/validate":              "",
+	"enroll/acme/attest":                "",
+	"enroll/limit":                      "",
+	"enroll/turns":                      "",
+	"cmd/internal/adminapi":             "",
+	"cmd/internal/notify":               "",
+	"cmd/internal/deliver/wire":         "ca/keys", // it reads secrets as carefully
+	"cmd/internal/deliver/syslog":       "cmd/internal/deliver cmd/internal/deliver/wire store/audit/atna",
+	"cmd/internal/deliver/alertmanager": "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire store/alert store/audit/plain",
+	"store/backup":                      "", // the form alone
+	"cmd/internal/guard/ship":           "enroll/api store/audit/journal",
+	"cmd/internal/guard":                "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/sign cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules cmd/internal/guard/ship",
+	"cmd/internal/guard/gate":           "cmd/internal/record revoke/allow",
+	"cmd/internal/guard/gate/gatetest":  "cmd/internal/guard/gate cmd/internal/record",
+	"cmd/internal/guard/web/h1":         "",
+	"cmd/internal/guard/web":            "cmd/internal/guard/web/h1 cmd/internal/guard/gate cmd/internal/guard/fhir cmd/internal/guard/sign cmd/internal/record revoke/allow",
+	"cmd/internal/guard/fhir":           "",
+	"cmd/internal/guard/sign":           "",
+	"cmd/internal/guard/dicom":          "cmd/internal/guard/gate cmd/internal/record revoke/allow",
+	"cmd/internal/guard/grants":         "cmd/internal/record revoke/allow revoke/allow/rulefile",
+	"cmd/internal/guard/rules":          "enroll/api revoke/allow revoke/allow/signed",
+	"cmd/internal/guard/mllp":           "cmd/internal/guard/gate cmd/internal/record revoke/allow",
 
 	"store":         "store/audit store/audit/checkpoint", // it signs the log's checkpoints
 	"enroll/client": "enroll/api",
