@@ -14,6 +14,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/admin"
 	"github.com/betonica/betonica/cmd/internal/archive"
 	"github.com/betonica/betonica/cmd/internal/comply"
+	"github.com/betonica/betonica/cmd/internal/deliver"
 	"github.com/betonica/betonica/cmd/internal/notify"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/enroll"
@@ -37,6 +38,7 @@ type daemon struct {
 	acme      *acme.Handler  // nil: there is none
 	mirror    *revoke.Mirror // nil: there is none
 	office    *comply.Office
+	delivery  *deliver.Engine
 	listeners *server.Listeners
 	log       *slog.Logger
 }
@@ -122,6 +124,10 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
+	delivery, err := openDelivery(c, s.trustDomain(), db, logger)
+	if err != nil {
+		return nil, err
+	}
 	ready := func() error {
 		return errors.Join(db.Health(), certificate.Valid(), va.Health(), issuance.Health())
 	}
@@ -136,16 +142,17 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	metrics.CollectDisk(string(d), c)
 	bounds := c.ArchiveBounds()
 	metrics.CollectArchive(db, bounds.Total)
+	metrics.CollectDelivery(delivery.Status)
 	metrics.CollectProcess(version(), l)
 	office := comply.New(comply.Config{
-		Store: db, Policies: registrar.Policies, TrustDomain: s.trustDomain(), System: safeguards(d, c, l.URLs()), Now: time.Now, Log: logger,
+		Store: db, Policies: registrar.Policies, TrustDomain: s.trustDomain(), System: safeguards(d, c, l.URLs(), db, logger), Now: time.Now, Log: logger,
 	})
 	admin := admin.New(admin.Config{
 		Compliance: office, Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	opened := &daemon{
-		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, office: office, listeners: l, log: logger,
+		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, office: office, delivery: delivery, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar}, Attest: &attest.Handler{Registrar: registrar},
 			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
@@ -189,6 +196,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("lives", d.registrar.RunLives)
 	beside.run("powers", d.registrar.RunPowers)
 	beside.run("safeguards", d.office.Run)
+	beside.run("delivery", d.delivery.Run)
 	beside.run("revocation lists", d.server.Publishers.Run)
 	beside.run("intermediates", func(ctx context.Context) error { return d.issuance.Run(ctx, rotations) })
 	beside.run("enforcement", d.server.Enforcement.Run)

@@ -27,8 +27,8 @@ func doctorCommand(env environment) *cobra.Command {
 		Short: "Say what is wrong with the CA of DIR, and what to do about it",
 		Long: `doctor examines the CA where it lies: its folder and keys, the store, the settings of
 its PostgreSQL server, disks, clock, certificates, revocation lists, published files,
-listeners, replicas, backups, records and limits. Under each thing that is wrong stands what to
-do. It asks the daemon where one runs, and does without where none does. It writes
+listeners, replicas, backups, records, deliveries of the audit log and limits. Under each
+thing that is wrong stands what to do. It asks the daemon where one runs, and does without where none does. It writes
 nothing, keeps no daemon waiting, and takes a few seconds.
 
 It says of each check:

@@ -177,7 +177,7 @@ func TestDoctorCommand(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"daemon", "configuration", "folder", "keys", "separation", "store", "database", "disk", "certificates", "lists",
-		"published", "listeners", "clock", "replicas", "backup", "records", "limits"}, names)
+		"published", "listeners", "clock", "replicas", "backup", "records", "deliveries", "limits"}, names)
 
 	rewrite(t, d.config(), "publish_dir", "# publish_dir")
 	note(t, d, time.Now().Add(-27*time.Hour), "age1xyz")

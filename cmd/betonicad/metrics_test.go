@@ -77,6 +77,8 @@ func busy(t *testing.T) *daemon {
 	policy := filepath.Join(dir, "policy.toml")
 	text := append(read(t, policy), "\n[role.asker]\nmethods = [\"approval\", \"renew\"]\n"...)
 	require.NoError(t, os.WriteFile(policy, text, 0o600))
+	config := filepath.Join(dir, "betonica.toml")
+	require.NoError(t, os.WriteFile(config, append(read(t, config), "\n[deliver.file]\npath = \"audit.jsonl\"\n"...), 0o600))
 	d := serve(t, dir)
 	roots, admin := rootsOf(t, dir), d.admin(t)
 	run(t, "betonicad", rotateArgs(dir)...)

@@ -6,19 +6,22 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"syscall"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/cmd/internal/deliver"
 	"github.com/betonica/betonica/cmd/internal/doctor"
 	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/compliance"
 )
 
 // safeguards tells what the daemon knows of itself and of its host, as it is now.
-func safeguards(d layout, c *server.Config, urls adminapi.URLs) func(context.Context) compliance.System {
+func safeguards(d layout, c *server.Config, urls adminapi.URLs, db *store.DB, logger *slog.Logger) func(context.Context) compliance.System {
 	return func(ctx context.Context) compliance.System {
 		retention := c.StoreRetention()
 		s := compliance.System{
@@ -37,6 +40,14 @@ func safeguards(d layout, c *server.Config, urls adminapi.URLs) func(context.Con
 			if l.address != "" {
 				s.Listeners = append(s.Listeners, tryListener(ctx, l.name, l.address))
 			}
+		}
+		sinks, _, err := deliver.Look(ctx, db, c.Deliver.Outlets(), time.Now())
+		if err != nil {
+			logger.ErrorContext(ctx, "how far the audit log is delivered cannot be told", "error", err)
+			s.Known = false
+		}
+		for _, one := range sinks {
+			s.Sinks = append(s.Sinks, compliance.Sink{Name: one.Sink, Lag: one.Lag, Why: one.Trouble})
 		}
 		return s
 	}

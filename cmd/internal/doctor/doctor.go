@@ -42,7 +42,7 @@ func Checks() []Check {
 	return []Check{
 		{"daemon", daemon}, {"configuration", configuration}, {"folder", folder}, {"keys", keys}, {"separation", separation},
 		{"store", storeCheck}, {"database", database}, {"disk", disk}, {"certificates", certificates}, {"lists", lists}, {"published", published},
-		{"listeners", listeners}, {"clock", clock}, {"replicas", replicas}, {"backup", backup}, {"records", records}, {"limits", limits},
+		{"listeners", listeners}, {"clock", clock}, {"replicas", replicas}, {"backup", backup}, {"records", records}, {"deliveries", deliveries}, {"limits", limits},
 	}
 }
 

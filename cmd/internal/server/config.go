@@ -93,6 +93,8 @@ type Config struct {
 		Archive string `toml:"archive"`
 	} `toml:"audit"`
 
+	Deliver DeliverConfig `toml:"deliver"`
+
 	Retention RetentionConfig `toml:"retention"`
 
 	Archive ArchiveConfig `toml:"archive"`
@@ -208,6 +210,7 @@ func (c *Config) resolve(dir string) {
 	orPath(&c.Server.Socket, dir, "admin.sock")
 	orPath(&c.Audit.Evidence, dir, "evidence.log")
 	c.CRL.resolve(dir)
+	c.Deliver.resolve(dir)
 	orText(&c.Store.DSN, "sqlite:betonica.db")
 	orText(&c.CA.Key, "file:keys/intermediate.key")
 	c.Store.DSN = below(dir, "sqlite:", c.Store.DSN)
@@ -232,6 +235,7 @@ func (c *Config) check() error {
 		c.Retention.check(),
 		c.EST.someLabel(),
 		c.SCEP.someRole(),
+		c.Deliver.check(),
 		c.Backup.MaxAge.within("backup.max_age", 26*time.Hour, time.Minute, 366*24*time.Hour),
 	)
 }

@@ -78,6 +78,15 @@
 //	betonica_audit_unsigned_entries                    that no signed checkpoint covers yet
 //	betonica_audit_checkpoint_age_seconds              of the newest signed checkpoint
 //
+// Delivery of the audit log, by sink, of the daemon that delivers:
+//
+//	betonica_deliver_behind_seconds                    how long the oldest entry waits that it has not taken
+//	betonica_deliver_waiting                           entries that it has not been through
+//	betonica_deliver_failing                           1 if it takes nothing at present, else 0
+//	betonica_deliver_sent_total                        entries that it took
+//	betonica_deliver_refused_total                     entries that were passed over because it refuses them
+//	betonica_deliver_failures_total                    times that it did not take what it was given
+//
 // Revocation:
 //
 //	betonica_revocation_publish_seconds                from a revocation's commit to the signed delta that has it

@@ -73,13 +73,13 @@ func TestSend(t *testing.T) {
 // A batch that is too long for one Bundle is several.
 func TestLong(t *testing.T) {
 	s := newServer(t)
-	batch, ids := records(1, 120)
+	batch, ids := records(1, 80)
 	for i := range batch {
 		batch[i].Entry.Detail = map[string]any{"a": string(make([]byte, 10_000)), "b": string(make([]byte, 10_000))}
 	}
 	n, err := sink(t, s, fhir.Config{}).Send(t.Context(), batch)
 	require.NoError(t, err)
-	require.Equal(t, 120, n)
+	require.Equal(t, 80, n)
 	require.Equal(t, ids, s.events)
 	require.Greater(t, s.asked, 1)
 }
