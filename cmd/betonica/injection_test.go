@@ -109,6 +109,8 @@ func safeguards(t *testing.T, s string) map[string]string {
 	}
 	facts := &compliance.Facts{TrustDomain: s, Attested: map[string]compliance.Attestation{"308-07": {Word: s, By: s}}}
 	facts.Identities.Ownerless.Add(s, s)
+	facts.Reviews.Done = []compliance.LogReview{{By: s, Word: s, Own: 1}}
+	facts.Emergency.Reviewed = []compliance.PowerReview{{Person: s, By: s, Word: s}}
 	facts.Identities.Privileged = []compliance.Person{{Path: s, Owner: s}}
 	facts.Access.Edges = []compliance.Edge{{Role: s, Guard: s, Route: s, Protocol: s, Allowed: 1}}
 	facts.Access.Logoffs = map[string]int64{s: 1}

@@ -187,6 +187,20 @@ func rootAway(q question) verdict {
 }
 
 // reviewed is about powers that were taken in an emergency.
+// tried takes a power that was used and looked at for a trial: what works in an emergency
+// was tried.
+func tried(q question) verdict {
+	all := q.Emergency.Reviewed
+	if len(all) == 0 {
+		return attested(q)
+	}
+	v := pass("Emergency powers were used within a year, and looked at afterwards: last on %s, by %s.", date(all[0].At), all[0].By)
+	for _, r := range all {
+		v.Add(r.Person, text("%s on %s: “%s”", r.By, date(r.At), r.Word))
+	}
+	return v
+}
+
 func reviewed(q question) verdict {
 	e := q.Emergency
 	switch {

@@ -110,6 +110,40 @@ func refusals(q question) verdict {
 	return pass("%s by the CA since %s, and each is on record.", counted(n, "refusal"), date(q.Since))
 }
 
+// weekly is how often the log is to be reviewed; the limit is when it fails.
+const weekly = 7 * day
+
+func looked(q question) verdict {
+	r := q.Reviews
+	age := q.At.Sub(r.Waits)
+	switch {
+	case q.Log.Entries == 0 || r.N == 0 && r.Waits.IsZero():
+		return untested("Nothing is on record yet.")
+	case r.N == 0:
+		if word := attested(q); word.state == Attested { // of before reviews were on record
+			return word
+		}
+		if age <= q.within {
+			return untested("Nobody has reviewed the log yet; it is %s old, and there is time until %s.", length(age), date(r.Waits.Add(q.within)))
+		}
+		return failed(Count{}, "Nobody has ever reviewed the log, which is %s old.", length(age))
+	case r.Lost:
+		return untested("There are more reviews on record than are looked through.")
+	case !r.Waits.IsZero() && age > q.within:
+		return failed(r.Gaps, "Nobody has reviewed what came on %s, %s ago; the last review is of %s, by %s.",
+			date(r.Waits), length(age), date(r.Done[0].At), r.Done[0].By)
+	}
+	v := pass("Reviewed %s, last on %s by %s.", times(r.N), date(r.Done[0].At), r.Done[0].By)
+	if !r.Waits.IsZero() && age > weekly+day {
+		v.found += text(" What came since %s waits: the next review is due.", date(r.Waits))
+	}
+	for _, d := range r.Done {
+		v.Add(text("%s to %s, entries %s to %s", date(d.Since), date(d.Until), number(d.First), number(d.Last)), text("%s on %s: “%s”", d.By, date(d.At), d.Word))
+	}
+	v.N = r.N
+	return v
+}
+
 func backedUp(q question) verdict {
 	if v, none := unknownSystem(q); none {
 		return v

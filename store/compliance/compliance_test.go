@@ -39,7 +39,8 @@ func good() *Facts {
 			Sampled: 64, Verified: &Verification{At: now.Add(-time.Hour), Entries: 8000},
 		},
 		Enforcement: Enforcement{Lists: 1, Number: 17, Parties: 41},
-		Emergency:   Emergency{Taken: 1},
+		Emergency:   Emergency{Taken: 1, Waiting: 1},
+		Reviews:     Reviews{N: 1, Waits: now.Add(-5 * day), Done: []LogReview{{First: 1, Last: 8000, By: "auditor/cleo", At: now.Add(-5 * day), Word: "as usual"}}},
 		Attested:    map[string]Attestation{},
 		Daily:       now.Add(-2 * time.Hour),
 	}
@@ -117,6 +118,7 @@ var faults = map[string]func(*Facts){
 	"308-05":  func(f *Facts) { f.Log.Dropped = 1 },
 	"308-06":  func(f *Facts) { f.System.Backup.At = now.Add(-27 * time.Hour) },
 	"308-08":  func(f *Facts) { f.Daily = now.Add(-27 * time.Hour) },
+	"308-13":  func(f *Facts) { f.Reviews.Waits = now.Add(-36 * day); f.Reviews.Gaps.Add("entries 7 to 9", "") },
 	"316-01":  func(f *Facts) { f.System.KeepsLog = day },
 	"316-02":  func(f *Facts) { f.System.KeepsRecords = day },
 	"316-03":  func(f *Facts) { f.Log.Missing.Add("segment-1", "") },
@@ -240,7 +242,7 @@ func TestTable(t *testing.T) {
 		seen[c.ID] = true
 		require.Regexp(t, `^(312[a-e]|308|316)-\d\d$`, c.ID)
 		require.Contains(t, Safeguards(), c.Safeguard, c.ID)
-		require.Equal(t, c.Manual, judgements()[c.ID] == nil, c.ID)
+		require.Equal(t, c.Manual && c.ID != "312a-11", judgements()[c.ID] == nil, c.ID)
 		for _, cite := range c.Cites {
 			require.Regexp(t, `^164\.3(08|12|16)\([a-z0-9]+\)`, cite, c.ID)
 		}
@@ -268,6 +270,56 @@ func TestTable(t *testing.T) {
 	p, err := table.Profile("")
 	require.NoError(t, err)
 	require.Equal(t, Current, p.Name)
+}
+
+// The log is reviewed as long as nothing is older than the limit that nobody went through:
+// where nobody ever did it has that time from its beginning, and a word that was given when
+// there was nothing else holds until its end.
+func TestLooked(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*Facts)
+		want   State
+		found  string
+	}{
+		"in time":             {func(*Facts) {}, Pass, "Reviewed once, last on"},
+		"all of it":           {func(f *Facts) { f.Reviews.Waits = time.Time{} }, Pass, "Reviewed once"},
+		"due":                 {func(f *Facts) { f.Reviews.Waits = now.Add(-9 * day) }, Pass, "the next review is due"},
+		"late":                {func(f *Facts) { f.Reviews.Waits = now.Add(-36 * day) }, Fail, "36 days ago"},
+		"never, a young log":  {func(f *Facts) { f.Reviews = Reviews{Waits: now.Add(-30 * day)} }, NotTested, "30 days old"},
+		"never":               {func(f *Facts) { f.Reviews = Reviews{Waits: now.Add(-36 * day)} }, Fail, "Nobody has ever reviewed the log"},
+		"too much to look at": {func(f *Facts) { f.Reviews.Lost = true }, NotTested, "more reviews"},
+		"a word of before": {func(f *Facts) {
+			f.Reviews = Reviews{Waits: now.Add(-90 * day)}
+			f.Attested["308-13"] = Attestation{Word: "done", By: "officer/anna", At: now.Add(-day), Expires: now.Add(day)}
+		}, Attested, "officer/anna"},
+		"a word that ended": {func(f *Facts) {
+			f.Reviews = Reviews{Waits: now.Add(-90 * day)}
+			f.Attested["308-13"] = Attestation{Word: "done", By: "officer/anna", At: now.Add(-day), Expires: now}
+		}, Fail, "Nobody has ever"},
+	} {
+		f := good()
+		tt.change(f)
+		r := judged(t, Current, f)["308-13"]
+		require.Equal(t, tt.want, r.State, "%s: %s", name, r.Found)
+		require.Contains(t, r.Found, tt.found, name)
+	}
+	r := judged(t, Current, good())["308-13"]
+	require.Len(t, r.Rows, 1)
+	require.Contains(t, r.Rows[0].What, "entries 1 to 8,000")
+	require.Contains(t, r.Rows[0].Detail, "auditor/cleo")
+}
+
+// An emergency that somebody looked at afterwards was a trial; without one, it takes a
+// person's word.
+func TestTried(t *testing.T) {
+	f := good()
+	require.Equal(t, Attested, judged(t, Current, f)["312a-11"].State)
+	f.Attested = nil
+	require.Equal(t, NotTested, judged(t, Current, f)["312a-11"].State)
+	f.Emergency.Reviewed = []PowerReview{{Person: "officer/anna", By: "auditor/cleo", At: now.Add(-day), Word: "right"}}
+	r := judged(t, Current, f)["312a-11"]
+	require.Equal(t, Pass, r.State)
+	require.Contains(t, r.Rows[0].Detail, "“right”")
 }
 
 // What changed since the run before is what ended otherwise, and what is new.

@@ -17,6 +17,7 @@ type Facts struct {
 	Log          Log
 	Enforcement  Enforcement
 	Emergency    Emergency
+	Reviews      Reviews
 
 	Attested map[string]Attestation // by check: the newest
 	Last     *Summary               // the run before, of the same profile; nil: there is none on record
@@ -157,9 +158,40 @@ type Person struct {
 // year before.
 type Emergency struct {
 	Taken      int64
-	Waiting    int64 // for a review, which there is time for
-	Unreviewed Count // by anybody else, in time
-	Lost       bool  // there was more on record than is looked through
+	Reviewed   []PowerReview // the newest first, MaxRows at most
+	Waiting    int64         // for a review, which there is time for
+	Unreviewed Count         // by anybody else, in time
+	Lost       bool          // there was more on record than is looked through
+}
+
+// A PowerReview is the word of who looked at what a power was used for.
+type PowerReview struct {
+	Person string // whose power it was
+	By     string
+	At     time.Time
+	Word   string
+}
+
+// Reviews is who reviewed the log, and what of it nobody did.
+type Reviews struct {
+	N    int64
+	Done []LogReview // the newest first, MaxRows at most
+	Gaps Count       // parts that nobody has reviewed, since the first that somebody did
+	Lost bool        // there are more reviews than were read
+
+	// Waits is since when the oldest entry waits for a review; zero: none does. Where there
+	// never was one, that is since the log began.
+	Waits time.Time
+}
+
+// A LogReview is the word of who reviewed a part of the log.
+type LogReview struct {
+	Since, Until time.Time
+	First, Last  int64 // entries
+	By           string
+	At           time.Time
+	Word         string
+	Own, Acts    int64 // of what people did in it, what was the reviewer's or his owner's, and all
 }
 
 // Attestation is what somebody has put his name to.

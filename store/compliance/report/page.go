@@ -133,9 +133,10 @@ func functions(now time.Time) template.FuncMap {
 	}
 }
 
-// acts lists reviews and drills: what somebody attested, and what the CA did by itself.
+// acts lists reviews and drills: who looked at what, what somebody attested, and what the
+// CA did by itself.
 func acts(in Input) []act {
-	var all []act
+	all := reviews(in)
 	for _, r := range in.Run.Results {
 		if c, ok := compliance.Checks().Check(r.ID); !ok || !c.Manual {
 			continue
@@ -155,6 +156,30 @@ func acts(in Input) []act {
 	}
 	if b := in.Facts.System.Backup; !b.At.IsZero() {
 		all = append(all, act{"A backup was made", b.At.UTC().Format("2006-01-02 15:04"), "betonicad backup", b.File, compliance.Pass})
+	}
+	return all
+}
+
+// reviews lists who reviewed the log, and the use of powers.
+func reviews(in Input) (all []act) {
+	day := func(t time.Time) string { return t.UTC().Format("2006-01-02") }
+	for _, r := range in.Facts.Reviews.Done {
+		one := act{
+			fmt.Sprintf("The log of %s to %s was reviewed, entries %s to %s", day(r.Since), day(r.Until), compliance.Number(r.First), compliance.Number(r.Last)),
+			day(r.At), r.By, r.Word, compliance.Pass,
+		}
+		if r.Own > 0 {
+			one.What += fmt.Sprintf(" (%s of the %s things that people did were of the same owner)", compliance.Number(r.Own), compliance.Number(r.Acts))
+		}
+		all = append(all, one)
+	}
+	for _, r := range in.Run.Results {
+		if r.ID == "308-13" && r.State != compliance.Pass {
+			all = append(all, act{What: r.Title, State: r.State, Word: r.Found})
+		}
+	}
+	for _, r := range in.Facts.Emergency.Reviewed {
+		all = append(all, act{"The emergency power of " + r.Person + " was looked at", day(r.At), r.By, r.Word, compliance.Pass})
 	}
 	return all
 }

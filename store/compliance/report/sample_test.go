@@ -81,9 +81,14 @@ func hospital() *compliance.Facts {
 			Verified: &compliance.Verification{At: now.Add(-5 * time.Hour), Entries: 184_102},
 		},
 		Enforcement: compliance.Enforcement{Lists: 2, Number: 418, Parties: 41},
-		Emergency:   compliance.Emergency{Taken: 2, Waiting: 1},
+		Emergency: compliance.Emergency{Taken: 2, Waiting: 1, Reviewed: []compliance.PowerReview{
+			{Person: "officer/ben.osei", By: "auditor/ines.roth", At: now.Add(-40 * day), Word: "Ward 3 was dark: two pumps re-enrolled, IT-298."},
+		}},
+		Reviews: compliance.Reviews{N: 2, Waits: now.Add(-6 * day), Done: []compliance.LogReview{
+			{Since: now.Add(-13 * day), Until: now.Add(-6 * day), First: 140_112, Last: 183_777, By: "auditor/ines.roth", At: now.Add(-6 * day), Word: "Two alerts looked into, with clinical engineering: SEC-318, SEC-321.", Own: 1, Acts: 14},
+			{Since: now.Add(-20 * day), Until: now.Add(-13 * day), First: 97_001, Last: 140_111, By: "auditor/ines.roth", At: now.Add(-12 * day), Word: "As usual."},
+		}},
 		Attested: map[string]compliance.Attestation{
-			"308-13": {Word: "October and the first half of November, with clinical engineering. Two alerts looked into: SEC-318, SEC-321.", By: "auditor/ines.roth", At: now.Add(-6 * day), Expires: now.Add(29 * day), Entry: 183_777},
 			"308-07": {Word: "Restored the backup of 3 November on ca-test; it served in 22 minutes. Minutes in IT-311.", By: "officer/ben.osei", At: now.Add(-17 * day), Expires: now.Add(348 * day), Entry: 181_020},
 		},
 		Last: &compliance.Summary{At: now.Add(-day), States: map[string]compliance.State{}},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/audit/plain"
+	"github.com/betonica/betonica/store/compliance"
 )
 
 const (
@@ -19,7 +20,13 @@ const (
 func (s *survey) emergencies(ctx context.Context) error {
 	e, reviewed := &s.facts.Emergency, map[string]bool{}
 	whole, err := s.entries(ctx, "power.review", s.Now.Add(-year), func(entry audit.Entry) bool {
-		reviewed[detail(entry.Detail).text("power")] = true
+		d := detail(entry.Detail)
+		reviewed[d.text("power")] = true
+		if len(e.Reviewed) < compliance.MaxRows && d.flag("break_glass") {
+			e.Reviewed = append(e.Reviewed, compliance.PowerReview{
+				Person: plain.Clean(entry.Subject, pathText), By: plain.Clean(entry.Actor, pathText), At: entry.At, Word: plain.Clean(d.text("word"), 1024),
+			})
+		}
 		return false
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/betonica/betonica/store/compliance"
 	"github.com/betonica/betonica/store/compliance/pack"
 	"github.com/betonica/betonica/store/compliance/survey"
+	"github.com/betonica/betonica/store/review"
 	"github.com/betonica/betonica/store/storetest"
 )
 
@@ -281,9 +282,20 @@ func TestPast(t *testing.T) {
 		for _, id := range []string{"P2", "P3", "P4"} {
 			power("power.begin", id, map[string]any{"break_glass": true})
 		}
-		power("power.review", "P2", map[string]any{"word": "right"})
+		power("power.review", "P2", map[string]any{"word": "right", "break_glass": true})
 		f, _ = w.survey()
+		require.Len(t, f.Emergency.Reviewed, 1)
+		require.Equal(t, []string{"officer/anna", "officer/anna", "right"}, []string{f.Emergency.Reviewed[0].Person, f.Emergency.Reviewed[0].By, f.Emergency.Reviewed[0].Word})
+		f.Emergency.Reviewed = nil
 		require.Equal(t, compliance.Emergency{Taken: 3, Waiting: 2}, f.Emergency)
+		require.Zero(t, f.Reviews.N)
+		require.False(t, f.Reviews.Waits.IsZero(), "it is since the log began")
+		put(audit.Event{Action: "audit.review", Actor: "auditor/cleo", Subject: "auditor/cleo", Outcome: "ok", Detail: review.Record{First: 2, Last: 3, Word: "as usual"}.Detail()})
+		f, _ = w.survey()
+		require.EqualValues(t, 1, f.Reviews.N)
+		require.Equal(t, []any{"auditor/cleo", "as usual", int64(2), int64(3)}, []any{f.Reviews.Done[0].By, f.Reviews.Done[0].Word, f.Reviews.Done[0].First, f.Reviews.Done[0].Last})
+		require.EqualValues(t, 1, f.Reviews.Gaps.N)
+		require.Contains(t, f.Reviews.Gaps.Rows[0].What, "entries 4 to ")
 		w.Advance(73 * time.Hour)
 		power("power.review", "P4", map[string]any{"word": "late, and right"})
 		f, _ = w.survey()
