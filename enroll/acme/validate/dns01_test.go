@@ -77,7 +77,7 @@ func TestDNS01Refused(t *testing.T) {
 			tt.zone(s.nameserver)
 			v := s.validator(t)
 			if tt.name == "silence" {
-				v.Hurry(time.Minute, 50*time.Millisecond)
+				v.Hurry(time.Minute, 500*time.Millisecond)
 			}
 			start := time.Now()
 			requireError(t, tt.kind, v.Validate(t.Context(), challenge(validate.DNS01, name)))

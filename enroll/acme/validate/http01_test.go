@@ -205,7 +205,7 @@ func TestHTTP01Slow(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn) // until the other side leaves
 		})
 		v := s.validator(t)
-		v.Hurry(time.Minute, 50*time.Millisecond)
+		v.Hurry(time.Minute, 500*time.Millisecond)
 		requireError(t, validate.KindConnection, v.Validate(t.Context(), challenge(validate.HTTP01, name)))
 	}
 	// The whole validation is bounded too, though each connection is quick.

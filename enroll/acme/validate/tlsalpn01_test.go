@@ -192,7 +192,7 @@ func TestTLSALPN01Hostile(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn) // until the other side leaves
 		})
 		v := s.validator(t)
-		v.Hurry(time.Minute, 100*time.Millisecond)
+		v.Hurry(time.Minute, 500*time.Millisecond)
 		requireError(t, tt.kind, v.Validate(t.Context(), challenge(validate.TLSALPN01, name)))
 	}
 }
