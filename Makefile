@@ -27,7 +27,7 @@ help: ## list the targets
 
 build: ## bin/betonicad (with SQLite, needs cgo) and bin/betonica (static)
 	CGO_ENABLED=1 go build -o bin/betonicad ./cmd/betonicad
-	CGO_ENABLED=0 go build -trimpath -o bin/betonica ./cmd/betonica
+	CGO_ENABLED=0 go build -trimpath $$(.dist/gcflags) -o bin/betonica ./cmd/betonica
 
 test: ## every test this machine can run; it names those it leaves out
 	$(TEST) $(if $(RUN),-run '$(RUN)') $(if $(SKIP),-skip '$(SKIP)') -- $(PACKAGES)
@@ -36,9 +36,10 @@ test: ## every test this machine can run; it names those it leaves out
 	else echo "    left out TestSimulator and TestTPM: the TPM is C, and wants OpenSSL's headers (libssl-dev)"; fi
 
 # The race pass puts the detector into every package, and into the daemon that a few
-# tests load, reload, cut off and kill. What else starts it, one after the other, is left
-# to `make test`: each start of it takes seconds there, for the passphrase. It would be twice
-# as many if the detector watched the standard library derive a key; races are not there.
+# tests load, reload, cut off and kill. What else starts it is left to `make test`: each
+# start of it takes seconds there, for the passphrase. It would be twice as many if the
+# detector watched the standard library derive a key; races are not there. Four packages at
+# a time: most of them wait for disks.
 RACE := -race -gcflags=crypto/internal/fips140/...=-race=false -gcflags=crypto/pbkdf2=-race=false -gcflags=golang.org/x/crypto/...=-race=false
 RACED := ^Test(Kill|Soak|OneToken|OneChild|PolicyReload|StopUnderLoad|LostDatabase)
 
@@ -47,7 +48,7 @@ check: ## gofmt, vet, staticcheck, the layers, the race detector, the lint modul
 	go vet ./...
 	go tool staticcheck ./...
 	go test -run '^TestLayers$$' ./cmd/betonicad
-	$(TEST) $(RACE) -- $$(go list ./... | grep -v /cmd/betonicad$$)
+	$(TEST) -p 4 $(RACE) -- $$(go list ./... | grep -v /cmd/betonicad$$)
 	$(TEST) $(RACE) -run '$(RACED)' -- ./cmd/betonicad
 	cd testdata/lint && go vet ./... && go test ./...
 

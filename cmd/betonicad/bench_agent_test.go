@@ -18,7 +18,9 @@ import (
 // too, which come every ten seconds.
 func BenchmarkAgent(b *testing.B) {
 	bin := filepath.Join(b.TempDir(), "betonica")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "../betonica")
+	small, err := toolFlags()
+	require.NoError(b, err)
+	build := exec.Command("go", append(append([]string{"build"}, small...), "-o", bin, "../betonica")...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(b, err, string(out))

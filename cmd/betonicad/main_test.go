@@ -37,6 +37,13 @@ func TestMain(m *testing.M) {
 // built is where binaries put the programs; empty if no test asked.
 var built string
 
+// toolFlags returns the build flags of the tool as it is given away. To build it with
+// others would compile all that it imports once more, too.
+func toolFlags() ([]string, error) {
+	flags, err := exec.Command("../../.dist/gcflags").Output()
+	return append([]string{"-trimpath", "-ldflags=-s -w -buildid="}, strings.Fields(string(flags))...), err
+}
+
 // binaries builds both programs, once and only if a test asks, and returns the
 // folder they are in. If the tests have the race detector, so has the daemon.
 var binaries = sync.OnceValues(func() (string, error) {
@@ -45,13 +52,17 @@ var binaries = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	built = dir
+	small, err := toolFlags()
+	if err != nil {
+		return "", err
+	}
 	for _, program := range []struct {
 		name string
 		cgo  string
 		args []string
 	}{
 		{"betonicad", "1", raceFlag},
-		{"betonica", "0", nil},
+		{"betonica", "0", small},
 	} {
 		args := append([]string{"build", "-buildvcs=false", "-o", filepath.Join(dir, program.name)}, program.args...)
 		cmd := exec.Command("go", append(args, "../"+program.name)...)

@@ -22,7 +22,9 @@ func TestOldMachine(t *testing.T) {
 	}
 	dir := t.TempDir()
 	betonica := filepath.Join(dir, "betonica")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w -buildid=", "-o", betonica, "../betonica")
+	small, err := toolFlags()
+	require.NoError(t, err)
+	build := exec.Command("go", append(append([]string{"build"}, small...), "-o", betonica, "../betonica")...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm", "GOARM=6")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)

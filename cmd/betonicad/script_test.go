@@ -37,6 +37,7 @@ import (
 //	freeports NAME...     set each $NAME to a port of the loopback that is free
 //	tmpfs DIR SIZE        mount a small file system
 func TestScript(t *testing.T) {
+	t.Parallel()
 	bin, err := binaries()
 	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
