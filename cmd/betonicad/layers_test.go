@@ -57,6 +57,7 @@ var layers = map[string]string{
 	"cmd/internal/deliver/wire":         "ca/keys", // it reads secrets as carefully
 	"cmd/internal/deliver/syslog":       "cmd/internal/deliver cmd/internal/deliver/wire store/audit/atna",
 	"cmd/internal/deliver/alertmanager": "cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire store/alert store/audit/plain",
+	"cmd/internal/deliver/mail":         "cmd/internal/deliver cmd/internal/deliver/wire store/alert store/audit/plain",
 	"store/backup":                      "", // the form alone
 	"cmd/internal/guard/ship":           "enroll/api store/audit/journal",
 	"cmd/internal/guard":                "ca/strict enroll/agent revoke/allow revoke/allow/rulefile revoke/peer store/audit/journal cmd/internal/record cmd/internal/guard/gate cmd/internal/guard/web cmd/internal/guard/sign cmd/internal/guard/mllp cmd/internal/guard/dicom cmd/internal/guard/rules cmd/internal/guard/ship",
