@@ -16,23 +16,24 @@ type Policy struct {
 	roles   map[string]*rules
 
 	guardRules []guardRule
+	act        []string // rules of alerts
 }
 
 // ParsePolicy reads a policy file: TOML of tables [role.NAME], with the keys that
 // [Role] documents, and of tables [[allow]], which are rules of guards: see
-// [rulefile.Table] and [Policy.GuardRules]. An unknown key, a value out of bounds, and a definition of
+// [rulefile.Table] and [Policy.GuardRules], and of one table [alerts], see [Policy.Acts]. An unknown key, a value out of bounds, and a definition of
 // the reserved role "ca" are errors; each begins with filename:line:column, and
 // they are joined, one a line, where more than one can be told at once.
 //
 // The roles of [Privileged] exist whether or not the file restates them.
 func ParsePolicy(filename string, text []byte) (*Policy, error) {
-	file, guardRules, err := decodePolicy(filename, text)
+	file, guardRules, act, err := decodePolicy(filename, text)
 	if err != nil {
 		return nil, err
 	}
 	roles := builtIn()
 	maps.Copy(roles, file)
-	p := &Policy{digest: digest(text), roles: make(map[string]*rules, len(roles)), guardRules: guardRules}
+	p := &Policy{digest: digest(text), roles: make(map[string]*rules, len(roles)), guardRules: guardRules, act: act}
 	for name, role := range roles {
 		if p.roles[name], err = newRules(role); err != nil {
 			return nil, fmt.Errorf("%s: role %q: %w", filename, name, err)

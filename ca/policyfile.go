@@ -16,6 +16,13 @@ const maxPolicy = 1 << 20
 type policyFile struct {
 	Role  map[string]roleTable `toml:"role"`
 	Allow []ruleTable          `toml:"allow"`
+
+	Alerts alertsTable `toml:"alerts"`
+}
+
+// alertsTable is [alerts].
+type alertsTable struct {
+	Act []string `toml:"act"`
 }
 
 // roleTable is [role.NAME]. A nil slice or pointer is an absent key.
@@ -44,14 +51,15 @@ type roleTable struct {
 	Fork              *string  `toml:"fork"`
 }
 
-// decodePolicy returns the roles that the file defines, and the rules of guards.
-func decodePolicy(filename string, text []byte) (map[string]Role, []guardRule, error) {
+// decodePolicy returns the roles that the file defines, the rules of guards, and those
+// of alerts that act.
+func decodePolicy(filename string, text []byte) (map[string]Role, []guardRule, []string, error) {
 	if len(text) > maxPolicy {
-		return nil, nil, fmt.Errorf("%s: longer than %d bytes", filename, maxPolicy)
+		return nil, nil, nil, fmt.Errorf("%s: longer than %d bytes", filename, maxPolicy)
 	}
 	var file policyFile
 	if err := strict.Decode(filename, text, &file); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	roles := make(map[string]Role, len(file.Role))
 	var errs []*strict.Error
@@ -60,8 +68,10 @@ func decodePolicy(filename string, text []byte) (map[string]Role, []guardRule, e
 		roles[name] = r.read(table)
 		errs = append(errs, r.errs...)
 	}
+	act, failed := readAct(filename, text, file.Alerts.Act)
+	errs = append(errs, failed...)
 	rules, err := readRules(filename, text, file.Allow)
-	return roles, rules, errors.Join(strict.Join(errs), err)
+	return roles, rules, act, errors.Join(strict.Join(errs), err)
 }
 
 // A roleReader makes a Role of a table, and collects what is wrong with it.

@@ -16,6 +16,8 @@ type Widening struct {
 
 func (w Widening) String() string {
 	switch {
+	case w.Role == "" && w.Key == keyAct:
+		return w.Key + ": " + w.What
 	case w.Role == "":
 		return fmt.Sprintf("rule %q: %s", w.Key, w.What)
 	case w.Key == "":
@@ -40,6 +42,11 @@ func Widenings(last, next *Policy) []Widening {
 			if what := d.wider(before.Role, next.roles[name].Role); what != "" {
 				all = append(all, Widening{Role: name, Key: d.key, What: what})
 			}
+		}
+	}
+	for _, rule := range last.act {
+		if !next.Acts(rule) {
+			all = append(all, Widening{Key: keyAct, What: "whoever " + rule + " is about is not suspended any more"})
 		}
 	}
 	for _, rule := range next.guardRules {

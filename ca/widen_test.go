@@ -33,7 +33,7 @@ func TestWideningsKnowEveryField(t *testing.T) {
 	require.Len(t, fields, role.NumField()-1)
 	policy := reflect.TypeFor[Policy]()
 	for i := range policy.NumField() {
-		require.Contains(t, []string{"version", "digest", "roles", "guardRules"}, policy.Field(i).Name)
+		require.Contains(t, []string{"version", "digest", "roles", "guardRules", "act"}, policy.Field(i).Name)
 	}
 }
 

@@ -98,6 +98,11 @@ func (r *Registrar) Retire(ctx context.Context, by Actor, path string) (store.Id
 // move changes the state of an identity. It returns store.ErrNotFound, or a
 // [*ConflictError] if the identity is not in state from.
 func (r *Registrar) move(ctx context.Context, by Actor, path, action string, from, to store.State) (store.Identity, error) {
+	return r.moveFor(ctx, by, path, action, from, to, nil)
+}
+
+// moveFor is move, with what else belongs on record.
+func (r *Registrar) moveFor(ctx context.Context, by Actor, path, action string, from, to store.State, detail map[string]any) (store.Identity, error) {
 	id, err := r.store.Identity(ctx, path)
 	if err != nil {
 		return store.Identity{}, err
@@ -113,7 +118,7 @@ func (r *Registrar) move(ctx context.Context, by Actor, path, action string, fro
 			tx.FreeNames(path)
 		}
 		tx.SetState(path, []store.State{from}, to)
-		return by.event(ctx, tx, action, path, nil)
+		return by.event(ctx, tx, action, path, detail)
 	})
 	if errors.Is(err, store.ErrStale) {
 		if id, err = r.store.Identity(ctx, path); err == nil {
