@@ -67,6 +67,15 @@ func Of(origin string, e audit.Entry) Fact {
 		f.Kind, f.Code = Evidence, "no room for a journal"
 	case "enforcement.refuse":
 		f.Kind, f.Code = Evidence, "an acknowledgement of a list that there is not"
+	case "compliance.run": // daily, it has read the whole log
+		if d.text("verified") != "" {
+			f.Kind, f.Identity, f.Why = Verified, "", ""
+			if n := d.number("findings"); n > 0 {
+				f.Why = say("%d findings", n)
+			}
+		}
+	case "alert.quiet":
+		f.Kind, f.Identity, f.Site, f.Ends, f.Other = Window, "", d.text("site"), d.time("until"), d.text("reason")
 	case "power.begin", "power.break-glass":
 		if e.Action != "power.begin" || d["break_glass"] == true {
 			f.Kind, f.Identity, f.Why = Emergency, person(e), d.text("reason")

@@ -77,6 +77,18 @@ func TestOf(t *testing.T) {
 			alert.Fact{Kind: alert.Misused, Other: "device/a", Code: alert.CodeNetwork, Why: "outside its network 10.0.0.0/8"},
 		},
 		{
+			audit.Event{Action: "compliance.run", Outcome: "3 of 40 checks failed", Detail: map[string]any{"verified": "2026-11-22T08:00:00Z", "findings": 2}},
+			alert.Fact{Kind: alert.Verified, Why: "2 findings"},
+		},
+		{
+			audit.Event{Action: "compliance.run", Outcome: "3 of 40 checks failed", Detail: map[string]any{"verified": "2026-11-22T08:00:00Z", "findings": 0}},
+			alert.Fact{Kind: alert.Verified},
+		},
+		{
+			audit.Event{Action: "alert.quiet", Outcome: "ok", Detail: map[string]any{"site": "north", "until": ends, "reason": "new pumps"}},
+			alert.Fact{Kind: alert.Window, Site: "north", Ends: ends, Other: "new pumps", Why: "ok"},
+		},
+		{
 			audit.Event{Action: "identity.revoke", Outcome: "ok", Detail: map[string]any{"serials": []string{serialA}}},
 			alert.Fact{Kind: alert.Revoked, Identity: "device/a", Serials: []string{serialA}, Why: "ok"},
 		},
