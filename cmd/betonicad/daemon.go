@@ -17,6 +17,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/deliver"
 	"github.com/betonica/betonica/cmd/internal/notify"
 	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/cmd/internal/watch"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/acme"
 	"github.com/betonica/betonica/enroll/attest"
@@ -39,6 +40,7 @@ type daemon struct {
 	mirror    *revoke.Mirror // nil: there is none
 	office    *comply.Office
 	delivery  *deliver.Engine
+	watch     *watch.Watch
 	listeners *server.Listeners
 	log       *slog.Logger
 }
@@ -147,12 +149,14 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	office := comply.New(comply.Config{
 		Store: db, Policies: registrar.Policies, TrustDomain: s.trustDomain(), System: safeguards(d, c, l.URLs(), db, logger), Now: time.Now, Log: logger,
 	})
+	watch := watch.New(watch.Config{Store: db, Registrar: registrar, Name: c.Server.Replica.String(), Now: time.Now, Log: logger})
+	metrics.CollectAlerts(db, watch.Stats)
 	admin := admin.New(admin.Config{
-		Compliance: office, Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
+		Compliance: office, Watch: watch, Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	opened := &daemon{
-		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, office: office, delivery: delivery, listeners: l, log: logger,
+		layout: d, store: db, registrar: registrar, issuance: issuance, acme: acmeHandler, mirror: va.mirror, office: office, delivery: delivery, watch: watch, listeners: l, log: logger,
 		server: &server.Server{
 			Join: &join.Handler{Registrar: registrar}, Renew: &renew.Handler{Registrar: registrar}, Attest: &attest.Handler{Registrar: registrar},
 			Registrar: registrar, Issuers: issuers, Publishers: va.publishers, Responder: va.responder, Enforcement: va.enforcement, Admin: admin.MTLS(), AdminSocket: admin.Socket(),
@@ -197,6 +201,7 @@ func (d *daemon) run(ctx context.Context, readyFile string) (err error) {
 	beside.run("powers", d.registrar.RunPowers)
 	beside.run("safeguards", d.office.Run)
 	beside.run("delivery", d.delivery.Run)
+	beside.run("watch", d.watch.Run)
 	beside.run("revocation lists", d.server.Publishers.Run)
 	beside.run("intermediates", func(ctx context.Context) error { return d.issuance.Run(ctx, rotations) })
 	beside.run("enforcement", d.server.Enforcement.Run)

@@ -14,6 +14,7 @@ import (
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/cmd/internal/comply"
+	"github.com/betonica/betonica/cmd/internal/watch"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/revoke"
@@ -37,6 +38,9 @@ type Config struct {
 
 	// Compliance checks the safeguards.
 	Compliance *comply.Office
+
+	// Watch knows the alerts.
+	Watch *watch.Watch
 
 	// UID is the daemon's own user, who may use the socket beside root.
 	UID uint32

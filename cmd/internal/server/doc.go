@@ -109,6 +109,18 @@
 //	betonica_feed_lapsed                               1 if this one may not know of revocations by others
 //	betonica_feed_eldest                               1 for the one that does what one of them should do
 //
+// The watch over the log:
+//
+//	betonica_alerts_open                               alerts that are not resolved, by severity
+//	betonica_alert_watching                            1 for the daemon that has the watch, else 0
+//	betonica_alert_behind_seconds                      age of the next entry that it is to read
+//	betonica_alert_facts_total                         facts that the rules took in
+//	betonica_alert_suppressed_total                    findings that were no alert, for a reason
+//	betonica_alert_evicted_total                       machines that were forgotten for want of room
+//	betonica_alert_untracked_total                     facts about machines that there was no room for
+//	betonica_alert_machines                            whose habits are known
+//	betonica_alert_held                                findings that wait for a reason to drop them
+//
 // Relying parties:
 //
 //	betonica_relying_parties                           that have reported: connected, or silent
