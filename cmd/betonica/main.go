@@ -79,7 +79,7 @@ well or there is nothing to do, 1 failed, 2 usage, 3 cancelled, 4 not allowed,
 	root.SetErr(env.stderr)
 	root.AddCommand(
 		enrollCommand(env), renewCommand(env), agentCommand(env), checkCommand(env), tpmCommand(env), guardCommand(env),
-		tokenCommand(env), approveCommand(env), powerCommand(env), identityCommand(env), certCommand(env), revokeCommand(env), auditCommand(env), policyCommand(env), complianceCommand(env), statusCommand(env),
+		tokenCommand(env), approveCommand(env), powerCommand(env), identityCommand(env), certCommand(env), revokeCommand(env), auditCommand(env), alertCommand(env), policyCommand(env), complianceCommand(env), statusCommand(env),
 		versionCommand(env),
 	)
 	return root

@@ -83,7 +83,7 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		{"issuer", s.Issuer.Subject}, {"issuer ends", stamp(s.Issuer.NotAfter, now)},
 		{"intermediates", issuersText(s.Issuers, now)}, {"rotation", rotationText(s.Rotation, now)},
 		{"policy", fmt.Sprintf("version %d", s.Policy)},
-		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects},
+		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects}, {"alerts", alertsText(s.Alerts)},
 		{"survival", survivalSummary(s.Survival, now)}, {"certificates end", survivalCertificates(s.Survival, now)},
 		{"in doubt", doubtText(s.Doubtful)},
 		{"certificates", fmt.Sprintf("%d live", s.Certificates)}, {"tokens", fmt.Sprintf("%d open", s.Tokens)},
@@ -101,4 +101,18 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		return err
 	}
 	return writeParties(env, s.RelyingParties)
+}
+
+// alertsText says how many alerts are open, the worst first; "" if there is none.
+func alertsText(open map[string]int64) string {
+	var parts []string
+	for _, severity := range []string{"critical", "high", "medium", "low"} {
+		if n := open[severity]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, severity))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + ": see betonica alert list"
 }

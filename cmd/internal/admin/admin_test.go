@@ -22,6 +22,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/cmd/internal/comply"
 	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/cmd/internal/watch"
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/attest"
 	"github.com/betonica/betonica/enroll/enrolltest"
@@ -61,6 +62,7 @@ func serve(t *testing.T, uid int) *fixture {
 			Store: f.Store, Policies: f.Policies, TrustDomain: enrolltest.TrustDomain, Now: f.Now, Log: log,
 			System: func(context.Context) compliance.System { return compliance.System{} },
 		}),
+		Watch:     watch.New(watch.Config{Store: f.Store, Registrar: f.Registrar, Name: "test", Now: f.Now, Log: log}),
 		Registrar: f.Registrar, Store: f.Store, Issuers: f.Issuers, Issuance: noRotation, Revoker: w.Revoker, Enforcement: w.Enforcement, UID: uint32(uid),
 		Version: "test", Started: f.Now(), URLs: f.urls, Ready: f.Store.Health, Log: log,
 	})

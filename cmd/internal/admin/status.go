@@ -10,6 +10,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll"
+	"github.com/betonica/betonica/store/alert"
 )
 
 func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
@@ -41,6 +42,10 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 	if err != nil {
 		return err
 	}
+	alerts, err := a.Store.AlertCounts(r.Context())
+	if err != nil {
+		return err
+	}
 	out := adminapi.Status{
 		Version: a.Version, Started: a.Started, TrustDomain: a.Issuers.TrustDomain(), URLs: a.URLs, Ready: true,
 		Root: issuerOf(a.Issuers.Root()), Issuer: issuerOf(a.Issuers.Current().Certificate()), Issuers: issuers, Rotation: rotation,
@@ -50,6 +55,12 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 		Entries: counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
 	}
 	out.Survival, out.Doubtful = survival, map[string]int64{}
+	if len(alerts) > 0 {
+		out.Alerts = map[string]int64{}
+	}
+	for severity, n := range alerts {
+		out.Alerts[alert.Severity(severity).String()] = n
+	}
 	for why, n := range counts.Doubtful {
 		out.Doubtful[string(why)] = n
 	}

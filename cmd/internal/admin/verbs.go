@@ -56,6 +56,11 @@ var verbs = []verb{
 	{"POST", "compliance/report", inventory | log, "report on the safeguards", "", (*Admin).reportCompliance},
 	{"POST", "compliance/attestations", inventory | log, "attest safeguards", "", (*Admin).attestCompliance},
 
+	{"GET", "alerts", log, "read alerts", "alert.read", (*Admin).listAlerts},
+	{"GET", "alerts/{id}", log, "read alerts", "alert.read", (*Admin).showAlert},
+	{"POST", "alerts/{id}/acknowledge", review, "acknowledge alerts", "", (*Admin).acknowledgeAlert},
+	{"POST", "alerts/quiet", identities, "keep alerts quiet for planned work", "", (*Admin).quiet},
+
 	{"GET", "audit", log, "read the audit log", "audit.read", (*Admin).listAudit},
 	{"GET", "audit/export", log, "export the audit log", "audit.export", (*Admin).exportAudit},
 	{"GET", "audit/review", log, "gather the audit log for a review", "audit.read", (*Admin).gatherReview},

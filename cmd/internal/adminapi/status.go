@@ -28,6 +28,8 @@ type Status struct {
 	Survival *Survival `json:"survival,omitempty"`
 	// Suspects is how many of them are marked: look at the audit log.
 	Suspects int64 `json:"suspects"`
+	// Alerts counts those that are not resolved, by severity.
+	Alerts map[string]int64 `json:"open_alerts,omitempty"`
 	// Certificates is how many are neither expired nor revoked.
 	Certificates int64 `json:"live_certificates"`
 	// Tokens is how many could still be spent.

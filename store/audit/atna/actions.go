@@ -41,6 +41,7 @@ var actions = [...]row{
 	{"alert.count", "Alert repeated", securityAlert, nil, record, &amended, minor, minor},
 	{"alert.open", "Alert opened", securityAlert, nil, record, &created, serious, serious},
 	{"alert.quiet", "Alerts silenced for planned work", securityAlert, nil, record, &created, fine, minor},
+	{"alert.read", "Alerts read", auditLogUsed, nil, theLog, &used, fine, minor},
 	{"alert.resolve", "Alert resolved", securityAlert, nil, record, &ended, fine, minor},
 	{"audit.", "Audit log used", auditLogUsed, nil, theLog, &used, fine, minor},
 	{"audit.archive", "Audit log archived", auditLogUsed, nil, theLog, &archived, fine, serious},
