@@ -62,6 +62,7 @@ bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DI
 	go test -run '^$$' -bench 'Update|Replicas' ./store
 	BETONICA_BENCH_DIR='$(or $(BENCH_DIR),/var/tmp)' go test -run '^$$' -bench 'Append' -benchtime 1x ./store/audit/journal
 	go test -run '^$$' -bench 'Receive' -benchtime 1x ./cmd/internal/archive
+	go test -run '^$$' -bench 'Deliver|Down' -benchtime 1x ./cmd/internal/deliver
 	go test -run '^$$' -bench 'Send' ./cmd/internal/deliver/syslog
 	BETONICA_SURVEY=$(SIZE) go test -run '^$$' -bench 'Survey' -benchtime 1x -timeout 2h ./store/compliance/survey
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/cmd/internal/deliver/webhook"
 	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/audit/atna"
 	"github.com/betonica/betonica/store/audit/plain"
@@ -51,6 +52,13 @@ func TestNoInjection(t *testing.T) {
 			"JSON lines":         atnaText(event, s, (*atna.Message).JSON),
 			"syslog frames": atnaText(event, s, func(m *atna.Message) []byte {
 				return atna.Frame(nil, m.Syslog(atna.Sender{Host: s, App: s, PID: s}, atna.DICOM))
+			}),
+			"webhook": atnaText(event, s, func(m *atna.Message) []byte {
+				var text bytes.Buffer
+				require.NoError(t, webhook.Header([]byte(s), m.ID(), time.Unix(1763761922, 0), m.JSON()).Write(&text))
+				header := strings.ReplaceAll(text.String(), "\r\n", " ")
+				require.Len(t, strings.Fields(header), 2*4, "%s: %q", what, header)
+				return append(append([]byte(header), ' '), m.JSON()...)
 			}),
 			"syslog frames, JSON": atnaText(event, s, func(m *atna.Message) []byte {
 				return atna.Frame(nil, m.Syslog(atna.Sender{Host: s, App: s, PID: s}, atna.JSON))
