@@ -126,7 +126,8 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
-	delivery, err := openDelivery(c, s.trustDomain(), db, logger)
+	watch := watch.New(watch.Config{Store: db, Registrar: registrar, Name: c.Server.Replica.String(), Now: time.Now, Log: logger})
+	delivery, err := openDelivery(c, s.trustDomain(), db, watch, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +150,6 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	office := comply.New(comply.Config{
 		Store: db, Policies: registrar.Policies, TrustDomain: s.trustDomain(), System: safeguards(d, c, l.URLs(), db, logger), Now: time.Now, Log: logger,
 	})
-	watch := watch.New(watch.Config{Store: db, Registrar: registrar, Name: c.Server.Replica.String(), Now: time.Now, Log: logger})
 	metrics.CollectAlerts(db, watch.Stats)
 	admin := admin.New(admin.Config{
 		Compliance: office, Watch: watch, Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),

@@ -3,11 +3,16 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/deliver"
+	"github.com/betonica/betonica/cmd/internal/deliver/alertmanager"
 	"github.com/betonica/betonica/cmd/internal/deliver/fhir"
 	"github.com/betonica/betonica/cmd/internal/deliver/file"
+	"github.com/betonica/betonica/cmd/internal/deliver/mail"
+	"github.com/betonica/betonica/cmd/internal/deliver/syslog"
 	"github.com/betonica/betonica/cmd/internal/deliver/webhook"
 	"github.com/betonica/betonica/cmd/internal/server"
 	"github.com/betonica/betonica/store"
@@ -15,13 +20,19 @@ import (
 )
 
 // openDelivery makes what delivers the audit log as [deliver] says. No receiver is asked
-// yet; an error is one of the configuration, or of the files that it names.
-func openDelivery(c *server.Config, trustDomain string, db *store.DB, logger *slog.Logger) (*deliver.Engine, error) {
+// yet; an error is one of the configuration, or of the files that it names. alerts says
+// which alerts are open.
+func openDelivery(c *server.Config, trustDomain string, db *store.DB, alerts alertmanager.Opener, logger *slog.Logger) (*deliver.Engine, error) {
 	outlets := c.Deliver.Outlets()
 	for i := range outlets {
 		o := &outlets[i]
 		var err error
-		if o.Sink, err = openSink(c, o.Kind); err != nil {
+		if o.Kind == "alertmanager" {
+			o.Sink, err = openAlertmanager(c.Deliver.Alertmanager, trustDomain, db, alerts, logger)
+		} else {
+			o.Sink, err = openSink(c, o.Kind, logger)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("deliver.%s: %w", o.Kind, err)
 		}
 	}
@@ -34,8 +45,15 @@ func openDelivery(c *server.Config, trustDomain string, db *store.DB, logger *sl
 	}), nil
 }
 
-// openSink makes the sink of a table of [deliver].
-func openSink(c *server.Config, kind string) (deliver.Sink, error) {
+func openAlertmanager(o *server.AlertmanagerOutlet, trustDomain string, db *store.DB, alerts alertmanager.Opener, logger *slog.Logger) (deliver.Sink, error) {
+	return alertmanager.New(alertmanager.Config{
+		URL: o.URL.Text(), TLS: o.Wire(), TokenFile: o.TokenFile, User: o.User, PasswordFile: o.PasswordFile, Origin: origin(trustDomain),
+		Open: alerts, Eldest: db.Eldest, Now: time.Now, Log: logger,
+	})
+}
+
+// openSink makes the sink of a table of [deliver], of those that need nothing of the daemon.
+func openSink(c *server.Config, kind string, logger *slog.Logger) (deliver.Sink, error) {
 	switch d := &c.Deliver; kind {
 	case "fhir":
 		return fhir.New(fhir.Config{
@@ -45,6 +63,16 @@ func openSink(c *server.Config, kind string) (deliver.Sink, error) {
 	case "webhook":
 		return webhook.New(webhook.Config{
 			URL: d.Webhook.URL.Text(), TLS: d.Webhook.Wire(), SecretFile: d.Webhook.SecretFile, TokenFile: d.Webhook.TokenFile, Now: time.Now,
+		})
+	case "syslog":
+		return syslog.New(syslog.Config{
+			Address: d.Syslog.Address.String(), TLS: d.Syslog.Wire(), Format: d.Syslog.Format.Format(),
+			Sender: atna.Sender{Host: c.Server.Names[0].String(), App: "betonicad", PID: strconv.Itoa(os.Getpid())},
+		})
+	case "mail":
+		return mail.New(mail.Config{
+			Server: d.Mail.Server.String(), TLS: d.Mail.Wire(), Implicit: d.Mail.TLS.Implicit(), User: d.Mail.User, PasswordFile: d.Mail.PasswordFile,
+			From: d.Mail.From.String(), To: d.Mail.Recipients(), Host: c.Server.Names[0].String(), Log: logger,
 		})
 	case "file":
 		return file.New(d.File.Path)

@@ -98,7 +98,7 @@ var layers = map[string]string{
 
 	// The server takes the admin API as functions, and knows of it only what its
 	// errors mean.
-	"cmd/internal/server": "cmd/internal/watch store/alert ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/attest enroll/est enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive cmd/internal/deliver cmd/internal/deliver/post cmd/internal/deliver/wire store/audit/journal enroll/turns",
+	"cmd/internal/server": "cmd/internal/watch store/alert ca ca/keys store store/audit enroll enroll/api enroll/limit enroll/attest enroll/est enroll/join enroll/renew revoke revoke/allow revoke/allow/rulefile revoke/allow/signed revoke/enforcement cmd/internal/adminapi cmd/internal/archive cmd/internal/deliver cmd/internal/deliver/mail cmd/internal/deliver/post cmd/internal/deliver/wire store/audit/atna store/audit/journal enroll/turns",
 	"cmd/internal/admin":  "cmd/internal/watch store/alert ca store store/audit enroll enroll/api revoke revoke/enforcement cmd/internal/adminapi cmd/internal/archive cmd/internal/comply store/compliance store/compliance/pack store/review",
 	"cmd/internal/comply": "ca enroll revoke/allow/rulefile store store/audit store/compliance store/compliance/pack store/compliance/report store/compliance/survey store/review", // what surveys do not know of the policy
 
@@ -111,7 +111,7 @@ var layers = map[string]string{
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "cmd/internal/watch cmd/internal/deliver cmd/internal/deliver/fhir cmd/internal/deliver/file cmd/internal/deliver/webhook store/audit/atna cmd/internal/comply store/compliance enroll/scep ca ca/keys store store/backup store/audit store/audit/plain store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify",
+	"cmd/betonicad": "cmd/internal/watch cmd/internal/deliver cmd/internal/deliver/alertmanager cmd/internal/deliver/fhir cmd/internal/deliver/file cmd/internal/deliver/mail cmd/internal/deliver/syslog cmd/internal/deliver/webhook store/audit/atna cmd/internal/comply store/compliance enroll/scep ca ca/keys store store/backup store/audit store/audit/plain store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify",
 	"cmd/betonica":  "store/compliance store/compliance/pack enroll/api enroll/client enroll/agent enroll/agent/key revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record cmd/internal/notify",
 
 	// What tests stand on: nothing above may import it.

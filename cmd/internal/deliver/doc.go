@@ -11,7 +11,7 @@
 // There is no queue: the log is one. The store keeps, for each sink and log, up to which
 // entry the sink has taken it; the engine reads on from there, in reads of its own, and no
 // commit knows of it. A sink that is down for a day costs a row of the store, and a batch
-// of at most [maxBatch] records in memory.
+// of at most [Outlet.Batch] records in memory.
 //
 // The cursor moves after a sink has taken records, so whoever crashes between the two
 // delivers them again, with the same ids. It moves by compare-and-swap, and only the

@@ -40,6 +40,9 @@ type Outlet struct {
 	Events Patterns
 	// Journals says whether it gets what guards ship, too.
 	Journals bool
+	// Batch is how many records the sink gets at a time, at most. 0: 200. It is for sinks
+	// whose rate hangs on it.
+	Batch int
 	// All has a sink that was not there before begin with everything on record, and not
 	// with what comes from then on.
 	All bool
@@ -54,6 +57,9 @@ type Engine struct {
 func New(c Config) *Engine {
 	e := &Engine{}
 	for _, o := range c.Outlets {
+		if o.Batch == 0 {
+			o.Batch = maxBatch
+		}
 		e.feeds = append(e.feeds, &feed{Config: c, Outlet: o, status: Status{Name: o.Name, Kind: o.Kind, To: o.To, Journals: o.Journals}})
 	}
 	return e
@@ -65,10 +71,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	closed := make([]error, len(e.feeds))
 	for i, f := range e.feeds {
-		wg.Go(func() {
-			f.run(ctx)
-			closed[i] = f.Sink.Close()
-		})
+		wg.Go(func() { closed[i] = f.runAll(ctx) })
 		wg.Go(func() { f.measure(ctx) })
 	}
 	wg.Wait()

@@ -389,3 +389,40 @@ func TestEldest(t *testing.T) {
 	whole(t, append(siem.taken(), other.taken()...), origin, 1, 26)
 	require.NotEmpty(t, other.taken())
 }
+
+// A runner is a receiver that has something to do between records, and must not be closed
+// while it does.
+type runner struct {
+	receiver
+	ran chan bool
+}
+
+func (r *runner) Run(ctx context.Context) error {
+	<-ctx.Done()
+	time.Sleep(time.Second)
+	r.ran <- r.closed
+	return nil
+}
+
+// A sink that runs is run beside what it is sent, and closed when that has ended; and each
+// gets as many records at a time as its outlet says.
+func TestRunner(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.record("token.create", 1_000)
+		var batches []int
+		siem := &runner{ran: make(chan bool, 1)}
+		siem.take = func(batch []deliver.Record) (int, error) {
+			batches = append(batches, len(batch))
+			return len(batch), nil
+		}
+		large := outlet("siem", siem)
+		large.Batch = 600
+		stop := start(t, w.engine(w.DB, large))
+		time.Sleep(10 * time.Second)
+		stop()
+		require.False(t, <-siem.ran, "closed before it had ended")
+		require.True(t, siem.closed)
+		require.Equal(t, 600, batches[0])
+		whole(t, siem.taken(), origin, 1, w.LogSize())
+	})
+}

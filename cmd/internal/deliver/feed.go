@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxBatch   = 200     // records that a sink gets at a time
+	maxBatch   = 200     // records that a sink gets at a time, if it is not said
 	batchBytes = 1 << 20 // and about how much they are sealed
 
 	poll     = 500 * time.Millisecond // between two looks at the log
@@ -50,6 +50,17 @@ type cursor struct {
 	known bool
 	kept  int64 // by the store
 	at    int64 // kept, or further, over what is not for this sink
+}
+
+// runAll delivers, and lets the sink run, until ctx ends; then it closes the sink.
+func (f *feed) runAll(ctx context.Context) (err error) {
+	var wg sync.WaitGroup
+	if r, ok := f.Sink.(Runner); ok {
+		wg.Go(func() { err = r.Run(ctx) })
+	}
+	f.run(ctx)
+	wg.Wait()
+	return errors.Join(err, f.Sink.Close())
 }
 
 // run delivers until ctx ends.
@@ -152,7 +163,7 @@ func (f *feed) ownLog(ctx context.Context) (more bool, err error) {
 		return false, f.keep(ctx)
 	}
 	began := time.Now()
-	entries, err := f.tail.Entries(ctx, f.own.at, maxBatch)
+	entries, err := f.tail.Entries(ctx, f.own.at, f.Batch)
 	if err != nil || len(entries) == 0 {
 		return false, err
 	}

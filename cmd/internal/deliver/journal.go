@@ -61,7 +61,7 @@ func (f *feed) oneJournal(ctx context.Context, j store.WaitingJournal) (moved bo
 	kept, frames := j.Taken, bytes.NewReader(b.Frames)
 	for seq := b.First; seq <= b.Last; {
 		began := time.Now()
-		entries, err := open(frames, &seq, max(b.First, j.Taken+1), b.Last, keyring)
+		entries, err := f.open(frames, &seq, max(b.First, j.Taken+1), b.Last, keyring)
 		if err != nil { // betonicad audit verify says so, too
 			f.Log.ErrorContext(ctx, "a batch of a journal is not whole", "sink", f.Name, "journal", j.Origin, "entry", seq, "error", err)
 			seq = b.Last + 1
@@ -96,8 +96,8 @@ func (f *feed) oneJournal(ctx context.Context, j store.WaitingJournal) (moved bo
 
 // open reads entries of a batch from number seq on, as many as a sink gets at a time, and
 // opens those from first to last. It leaves seq at the next one.
-func open(frames io.Reader, seq *int64, first, last int64, keyring *audit.Keyring) (entries []audit.Entry, err error) {
-	for size := 0; *seq <= last && len(entries) < maxBatch && size < batchBytes; *seq++ {
+func (f *feed) open(frames io.Reader, seq *int64, first, last int64, keyring *audit.Keyring) (entries []audit.Entry, err error) {
+	for size := 0; *seq <= last && len(entries) < f.Batch && size < batchBytes; *seq++ {
 		row, err := audit.ReadFrame(frames, *seq)
 		if err != nil {
 			return entries, err

@@ -34,6 +34,13 @@ type Sink interface {
 	Close() error
 }
 
+// A Runner is a [Sink] that has something to do between records, too. The engine runs it
+// beside Send, and closes the sink when both have ended.
+type Runner interface {
+	// Run returns when ctx ends.
+	Run(ctx context.Context) error
+}
+
 // A RefusedError reports that a receiver understood a record and does not want it, as
 // with HTTP 400 or 422, or that no message can be made of it that the receiver's protocol
 // carries.

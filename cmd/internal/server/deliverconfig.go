@@ -19,9 +19,12 @@ type DeliverConfig struct {
 	// 256 bytes. Default: none.
 	Site string `toml:"site"`
 
-	FHIR    *FHIROutlet    `toml:"fhir"`
-	Webhook *WebhookOutlet `toml:"webhook"`
-	File    *FileOutlet    `toml:"file"`
+	FHIR         *FHIROutlet         `toml:"fhir"`
+	Syslog       *SyslogOutlet       `toml:"syslog"`
+	Webhook      *WebhookOutlet      `toml:"webhook"`
+	Alertmanager *AlertmanagerOutlet `toml:"alertmanager"`
+	Mail         *MailOutlet         `toml:"mail"`
+	File         *FileOutlet         `toml:"file"`
 }
 
 // An OutletConfig is what all sinks have.
@@ -123,6 +126,18 @@ func (d *DeliverConfig) resolve(dir string) {
 		optionalPath(&o.TokenFile, dir)
 		optionalPath(&o.SecretFile, dir)
 	}
+	if o := d.Syslog; o != nil {
+		o.ReceiverConfig.resolve(dir)
+	}
+	if o := d.Alertmanager; o != nil {
+		o.ReceiverConfig.resolve(dir)
+		optionalPath(&o.TokenFile, dir)
+		optionalPath(&o.PasswordFile, dir)
+	}
+	if o := d.Mail; o != nil {
+		o.ReceiverConfig.resolve(dir)
+		optionalPath(&o.PasswordFile, dir)
+	}
 	if o := d.File; o != nil {
 		optionalPath(&o.Path, dir)
 	}
@@ -147,6 +162,19 @@ func (d *DeliverConfig) check() error {
 		wants("deliver.webhook", "url", o.URL.text)
 		wants("deliver.webhook", "secret_file", o.SecretFile)
 		errs = append(errs, o.ReceiverConfig.check("deliver.webhook"))
+	}
+	if o := d.Syslog; o != nil {
+		wants("deliver.syslog", "address", o.Address.text)
+		errs = append(errs, o.ReceiverConfig.check("deliver.syslog"))
+	}
+	if o := d.Alertmanager; o != nil {
+		wants("deliver.alertmanager", "url", o.URL.text)
+		errs = append(errs, o.ReceiverConfig.check("deliver.alertmanager"), o.check())
+	}
+	if o := d.Mail; o != nil {
+		wants("deliver.mail", "server", o.Server.text)
+		wants("deliver.mail", "from", o.From.text)
+		errs = append(errs, o.ReceiverConfig.check("deliver.mail"), o.check())
 	}
 	if o := d.File; o != nil {
 		wants("deliver.file", "path", o.Path)
@@ -186,6 +214,16 @@ func (d *DeliverConfig) Outlets() []deliver.Outlet {
 			events = alerts
 		}
 		add("webhook", post.Place(o.URL.text), o.OutletConfig, false, events)
+	}
+	if o := d.Syslog; o != nil {
+		add("syslog", o.Address.text, o.OutletConfig, true, nil)
+		all[len(all)-1].Batch = syslogBatch
+	}
+	if o := d.Alertmanager; o != nil {
+		add("alertmanager", post.Place(o.URL.text), o.OutletConfig, false, alerts)
+	}
+	if o := d.Mail; o != nil {
+		add("mail", o.Server.text, o.OutletConfig, false, alerts)
 	}
 	if o := d.File; o != nil {
 		add("file", o.Path, o.OutletConfig, true, nil)
