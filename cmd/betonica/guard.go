@@ -144,12 +144,10 @@ func runGuard(ctx context.Context, env environment, c guard.Config, ready string
 			log.InfoContext(ctx, "reloaded")
 		}
 	}()
-	tuned := make(chan struct{})
-	go func() { defer close(tuned); tuneHeap(watching) }()
+	defer guardHeap().Start()()
 	err = g.Run(ctx)
 	stop()
 	<-done
-	<-tuned
 	return err
 }
 

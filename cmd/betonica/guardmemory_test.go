@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"path/filepath"
 	"runtime/debug"
 	"testing"
@@ -27,37 +26,4 @@ func TestGuardMemory(t *testing.T) {
 	require.Equal(t, guard.Config{MaxConnections: 100}.Memory(), start())
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	require.Equal(t, before, start())
-}
-
-// Between two collections there are about 32 MiB of garbage, however little lives; where
-// much does, a fifth of that.
-func TestCollectAt(t *testing.T) {
-	const mib = 1 << 20
-	for _, tt := range []struct {
-		live uint64
-		want int
-	}{
-		{0, 800}, {mib, 800}, {4 * mib, 800}, {8 * mib, 400}, {32 * mib, 100}, {64 * mib, 50}, {160 * mib, 20}, {400 * mib, 20},
-	} {
-		require.Equal(t, tt.want, collectAt(tt.live), "%d MiB", tt.live/mib)
-	}
-}
-
-// Whoever says by GOGC when garbage is collected has the say.
-func TestTuneHeap(t *testing.T) {
-	before := debug.SetGCPercent(100)
-	t.Cleanup(func() { debug.SetGCPercent(before) })
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	now := func() int {
-		percent := debug.SetGCPercent(100)
-		debug.SetGCPercent(percent)
-		return percent
-	}
-	t.Setenv("GOGC", "70")
-	tuneHeap(ended)
-	require.Equal(t, 100, now())
-	t.Setenv("GOGC", "")
-	tuneHeap(ended)
-	require.Equal(t, 800, now())
 }

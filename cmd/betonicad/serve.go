@@ -100,6 +100,7 @@ func (s serving) run(ctx context.Context, env environment) error {
 	}
 	defer unlock()
 	tune(env.getenv)
+	defer daemonHeap().Start()()
 	logger := slog.New(slog.NewJSONHandler(plain.JSONWriter(env.stderr), nil))
 	secrets, err := openSecrets(d, c)
 	if err != nil {
