@@ -15,9 +15,11 @@ import (
 type auditLog struct {
 	signer  note.Signer
 	keys    *audit.Keys
-	sealer  *audit.Sealer // of the writer's goroutine
-	tree    *audit.Tree   // as it was opened
+	sealer  *audit.Sealer                 // of the writer's goroutine
+	current atomic.Pointer[audit.DataKey] // that the writer is to seal under
+	tree    *audit.Tree                   // as it was opened
 	keyring atomic.Pointer[audit.Keyring]
+	ages    atomic.Pointer[LogKeys] // as they were read last
 
 	head   atomic.Pointer[audit.Tree] // what is committed; never changed, only replaced
 	signed atomic.Pointer[audit.SignedCheckpoint]
@@ -39,7 +41,7 @@ func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	if l.signer, err = d.cfg.Keys.Signer(d.cfg.Origin); err != nil {
 		return nil, err
 	}
-	dataKeys, err := d.dataKeys(ctx)
+	dataKeys, err := d.readDataKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +55,17 @@ func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making a data key: %w", err)
 		}
-		dataKeys = append(dataKeys, first)
+		dataKeys = append(dataKeys, datedKey{first, d.cfg.Now()})
 	}
-	l.sealer = audit.NewSealer(d.cfg.Keys, dataKeys[len(dataKeys)-1])
-	l.keyring.Store(audit.NewKeyring(dataKeys...))
+	newest := dataKeys[len(dataKeys)-1].DataKey
+	l.sealer = audit.NewSealer(d.cfg.Keys, newest)
+	l.current.Store(&newest)
+	l.keyring.Store(keyringOf(dataKeys))
+	w, err := d.wrappings(ctx, d.reads.query)
+	if err != nil {
+		return nil, err
+	}
+	l.ages.Store(agesOf(dataKeys, w))
 	if l.recovery, err = d.readRecovery(ctx); err != nil {
 		return nil, err
 	}
@@ -75,43 +84,6 @@ func openLog(ctx context.Context, d *DB) (*auditLog, error) {
 	}
 	l.head.Store(l.tree)
 	return l, nil
-}
-
-// dataKeys returns the log's data keys, the oldest first.
-func (d *DB) dataKeys(ctx context.Context) ([]audit.DataKey, error) {
-	rows, err := d.reads.query(ctx, `SELECT id, wrapped FROM audit_keys ORDER BY created_at, id`)
-	if err != nil {
-		return nil, fmt.Errorf("reading data keys: %w", err)
-	}
-	defer rows.Close()
-	var keys []audit.DataKey
-	for rows.Next() {
-		var id, wrapped []byte
-		if err := rows.Scan(&id, &wrapped); err != nil {
-			return nil, fmt.Errorf("reading data keys: %w", err)
-		}
-		if len(id) != len(audit.KeyID{}) {
-			return nil, fmt.Errorf("reading data keys: id of %d bytes", len(id))
-		}
-		key, err := d.cfg.Keys.Unwrap(audit.KeyID(id), wrapped)
-		if err != nil {
-			return nil, fmt.Errorf("data key %x does not open, is this the log's key? %w", id, err)
-		}
-		keys = append(keys, key)
-	}
-	return keys, rows.Err()
-}
-
-// Keyring returns what opens the log's entries: every data key that is there
-// now.
-func (d *DB) Keyring(ctx context.Context) (*audit.Keyring, error) {
-	keys, err := d.dataKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ring := audit.NewKeyring(keys...)
-	d.log.keyring.Store(ring)
-	return ring, nil
 }
 
 // open opens an entry, its details encoded or not. Data keys that other processes made are read when one of

@@ -145,9 +145,10 @@ func (w *writer) seal(calls []*call, tail []tlog.Hash) (logEntry, *call) {
 		e.tree.Append(hash) // whoever wrote the entries wrote their tiles
 	}
 	now := w.db.cfg.Now()
+	sealer := w.db.log.sealing()
 	for _, c := range calls {
 		for _, event := range c.events {
-			record, err := w.db.log.sealer.Seal(e.tree.Size()+1, now, event)
+			record, err := sealer.Seal(e.tree.Size()+1, now, event)
 			if err != nil {
 				c.err = err
 				return logEntry{}, c

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/betonica/betonica/store/audit"
 )
 
 // A Journal is what was received of a machine's own log, and how far it is.
@@ -29,12 +27,6 @@ type JournalBatch struct {
 	First, Last      int64 // entries, both included
 	Earliest, Latest time.Time
 	Frames           []byte // see [audit.AppendFrame]
-}
-
-// A JournalKey is a data key of a journal, wrapped by the log's key.
-type JournalKey struct {
-	ID      audit.KeyID
-	Wrapped []byte
 }
 
 // InsertJournal demands that no journal of that origin is on record, and puts one there
@@ -70,9 +62,7 @@ func (t *RelaxedTx) ExtendJournal(before int64, after Journal, b JournalBatch, k
 		after.Origin, b.Last, b.First, b.Earliest.UnixMilli(), b.Latest.UnixMilli(), t.millis(), b.Frames)
 	taken := rowBytes + int64(len(b.Frames))
 	for _, k := range keys {
-		t.demand(anyRows, nil, `
-			INSERT INTO journal_keys (origin, id, wrapped) VALUES ($1, $2, $3) ON CONFLICT (origin, id) DO NOTHING`,
-			after.Origin, k.ID[:], k.Wrapped)
+		t.keepJournalKey(after.Origin, k)
 		taken += rowBytes + int64(len(k.Wrapped))
 	}
 	t.tx.useArchive(after.Identity, 0, taken)
@@ -153,44 +143,6 @@ func sinceMillis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// JournalKeyring returns what opens the entries of a journal, as far as its keys came.
-func (d *DB) JournalKeyring(ctx context.Context, origin string) (*audit.Keyring, error) {
-	rows, err := d.reads.query(ctx, `SELECT id, wrapped FROM journal_keys WHERE origin = $1 ORDER BY id`, origin)
-	if err != nil {
-		return nil, fmt.Errorf("reading a journal's keys: %w", err)
-	}
-	defer rows.Close()
-	var keys []audit.DataKey
-	for rows.Next() {
-		var id, wrapped []byte
-		if err := rows.Scan(&id, &wrapped); err != nil {
-			return nil, fmt.Errorf("reading a journal's keys: %w", err)
-		}
-		if len(id) != len(audit.KeyID{}) {
-			return nil, fmt.Errorf("reading a journal's keys: id of %d bytes", len(id))
-		}
-		key, err := d.cfg.Keys.Unwrap(audit.KeyID(id), wrapped)
-		if err != nil {
-			return nil, fmt.Errorf("key %x of journal %s does not open: %w", id, origin, err)
-		}
-		keys = append(keys, key)
-	}
-	return audit.NewKeyring(keys...), rows.Err()
-}
-
-// ReaderKey is to what the data keys of journals are sealed.
-func (d *DB) ReaderKey() []byte { return d.cfg.Keys.ReaderKey() }
-
-// OpenJournalKey returns a data key that was sealed to ReaderKey, wrapped by the log's
-// key.
-func (d *DB) OpenJournalKey(id audit.KeyID, sealed []byte) (JournalKey, error) {
-	key, err := d.cfg.Keys.OpenFor(id, sealed)
-	if err != nil {
-		return JournalKey{}, err
-	}
-	return JournalKey{id, d.cfg.Keys.Wrap(key)}, nil
-}
-
 // Journals is [DB.Journals].
 func (l *Log) Journals(ctx context.Context, identity, after string, limit int) ([]Journal, error) {
 	return l.db.Journals(ctx, identity, after, limit)
@@ -199,9 +151,4 @@ func (l *Log) Journals(ctx context.Context, identity, after string, limit int) (
 // NextJournalBatch is [DB.NextJournalBatch].
 func (l *Log) NextJournalBatch(ctx context.Context, origin string, after int64, since time.Time) (JournalBatch, error) {
 	return l.db.NextJournalBatch(ctx, origin, after, since)
-}
-
-// JournalKeyring is [DB.JournalKeyring].
-func (l *Log) JournalKeyring(ctx context.Context, origin string) (*audit.Keyring, error) {
-	return l.db.JournalKeyring(ctx, origin)
 }

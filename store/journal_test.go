@@ -35,7 +35,7 @@ func TestJournals(t *testing.T) {
 		data := audit.NewDataKey()
 		sealed, err := data.SealFor(d.ReaderKey())
 		require.NoError(t, err)
-		key, err := d.OpenJournalKey(data.ID, sealed)
+		key, err := d.OpenJournalKey(t.Context(), data.ID, sealed)
 		require.NoError(t, err)
 		at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 		extend := func(before, last int64) error {

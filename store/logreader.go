@@ -61,11 +61,11 @@ func (l *Log) Source(ctx context.Context) (*AuditSource, error) { return l.db.Au
 
 // Keyring returns what opens the log's entries.
 func (l *Log) Keyring(ctx context.Context) (*audit.Keyring, error) {
-	keys, err := l.db.dataKeys(ctx)
+	keys, err := l.db.readDataKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return audit.NewKeyring(keys...), nil
+	return keyringOf(keys), nil
 }
 
 // VerifierKey returns the public key of the log's checkpoints, as package

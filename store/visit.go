@@ -40,7 +40,7 @@ func (v *Visit) CurrentPolicy(ctx context.Context) (Policy, error) {
 func (v *Visit) Unlock(ctx context.Context, keys *audit.Keys, origin string) error {
 	d := v.log.db
 	d.cfg.Keys, d.cfg.Origin = keys, origin
-	dataKeys, err := d.dataKeys(ctx)
+	dataKeys, err := d.readDataKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (v *Visit) Unlock(ctx context.Context, keys *audit.Keys, origin string) err
 		return errors.New("store: the log has no key, and so no entry")
 	}
 	log := &auditLog{keys: keys}
-	log.keyring.Store(audit.NewKeyring(dataKeys...))
+	log.keyring.Store(keyringOf(dataKeys))
 	witnesses, err := d.witnesses(ctx)
 	if err != nil {
 		return err

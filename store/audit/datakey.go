@@ -19,9 +19,9 @@ type KeyID [8]byte
 
 func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
 
-// A DataKey seals entries. It is kept wrapped, in the database; destroying the
-// wrapped key makes its entries unreadable for good and leaves the log
-// verifiable.
+// A DataKey seals entries, each under a key of its own that is derived from it. It is kept
+// wrapped, in the database; destroying the wrapped key makes its entries unreadable for
+// good and leaves the log verifiable.
 type DataKey struct {
 	ID     KeyID
 	secret [32]byte
@@ -41,13 +41,7 @@ func (d DataKey) Format(w fmt.State, _ rune) { io.WriteString(w, "audit.DataKey(
 // Wrap encrypts a data key for the database. The result opens only under the
 // same Keys and as the same id.
 func (k *Keys) Wrap(d DataKey) []byte {
-	aead, err := newGCM(k.wrap[:])
-	if err != nil { // the key has the right length
-		panic(err)
-	}
-	nonce := make([]byte, nonceLen, nonceLen+len(d.secret)+tagLen)
-	rand.Read(nonce)
-	return aead.Seal(nonce, nonce, d.secret[:], d.ID[:])
+	return WrappingKey{secret: k.wrap}.aead().Seal(nil, nil, d.secret[:], d.ID[:])
 }
 
 // Unwrap returns the data key that Wrap encrypted, or an error if wrapped was
@@ -57,11 +51,7 @@ func (k *Keys) Unwrap(id KeyID, wrapped []byte) (DataKey, error) {
 	if len(wrapped) != nonceLen+len(d.secret)+tagLen {
 		return DataKey{}, fmt.Errorf("unwrapping data key %s: %d bytes", id, len(wrapped))
 	}
-	aead, err := newGCM(k.wrap[:])
-	if err != nil {
-		return DataKey{}, fmt.Errorf("unwrapping data key %s: %w", id, err)
-	}
-	if _, err := aead.Open(d.secret[:0], wrapped[:nonceLen], wrapped[nonceLen:], id[:]); err != nil {
+	if _, err := (WrappingKey{secret: k.wrap}).aead().Open(d.secret[:0], nil, wrapped, id[:]); err != nil {
 		return DataKey{}, fmt.Errorf("unwrapping data key %s: changed, or of another log", id)
 	}
 	return d, nil

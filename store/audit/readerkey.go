@@ -2,6 +2,7 @@ package audit
 
 import (
 	"crypto/hpke"
+	"errors"
 	"fmt"
 )
 
@@ -34,12 +35,15 @@ func (d DataKey) SealFor(reader []byte) ([]byte, error) {
 	return sealed, nil
 }
 
-// OpenFor returns the data key that SealFor encrypted to this log's reader. That it opens
-// says nothing of who sealed it.
+// ErrForeignKey reports a data key that was not sealed to this log's reader.
+var ErrForeignKey = errors.New("not sealed to this log")
+
+// OpenFor returns the data key that SealFor encrypted to this log's reader, or
+// [ErrForeignKey]. That it opens says nothing of who sealed it.
 func (k *Keys) OpenFor(id KeyID, sealed []byte) (DataKey, error) {
 	secret, err := hpke.Open(readerKey(k.reader), hpke.HKDFSHA256(), hpke.AES256GCM(), readerInfo(id), sealed)
 	if err != nil || len(secret) != 32 {
-		return DataKey{}, fmt.Errorf("audit: data key %s is not sealed to this log", id)
+		return DataKey{}, fmt.Errorf("audit: data key %s: %w", id, ErrForeignKey)
 	}
 	return DataKey{ID: id, secret: [32]byte(secret)}, nil
 }

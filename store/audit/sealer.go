@@ -36,6 +36,9 @@ func NewSealer(keys *Keys, current DataKey) *Sealer {
 	}
 }
 
+// KeyID names the data key that s seals under.
+func (s *Sealer) KeyID() KeyID { return s.keyID }
+
 // Seal makes the record of e as entry seq (1 or more) at the given time. It
 // changes nothing and may be repeated: a number whose transaction failed is
 // sealed again. The record shares no memory with the Sealer.

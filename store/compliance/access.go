@@ -186,6 +186,23 @@ func rootAway(q question) verdict {
 	return pass("The root's key is in none of the places where it was made.")
 }
 
+// wrappingLife is how old the key may be that wraps the others: a year, and what a daemon
+// may be late that was not running then.
+const wrappingLife = 400 * day
+
+func keysReplaced(q question) verdict {
+	l := q.Log
+	switch age, wrapping := q.At.Sub(l.DataKey), q.At.Sub(l.Wrapping); {
+	case l.DataKey.IsZero():
+		return untested("Nobody has told how old the log's keys are.")
+	case age > q.within:
+		return failed(one("the data key of "+date(l.DataKey), length(age)+" old"), "Entries are sealed under one data key for longer than %s.", length(q.within))
+	case wrapping > wrappingLife:
+		return failed(one("the wrapping key of "+date(l.Wrapping), length(wrapping)+" old"), "Data keys are wrapped by one key for longer than a year.")
+	}
+	return pass("Entries are sealed under the data key of %s, the last of %s; the key that wraps them is of %s.", date(l.DataKey), number(l.DataKeys), date(l.Wrapping))
+}
+
 // reviewed is about powers that were taken in an emergency.
 // tried takes a power that was used and looked at for a trial: what works in an emergency
 // was tried.

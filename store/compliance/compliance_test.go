@@ -37,6 +37,7 @@ func good() *Facts {
 		Log: Log{
 			Entries: 9000, Signed: 8999, SignedAt: now.Add(-43 * time.Second), Actions: map[string]int64{"certificate.refuse": 4}, Segments: 1,
 			Sampled: 64, Verified: &Verification{At: now.Add(-time.Hour), Entries: 8000},
+			DataKeys: 14, DataKey: now.Add(-20 * day), Wrapping: now.Add(-60 * day),
 		},
 		Enforcement: Enforcement{Lists: 1, Number: 17, Parties: 41},
 		Emergency:   Emergency{Taken: 1, Waiting: 1},
@@ -88,6 +89,7 @@ var faults = map[string]func(*Facts){
 	"312a-08": func(f *Facts) { f.System.Passphrase.Beside = "on the same disk" },
 	"312a-09": func(f *Facts) { f.System.Backup.Encrypted = false },
 	"312a-10": func(f *Facts) { f.System.RootKey = []string{"/ca/root.key"} },
+	"312a-13": func(f *Facts) { f.Log.DataKey = now.Add(-36 * day) },
 	"312a-12": func(f *Facts) { f.Emergency.Unreviewed.Add("officer/anna", "") },
 	"312b-07": func(f *Facts) { f.System.Sinks[0].Lag = 2 * time.Hour },
 	"312b-01": func(f *Facts) { f.Log.SignedAt = now.Add(-3 * time.Hour) },

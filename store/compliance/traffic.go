@@ -84,6 +84,10 @@ type Log struct {
 	Unproved Count // of them, those that are not in what was signed
 	Verified *Verification
 	Dropped  int64 // refusals in the period that nobody wrote down, at least so many times
+
+	DataKeys int64     // that entries were sealed under, one after the other
+	DataKey  time.Time // when the newest was made; zero: nobody knows
+	Wrapping time.Time // when the key was made that wraps them
 }
 
 // A Verification read every entry.

@@ -64,7 +64,7 @@ func Receive(ctx context.Context, db *store.DB, bounds Bounds, from Sender, b *j
 	if err := bounds.room(ctx, db, from, false); err != nil {
 		return journal.Ends{}, err
 	}
-	keys, err := opened(db, b)
+	keys, err := opened(ctx, db, b)
 	if err != nil {
 		return journal.Ends{}, err
 	}
@@ -141,14 +141,17 @@ func extend(j store.Journal, b *journal.Batch) (store.Journal, error) {
 }
 
 // opened returns the keys that came with a batch.
-func opened(db *store.DB, b *journal.Batch) (all []store.JournalKey, err error) {
+func opened(ctx context.Context, db *store.DB, b *journal.Batch) (all []store.JournalKey, err error) {
 	for _, k := range b.Keys {
 		if len(k.ID) != len(audit.KeyID{}) {
 			return nil, bad("the id of a data key has %d bytes", len(k.ID))
 		}
-		key, err := db.OpenJournalKey(audit.KeyID(k.ID), k.Sealed)
-		if err != nil {
+		key, err := db.OpenJournalKey(ctx, audit.KeyID(k.ID), k.Sealed)
+		if errors.Is(err, audit.ErrForeignKey) {
 			return nil, bad("%v", err)
+		}
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, key)
 	}

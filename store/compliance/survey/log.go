@@ -30,6 +30,11 @@ func (s *survey) log(ctx context.Context) error {
 	if l.Key, err = s.Store.VerifierKey(); err != nil {
 		return err
 	}
+	keys, err := s.Store.LogKeys(ctx)
+	if err != nil {
+		return err
+	}
+	l.DataKeys, l.DataKey, l.Wrapping = int64(keys.DataKeys), keys.Newest, keys.Wrapped
 	if err := s.segments(ctx); err != nil {
 		return err
 	}

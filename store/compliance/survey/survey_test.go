@@ -93,7 +93,7 @@ func (g *guard) ship(events ...audit.Event) {
 	}
 	sealed, err := g.key.SealFor(db.ReaderKey())
 	require.NoError(t, err)
-	key, err := db.OpenJournalKey(g.key.ID, sealed)
+	key, err := db.OpenJournalKey(g.w.t.Context(), g.key.ID, sealed)
 	require.NoError(t, err)
 	after := store.Journal{Origin: g.origin(), Identity: g.path, Size: g.size + int64(len(events)), Frontier: []byte{1}}
 	require.NoError(t, db.Durable(t.Context(), func(tx *store.RelaxedTx) {
