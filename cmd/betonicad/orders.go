@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -16,6 +17,7 @@ const (
 	actionBack   = "issuer.back"
 	actionResume = "issuer.resume"
 	actionRevoke = "issuer.revoke"
+	actionKeys   = "keys.rotate"
 )
 
 // record puts on record what was ordered since the last order there. The tools
@@ -37,16 +39,39 @@ func record(ctx context.Context, db *store.DB, orders []order) error {
 			detail[key] = value
 		}
 		event := audit.Event{Action: o.Action, Actor: o.By, Subject: o.Subject, Outcome: "ok", Detail: detail}
-		if err := db.Update(ctx, func(*store.Tx) audit.Event { return event }); err != nil {
+		put := func(ctx context.Context) error {
+			return db.Update(ctx, func(*store.Tx) audit.Event { return event })
+		}
+		if o.Action == actionKeys {
+			put = func(ctx context.Context) error { return replaceKeys(ctx, db, event) }
+		}
+		if err := put(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// replaceKeys replaces the log's keys, and puts on record that it was ordered: once with
+// the key that wraps the others. Whoever replaces one at the same time only makes it newer.
+func replaceKeys(ctx context.Context, db *store.DB, ordered audit.Event) error {
+	for {
+		k, err := db.LogKeys(ctx)
+		if err != nil {
+			return err
+		}
+		if err := db.ReplaceDataKey(ctx, k.Newest); err != nil && !errors.Is(err, store.ErrStale) {
+			return err
+		}
+		if err := db.ReplaceWrappingKey(ctx, k.Wrapped, ordered); !errors.Is(err, store.ErrStale) {
+			return err
+		}
+	}
+}
+
 // recorded returns the revision of the newest order on record.
 func recorded(ctx context.Context, db *store.DB) (newest int64, err error) {
-	for _, action := range []string{actionRotate, actionStop, actionBack, actionResume, actionRevoke} {
+	for _, action := range []string{actionRotate, actionStop, actionBack, actionResume, actionRevoke, actionKeys} {
 		entries, _, err := db.AuditEntries(ctx, store.AuditFilter{Action: action}, store.Page{Limit: 1})
 		if err != nil {
 			return 0, err

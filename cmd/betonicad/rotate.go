@@ -68,6 +68,7 @@ betonicad root sign-crl --revoke.
 	f.BoolVar(&r.back, "back", false, "have the earlier intermediate issue again")
 	f.BoolVar(&r.resume, "resume", false, "go on, also at another pace or overlap")
 	cmd.MarkFlagsMutuallyExclusive("stop", "back", "resume")
+	cmd.AddCommand(rotateLogKeyCommand(env))
 	return cmd
 }
 

@@ -3,6 +3,9 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/betonica/betonica/store"
 )
 
 // keys tells whether each key opens, fits its certificate and chains to the root.
@@ -36,8 +39,32 @@ func keys(_ context.Context, c *Case) []Finding {
 	if cert := k.Responder.Certificate; k.Responder.Err == nil && k.Root != nil && cert.CheckSignatureFrom(k.Root) != nil {
 		found = append(found, fail("have the root certify a new one: betonicad root sign-crl", "%s is not signed by the root", k.Responder.Name))
 	}
+	if d := c.Daemon; d != nil {
+		found = append(found, logKeys(d, c.Now())...)
+	}
 	return orOK(found, "%s, and the log's key open; all fit their certificates, which the root signed", counted(len(k.Intermediates), "intermediate"))
 }
+
+// logKeys tells whether the daemon replaces the keys of the log as it should.
+func logKeys(d *Daemon, now time.Time) (found []Finding) {
+	for _, one := range []struct {
+		metric, what string
+		life         time.Duration
+	}{
+		{"betonica_audit_data_key_timestamp_seconds", "entries of the log are sealed under one data key", store.DataKeyLife},
+		{"betonica_audit_wrapping_key_timestamp_seconds", "the log's data keys are wrapped by one key", store.WrappingKeyLife},
+	} {
+		made, known := d.value(one.metric)
+		if since := time.Unix(int64(made), 0).UTC(); known && now.Sub(since) > one.life+keysLate {
+			found = append(found, warn("see the daemon's log for why it was not replaced; betonicad rotate log-key has it done",
+				"%s since %s, and the next was due after %d days", one.what, since.Format(time.DateOnly), one.life/(24*time.Hour)))
+		}
+	}
+	return found
+}
+
+// keysLate is how much later than they are due the log's keys may be replaced.
+const keysLate = 5 * 24 * time.Hour
 
 // counted writes a number of things.
 func counted(n int, what string) string {

@@ -21,11 +21,13 @@ var (
 	sizesDesc    = desc("store_commit_writes", "How many writes each transaction that is on disk held.")
 	entriesDesc  = desc("audit_entries", "Entries of the audit log.")
 	unsignedDesc = desc("audit_unsigned_entries", "Entries of the audit log that no signed checkpoint covers yet.")
+	dataKeyDesc  = desc("audit_data_key_timestamp_seconds", "When the key was made that entries of the audit log are sealed under.")
+	wrappingDesc = desc("audit_wrapping_key_timestamp_seconds", "When the key was made that wraps the data keys of the audit log.")
 	signedDesc   = desc("audit_checkpoint_age_seconds", "Age of the newest signed checkpoint of the audit log.")
 )
 
 func (c *storeCollector) Describe(to chan<- *prometheus.Desc) {
-	describe(to, waitingDesc, callsDesc, batchesDesc, busyDesc, commitsDesc, sizesDesc, entriesDesc, unsignedDesc, signedDesc)
+	describe(to, waitingDesc, callsDesc, batchesDesc, busyDesc, commitsDesc, sizesDesc, entriesDesc, unsignedDesc, signedDesc, dataKeyDesc, wrappingDesc)
 }
 
 func (c *storeCollector) Collect(to chan<- prometheus.Metric) {
@@ -37,6 +39,9 @@ func (c *storeCollector) Collect(to chan<- prometheus.Metric) {
 	out.histogram(commitsDesc, stats.Commits)
 	out.histogram(sizesDesc, stats.Sizes)
 	out.gauge(entriesDesc, float64(stats.Entries))
+	keys := c.db.KeyAges()
+	out.gauge(dataKeyDesc, float64(keys.Newest.Unix()))
+	out.gauge(wrappingDesc, float64(keys.Wrapped.Unix()))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	signed, err := c.db.LatestCheckpoint(ctx) // from memory, but before the first

@@ -77,6 +77,8 @@
 //	betonica_audit_entries                             of the log
 //	betonica_audit_unsigned_entries                    that no signed checkpoint covers yet
 //	betonica_audit_checkpoint_age_seconds              of the newest signed checkpoint
+//	betonica_audit_data_key_timestamp_seconds          when the key was made that entries are sealed under
+//	betonica_audit_wrapping_key_timestamp_seconds      when the key was made that wraps such keys
 //
 // Delivery of the audit log, by sink, of the daemon that delivers:
 //
