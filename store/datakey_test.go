@@ -255,7 +255,7 @@ func TestWrappingKeyDue(t *testing.T) {
 		k, err := d.LogKeys(t.Context())
 		require.NoError(t, err)
 		require.WithinDuration(t, cfg.Now(), k.Wrapped, time.Minute)
-		counts, err := d.ActionCounts(t.Context(), time.Time{})
+		counts, err := d.ActionCounts(t.Context(), time.Time{}, cfg.Now().Add(time.Minute))
 		require.NoError(t, err)
 		require.EqualValues(t, 1, counts["keys.replace"])
 		require.EqualValues(t, 1, counts["keys.rewrap"])
