@@ -107,7 +107,7 @@ func (a *ReceiverAddress) UnmarshalText(text []byte) error {
 // A SyslogFormat is "dicom" or "json".
 type SyslogFormat struct{ format atna.Format }
 
-// Format returns it.
+// Format returns it; empty, the default of the sink.
 func (f SyslogFormat) Format() atna.Format { return f.format }
 
 // UnmarshalText takes a format.
