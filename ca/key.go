@@ -9,13 +9,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
-	"math/big"
-)
-
-const (
-	minRSABits     = 2048
-	maxRSABits     = 8192 // a signature check there takes 1 ms
-	minRSAExponent = 65537
 )
 
 // A publicKey is a key that we are willing to certify.
@@ -53,33 +46,6 @@ func newPublicKey(public crypto.PublicKey, der []byte) (publicKey, error) {
 		return publicKey{}, requestErrorf("public key is not encoded as DER demands")
 	}
 	return key, nil
-}
-
-// checkRSA follows NIST SP 800-56B, Section 6.4.2.1 (a partial check of a
-// modulus), as far as it costs nothing.
-func checkRSA(k *rsa.PublicKey) error {
-	switch bits := k.N.BitLen(); {
-	case bits < minRSABits || bits > maxRSABits:
-		return requestErrorf("RSA key has %d bits; %d to %d are accepted", bits, minRSABits, maxRSABits)
-	case k.E < minRSAExponent || k.E > 1<<31-1 || k.E%2 == 0:
-		return requestErrorf("RSA exponent %d is not accepted; an odd one from %d to 2^31-1 is", k.E, minRSAExponent)
-	case new(big.Int).GCD(nil, nil, k.N, smallPrimes).Cmp(big.NewInt(1)) != 0:
-		return requestErrorf("RSA modulus has a small prime factor")
-	}
-	return nil
-}
-
-// smallPrimes is the product of the primes below 752.
-var smallPrimes = productOfPrimes(752)
-
-func productOfPrimes(below int64) *big.Int {
-	product := big.NewInt(1)
-	for n := int64(2); n < below; n++ {
-		if p := big.NewInt(n); p.ProbablyPrime(0) { // exact below 2^64
-			product.Mul(product, p)
-		}
-	}
-	return product
 }
 
 // id returns the subject key identifier: the leftmost 160 bits of the SHA-256

@@ -12,7 +12,7 @@ import (
 	"slices"
 )
 
-// Bounds of a request. A CSR for an RSA-8192 key with a hundred names of full
+// Bounds of a request. A CSR for an RSA-4096 key with a hundred names of full
 // length is 30 KiB.
 const (
 	maxRequest = 64 << 10 // bytes, PEM or DER
@@ -45,7 +45,7 @@ func (e *RequestError) Error() string { return "certificate request: " + e.Reaso
 
 // ParseRequest reads a PKCS #10 request (RFC 2986), in DER or as one PEM block,
 // of at most 64 KiB and 100 names, and checks its proof of possession. The key
-// must be P-256, P-384, Ed25519, or RSA of 2048 to 8192 bits with an odd exponent
+// must be P-256, P-384, Ed25519, or RSA of 2048 to 4096 bits with the exponent
 // from 65537 to 2^31-1. Subject alternative names may be DNS names, also with "*."
 // before them, IP addresses, one SPIFFE ID and one permanent identifier (RFC 4043).
 //

@@ -43,7 +43,7 @@ type Role struct {
 	Lifetime time.Duration
 
 	// Keys are the kinds of public key: "P-256", "P-384", "Ed25519", and "RSA-n",
-	// which means at least n bits, from 2048 to 8192. Key keys; default all that
+	// which means at least n bits, from 2048 to 4096. Key keys; default all that
 	// [ParseRequest] takes.
 	Keys []string
 
