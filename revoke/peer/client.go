@@ -66,6 +66,11 @@ type Expectation struct {
 
 	// NextProtos is what is offered by ALPN. Default: nothing.
 	NextProtos []string
+
+	// MinVersion is the oldest version of TLS that is spoken, and CipherSuites are those of
+	// TLS 1.2, if it is that. Default: TLS 1.3.
+	MinVersion   uint16
+	CipherSuites []uint16
 }
 
 // DialExpecting is [Peer.Dial] for somebody in particular.
@@ -80,6 +85,9 @@ func (p *Peer) DialExpecting(ctx context.Context, network, address string, e Exp
 	return p.dial(ctx, network, address, func(met meet) *tls.Config {
 		conf := p.client(host, e.IDOnly, &e.Allow, met)
 		conf.NextProtos = e.NextProtos
+		if e.MinVersion != 0 {
+			conf.MinVersion, conf.CipherSuites = e.MinVersion, e.CipherSuites
+		}
 		return conf
 	})
 }

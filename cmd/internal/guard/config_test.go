@@ -47,6 +47,7 @@ func TestBadConfig(t *testing.T) {
 		{route("listen = \"127.0.0.1:1\"\nconnect = \"https://h:80\"\nexpect = [\"spiffe://td/r/n\"]\nhosts = [\"a:80\"]\n"), "f:8:1: host \"a:80\""},
 		{route("listen = \"127.0.0.1:1\"\nconnect = \"tls://h:80\"\nexpect = [\"spiffe://td/r/n\"]\nhosts = [\"a\"]\n"), "f:8:1: hosts"},
 		{route("listen = \":1\"\nbackend = \"http://127.0.0.1:80\"\nhosts = [\"a\"]\n"), "f:7:1: hosts"},
+		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\nmin_version = \"1.1\"\n"), "f:7:1: min_version"},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\nfhir = \"/f\"\n"), "f:7:1: fhir"},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\nidle = \"soon\"\n"), "f:7:8: "},
 		{route("listen = \":1\"\nbackend = \"tcp://127.0.0.1:80\"\nmax_message = 1\n"), "f:7:1: max_message"},

@@ -42,7 +42,7 @@ func (g *Guard) reach(r *gate.Route, conf Route, to target) error {
 		return err
 	}
 	dial := func(alpn ...string) func(context.Context, *gate.Link) (*gate.Target, error) {
-		who := peer.Expectation{Allow: expected, Name: conf.ServerName, IDOnly: conf.IDOnly, NextProtos: alpn}
+		who := peer.Expectation{Allow: expected, Name: conf.ServerName, IDOnly: conf.IDOnly, NextProtos: alpn, MinVersion: versions[conf.MinVersion], CipherSuites: suites}
 		return func(ctx context.Context, l *gate.Link) (*gate.Target, error) {
 			t, err := g.dialPeer(ctx, to.address, who)
 			if err == nil && l != nil {

@@ -66,6 +66,13 @@ type Route struct {
 	MaxMessage  int64 `toml:"max_message"`
 	Outstanding int   `toml:"outstanding"`
 
+	// MinVersion is the oldest version of TLS that is spoken with the other end: "1.3", or
+	// "1.2" for peers that have nothing newer, as many of IHE's profiles do. It is then
+	// ECDHE with AES-GCM or nothing; most of those peers take RSA alone, so that the
+	// machine's key has to be RSA, too. TLS 1.2 shows the names in certificates to whoever
+	// listens on the way. Default "1.3".
+	MinVersion string `toml:"min_version"`
+
 	// LaxEnd is for callers of tcp, or servers at Connect of tls, that end a connection
 	// without TLS's goodbye (close_notify), as programs do that close a socket below TLS:
 	// what they said counts as whole, and the record says so. Dangerous: whoever is on
@@ -151,6 +158,9 @@ func (r Route) normal(i int) (Route, error) {
 	}
 	if r.LaxEnd && to.kind.word != record.TCP {
 		return r, invalid(at("lax_end"), "lax_end of route %q goes with tcp and tls: other protocols show their own end", r.Name)
+	}
+	if _, ok := versions[r.MinVersion]; !ok {
+		return r, invalid(at("min_version"), "min_version %q of route %q is neither \"1.3\" nor \"1.2\"", r.MinVersion, r.Name)
 	}
 	r.Idle.normal(to.kind.idle)
 	r.Age.normal(to.kind.age)

@@ -67,6 +67,7 @@ func (g *Guard) newServed(conf Route) (*served, error) {
 func (s *served) tlsConfig() *tls.Config {
 	conf := s.guard.peer.Server()
 	conf.NextProtos = s.to.kind.alpn
+	conf.MinVersion, conf.CipherSuites = versions[s.conf.MinVersion], suites
 	conf.DynamicRecordSizingDisabled = s.to.kind.alpn == nil // small records are for browsers that wait for the first bytes
 	judged := conf.GetConfigForClient
 	conf.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {

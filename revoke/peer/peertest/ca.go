@@ -91,6 +91,9 @@ func (c *CA) Roots() *x509.CertPool {
 	return pool
 }
 
+// Root returns the certificate of the trust anchor.
+func (c *CA) Root() *x509.Certificate { return c.root.cert }
+
 // Rotate makes another intermediate, which issues from now on. The lists of those
 // before it go on.
 func (c *CA) Rotate() {

@@ -3,6 +3,7 @@ package peertest
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -24,6 +25,7 @@ const life = 30 * 24 * time.Hour
 type Identity struct {
 	ca   *CA
 	path string
+	rsa  bool
 	cert atomic.Pointer[tls.Certificate]
 }
 
@@ -33,6 +35,14 @@ type Identity struct {
 func (c *CA) Identity(path string) *Identity {
 	c.tb.Helper()
 	i := &Identity{ca: c, path: path}
+	i.Renew()
+	return i
+}
+
+// RSAIdentity is Identity with a key of RSA-2048, for peers that know nothing else.
+func (c *CA) RSAIdentity(path string) *Identity {
+	c.tb.Helper()
+	i := &Identity{ca: c, path: path, rsa: true}
 	i.Renew()
 	return i
 }
@@ -55,7 +65,12 @@ func (i *Identity) Renew() {
 	role, name, _ := strings.Cut(i.path, "/")
 	uri, err := url.Parse(i.ID())
 	check(c.tb, err)
-	key, by := newKey(c.tb), c.issuers[len(c.issuers)-1]
+	var key crypto.Signer = newKey(c.tb)
+	if i.rsa {
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+		check(c.tb, err)
+	}
+	by := c.issuers[len(c.issuers)-1]
 	template := &x509.Certificate{
 		SerialNumber: newSerial(),
 		Subject:      pkix.Name{Organization: []string{TrustDomain}, OrganizationalUnit: []string{role}, CommonName: name},
