@@ -75,6 +75,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		wg.Go(func() { f.measure(ctx) })
 	}
 	wg.Wait()
+	<-ctx.Done() // where there is no sink, too
 	return errors.Join(closed...)
 }
 
