@@ -91,7 +91,7 @@ func (g *guard) ship(n int) {
 	}
 	sealed, err := g.key.SealFor(g.ReaderKey())
 	require.NoError(g, err)
-	key, err := g.OpenJournalKey(g.key.ID, sealed)
+	key, err := g.OpenJournalKey(context.Background(), g.key.ID, sealed)
 	require.NoError(g, err)
 	after := store.Journal{Origin: g.origin(), Identity: g.path, Size: g.size + int64(n), Frontier: []byte{1}}
 	require.NoError(g, g.Durable(context.Background(), func(tx *store.RelaxedTx) {
