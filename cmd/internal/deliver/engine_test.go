@@ -288,6 +288,49 @@ func TestRefused(t *testing.T) {
 	})
 }
 
+// A batch of a journal that somebody cut, or wrote over, stops nobody: what can be read of
+// it is delivered, and what comes after it.
+func TestSpoiltJournal(t *testing.T) {
+	for name, spoil := range map[string]func(frames []byte) []byte{
+		"cut at an entry":   func(b []byte) []byte { return b[:len(b)/5*2] },
+		"cut in an entry":   func(b []byte) []byte { return b[:len(b)/5*2+3] },
+		"empty":             func([]byte) []byte { return []byte{} },
+		"a length of 4 GiB": func(b []byte) []byte { copy(b[len(b)/5*2:], "\xff\xff\xff\xff"); return b },
+		"another sealed":    func(b []byte) []byte { b[len(b)/5*3-1] ^= 1; return b },
+		"too long":          func(b []byte) []byte { return append(b, b...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				g := w.guard("gateway/a")
+				g.spoil = spoil
+				g.ship(5)
+				g.spoil = nil
+				g.ship(2)
+				siem := &receiver{}
+				e := w.engine(w.DB, outlet("siem", siem))
+				defer start(t, e)()
+				time.Sleep(10 * time.Second)
+				var seqs []int64
+				for _, r := range siem.taken() {
+					if r.Source.Guard {
+						seqs = append(seqs, r.Entry.Seq)
+					}
+				}
+				require.Equal(t, []int64{6, 7}, seqs[len(seqs)-2:])
+				require.Zero(t, e.Status()[0].Waiting)
+				switch name {
+				case "empty":
+					require.Len(t, seqs, 2)
+				case "another sealed", "too long":
+					require.Len(t, seqs, 7)
+				default:
+					require.Equal(t, []int64{1, 2, 6, 7}, seqs)
+				}
+			})
+		})
+	}
+}
+
 // A receiver that refuses everything does not drain the log: it is passed over more and
 // more slowly.
 func TestRefusesEverything(t *testing.T) {

@@ -63,6 +63,7 @@ type guard struct {
 	key    audit.DataKey
 	sealer *audit.Sealer
 	size   int64
+	spoil  func(frames []byte) []byte // of a batch; nil: nobody does
 }
 
 func (w *world) guard(path string) *guard {
@@ -88,6 +89,9 @@ func (g *guard) ship(n int) {
 			Action: "access.request", Actor: "spiffe://hospital.example/device/a", Subject: "ehr", Outcome: "allowed", Detail: map[string]any{"protocol": "fhir"},
 		})
 		require.NoError(g, err)
+	}
+	if g.spoil != nil {
+		frames = g.spoil(frames)
 	}
 	sealed, err := g.key.SealFor(g.ReaderKey())
 	require.NoError(g, err)
