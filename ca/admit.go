@@ -13,8 +13,8 @@ func (p *Policy) Admits(id Identity) error {
 	if !ok || id.ID.IsZero() {
 		return &DeniedError{ID: id.ID, Reason: "there is no such role"}
 	}
-	if reason := role.admits(id); reason != "" {
-		return &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason}
+	if setting, reason := role.keeps(id); reason != "" {
+		return &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason, Setting: setting}
 	}
 	return nil
 }
@@ -25,7 +25,7 @@ func (p *Policy) Admits(id Identity) error {
 func (p *Policy) CoversDNS(id ID, name string) error {
 	role, ok := p.roles[id.role]
 	if !ok || !role.allowsDNS(id.name, name) {
-		return &DeniedError{ID: id, Rule: id.role, Reason: fmt.Sprintf("DNS name %q is not covered", clip(name))}
+		return &DeniedError{ID: id, Rule: id.role, Setting: "dns", Reason: fmt.Sprintf("DNS name %q is not covered", clip(name))}
 	}
 	return nil
 }
@@ -34,7 +34,7 @@ func (p *Policy) CoversDNS(id ID, name string) error {
 func (p *Policy) CoversIP(id ID, addr netip.Addr) error {
 	role, ok := p.roles[id.role]
 	if !ok || !addr.IsValid() || addr.Zone() != "" || !role.allowsIP(addr.Unmap()) {
-		return &DeniedError{ID: id, Rule: id.role, Reason: fmt.Sprintf("IP address %s is not covered", addr)}
+		return &DeniedError{ID: id, Rule: id.role, Setting: "ip", Reason: fmt.Sprintf("IP address %s is not covered", addr)}
 	}
 	return nil
 }

@@ -73,21 +73,22 @@ var (
 	oidPermanentIdentifier = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3} // RFC 4043, Section 2
 )
 
-// attests says why an identity gets no certificate for an attestation key, or "". It
+// attests says why an identity gets no certificate for an attestation key, or "", and by
+// which key of the role. It
 // takes the one proof that it is itself, however many an enrolment takes; and a key of
 // whatever kind TPMs have, since no TLS is spoken with it.
-func (r *rules) attests(id Identity) string {
+func (r *rules) attests(id Identity) (setting, reason string) {
 	if id.Method != MethodTPM {
-		return "an attestation key is proved by its TPM, and by nothing else"
+		return "", "an attestation key is proved by its TPM, and by nothing else"
 	}
 	id.Proofs = r.Proofs
-	return r.admits(id)
+	return r.keeps(id)
 }
 
 // attestation judges the request for an attestation key's certificate.
 func (r *rules) attestation(id Identity, req Request, version int64, now time.Time) (Grant, error) {
-	if reason := r.attests(id); reason != "" {
-		return Grant{}, &DeniedError{ID: id.ID, Rule: r.Name, Reason: reason}
+	if setting, reason := r.attests(id); reason != "" {
+		return Grant{}, &DeniedError{ID: id.ID, Rule: r.Name, Reason: reason, Setting: setting}
 	}
 	return Grant{
 		id: id.ID, revision: id.Revision, policyVersion: version, role: r.Name, key: req.key, spki: req.spki,

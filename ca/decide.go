@@ -15,6 +15,10 @@ type DeniedError struct {
 	Rule   string // the role whose rule said no; empty if there is no such role
 	Reason string
 
+	// Setting is the key of the role in the policy file that says no; empty: the reason is
+	// another than the role's.
+	Setting string
+
 	// Key says that the public key was the reason: another one would do.
 	Key bool
 }
@@ -49,9 +53,9 @@ func (p *Policy) Decide(id Identity, req Request, now time.Time) (Grant, error) 
 	if req.tpm != nil {
 		return role.attestation(id, req, p.version, now)
 	}
-	names, reason := role.judge(id, req)
+	names, setting, reason := role.judge(id, req)
 	if reason != "" {
-		return Grant{}, &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason, Key: reason == forbidden(req.key)}
+		return Grant{}, &DeniedError{ID: id.ID, Rule: role.Name, Reason: reason, Setting: setting, Key: setting == "keys"}
 	}
 	return Grant{
 		id:            id.ID,
@@ -96,43 +100,38 @@ type altNames struct {
 	ips []netip.Addr
 }
 
-// judge returns the names to grant, or why not.
-func (r *rules) judge(id Identity, req Request) (granted altNames, reason string) {
-	if reason := r.admits(id); reason != "" {
-		return altNames{}, reason
+// judge returns the names to grant, or why not, and by which key of the role, if it is one.
+func (r *rules) judge(id Identity, req Request) (granted altNames, setting, reason string) {
+	if setting, reason := r.keeps(id); reason != "" {
+		return altNames{}, setting, reason
 	}
 	switch {
 	case !r.allowsKey(req.key):
-		return altNames{}, forbidden(req.key)
+		return altNames{}, "keys", forbidden(req.key)
 	case !req.id.IsZero() && req.id != id.ID:
-		return altNames{}, fmt.Sprintf("the request names another identity, %q", req.id)
+		return altNames{}, "", fmt.Sprintf("the request names another identity, %q", req.id)
 	}
 	if permanent, ok := req.PermanentID(); ok && permanent != id.ID.name {
-		return altNames{}, fmt.Sprintf("the request is for another permanent identifier, %q", permanent)
+		return altNames{}, "", fmt.Sprintf("the request is for another permanent identifier, %q", permanent)
 	}
-	granted, reason = r.names(id, req)
+	granted, setting, reason = r.names(id, req)
 	if reason != "" {
-		return altNames{}, reason
+		return altNames{}, setting, reason
 	}
 	if reason := id.bound(req); reason != "" {
-		return altNames{}, reason
+		return altNames{}, "", reason
 	}
 	if !ownCommonName(req.commonName, id.ID, granted) {
-		return altNames{}, fmt.Sprintf("common name %q is neither %q nor a name granted", clip(req.commonName), id.ID.name)
+		return altNames{}, "", fmt.Sprintf("common name %q is neither %q nor a name granted", clip(req.commonName), id.ID.name)
 	}
-	return granted, ""
+	return granted, "", ""
 }
 
 // forbidden says that the role has no place for keys of this type.
 func forbidden(k publicKey) string { return fmt.Sprintf("key type %s is not allowed", k.kind) }
 
-// admits says why an identity gets nothing whatever it asks for, or "".
-func (r *rules) admits(id Identity) string {
-	_, reason := r.keeps(id)
-	return reason
-}
-
-// keeps is admits, which also says by which key of the role.
+// keeps says why an identity gets nothing whatever it asks for, or "", and by which key of
+// the role.
 func (r *rules) keeps(id Identity) (key, reason string) {
 	switch {
 	case !slices.Contains(r.Methods, id.Method):
@@ -147,14 +146,14 @@ func (r *rules) keeps(id Identity) (key, reason string) {
 	return "", ""
 }
 
-// names returns the DNS names and addresses to grant, or why not.
-func (r *rules) names(id Identity, req Request) (altNames, string) {
+// names returns the DNS names and addresses to grant, or why not, as judge does.
+func (r *rules) names(id Identity, req Request) (granted altNames, setting, reason string) {
 	record, reason := recordNames(id)
 	if reason != "" {
-		return altNames{}, reason
+		return altNames{}, "", reason
 	}
 	listed := len(record.dns)+len(record.ips) > 0
-	granted := altNames{req.dns, req.ips}
+	granted = altNames{req.dns, req.ips}
 	if len(req.dns)+len(req.ips) == 0 {
 		granted = record
 	}
@@ -162,27 +161,27 @@ func (r *rules) names(id Identity, req Request) (altNames, string) {
 	for _, name := range granted.dns {
 		validated := slices.ContainsFunc(id.ValidatedDNS, func(v string) bool { return strings.EqualFold(v, name) })
 		if listed && !validated && !slices.Contains(record.dns, name) {
-			return altNames{}, fmt.Sprintf("DNS name %q is not on record", name)
+			return altNames{}, "", fmt.Sprintf("DNS name %q is not on record", name)
 		}
 		if isWildcard(name) && !validated {
-			return altNames{}, fmt.Sprintf("wildcard %q is not validated", name)
+			return altNames{}, "", fmt.Sprintf("wildcard %q is not validated", name)
 		}
 		if !self && !r.allowsDNS(id.ID.name, name) {
-			return altNames{}, fmt.Sprintf("DNS name %q is not covered", name)
+			return altNames{}, "dns", fmt.Sprintf("DNS name %q is not covered", name)
 		}
 	}
 	for _, addr := range granted.ips {
 		if listed && !slices.Contains(record.ips, addr) && !slices.Contains(id.ValidatedIPs, addr) {
-			return altNames{}, fmt.Sprintf("IP address %s is not on record", addr)
+			return altNames{}, "", fmt.Sprintf("IP address %s is not on record", addr)
 		}
 		if !self && !r.allowsIP(addr) {
-			return altNames{}, fmt.Sprintf("IP address %s is not covered", addr)
+			return altNames{}, "ip", fmt.Sprintf("IP address %s is not covered", addr)
 		}
 	}
 	if self && !listed && len(granted.dns)+len(granted.ips) > 0 {
-		return altNames{}, "no names are on record"
+		return altNames{}, "", "no names are on record"
 	}
-	return granted, ""
+	return granted, "", ""
 }
 
 // recordNames returns the names on record in the form in which they are granted.

@@ -117,7 +117,9 @@ func (a *admission) chooseRole() error {
 	}
 	for _, p := range a.parts {
 		if !slices.Contains(a.role.Methods, p.method()) {
-			return a.denied(fmt.Sprintf("method %q is not allowed", p.method()))
+			denied := a.denied(fmt.Sprintf("method %q is not allowed", p.method()))
+			denied.Setting = "methods"
+			return denied
 		}
 	}
 	if a.tpm != nil && a.tpm.spki != a.req.SPKI() {
@@ -215,7 +217,7 @@ func (a *admission) network() {
 }
 
 // denied refuses whoever has shown something good, with the reason.
-func (a *admission) denied(reason string) error {
+func (a *admission) denied(reason string) *ca.DeniedError {
 	return &ca.DeniedError{ID: a.who.ID, Rule: a.role.Name, Reason: reason}
 }
 

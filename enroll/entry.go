@@ -67,7 +67,11 @@ func (a *admission) tooFew() string {
 func (a *admission) ask(ctx context.Context, lack string) error {
 	could := a.claim.Ask && len(a.parts)+1 >= a.role.Proofs
 	if a.shown() && !(could && approvable(a.role)) {
-		return a.denied(lack)
+		denied := a.denied(lack)
+		if len(a.parts) < a.role.Proofs {
+			denied.Setting = "proofs"
+		}
+		return denied
 	}
 	if !could { // what a stranger lacks is nothing for strangers
 		a.r.refuseStranger(ctx, ReasonProofs, "", a.claim.From, "asked for approval, where that is not enough")

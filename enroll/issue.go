@@ -145,7 +145,11 @@ func (r *Registrar) refuse(ctx context.Context, a Applicant, err error) error {
 	}
 	r.tally.refuse(reasonOf(err))
 	r.log.WarnContext(ctx, "refused", "identity", a.Identity.ID.Path(), "proof", a.Proof.String(), "reason", err, "request", RequestID(ctx))
-	event := a.event(ctx, "certificate.refuse", err.Error(), map[string]any{"method": string(a.Identity.Method), "proof": a.Proof.String()})
+	detail := map[string]any{"method": string(a.Identity.Method), "proof": a.Proof.String()}
+	if denied, ok := errors.AsType[*ca.DeniedError](err); ok {
+		detail["setting"] = denied.Setting // of the role, that said no; empty: none did
+	}
+	event := a.event(ctx, "certificate.refuse", err.Error(), detail)
 	if r.often.count(a.Proof.String(), r.now()) {
 		r.refusals.add(event) // who shows one thing again and again is a stranger
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,6 @@ func (r *Registrar) replay(ctx context.Context, out *Replay, next *ca.Policy, e 
 	if past.Role == ca.RoleCA || past.Method == store.MethodAttestation {
 		return nil // no matter of the policy's names and keys
 	}
-	var reason string
 	if issued && ok {
 		cert, err := r.certificateOf(ctx, e)
 		if err != nil {
@@ -89,14 +89,11 @@ func (r *Registrar) replay(ctx context.Context, out *Replay, next *ca.Policy, e 
 		}
 	}
 	if !issued {
-		_, reason, ok = strings.Cut(e.Outcome, fmt.Sprintf(" may not enroll: role %q: ", past.Role))
-		if !ok {
+		setting, matters := settingOf(e, past.Role)
+		if !matters {
 			return nil // it was spent, stale, taken: policy has no say in that
 		}
-		if ok = judged(reason); !ok {
-			out.Unknown++
-			return nil
-		}
+		ok = slices.Contains([]string{"methods", "proofs", "names", "networks"}, setting) // of what is on record of who was refused
 	}
 	if !ok {
 		out.Unknown++
@@ -110,14 +107,19 @@ func (r *Registrar) replay(ctx context.Context, out *Replay, next *ca.Policy, e 
 	return nil
 }
 
-// judged reports whether a refusal was for what is on record of those who are refused.
-func judged(reason string) bool {
-	for _, begins := range []string{"method ", "it takes ", "name ", "address "} {
-		if strings.HasPrefix(reason, begins) {
-			return true
+// settingOf returns the key of the role that refused a request, "" if that is not known,
+// and whether the role did at all. Entries of before they said so tell it by their words.
+func settingOf(e audit.Entry, role string) (setting string, matters bool) {
+	if setting, said := e.Detail["setting"].(string); said {
+		return setting, setting != ""
+	}
+	_, reason, matters := strings.Cut(e.Outcome, fmt.Sprintf(" may not enroll: role %q: ", role))
+	for _, word := range [][2]string{{"method ", "methods"}, {"it takes ", "proofs"}, {"name ", "names"}, {"address ", "networks"}} {
+		if strings.HasPrefix(reason, word[0]) {
+			return word[1], matters
 		}
 	}
-	return false
+	return "", matters
 }
 
 // certificateOf returns the certificate of an entry, or nil if it is not kept.

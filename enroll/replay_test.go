@@ -10,6 +10,8 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/api"
 	"github.com/betonica/betonica/enroll/enrolltest"
+	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 )
 
 // A policy is tried on what was asked for: what was issued and would be refused, by which
@@ -62,6 +64,44 @@ func TestReplay(t *testing.T) {
 		_, err = c.Replay(t.Context(), "policy.toml", nil, c.Now().Add(-100*24*time.Hour), "")
 		require.ErrorAs(t, err, &bad)
 	})
+}
+
+// What was refused for is said by its entry, and of old entries by their words: what names
+// and what key were asked for is on record of neither, and what was no matter of the role's
+// is not judged.
+func TestReplayRefusals(t *testing.T) {
+	c := enrolltest.New(t)
+	require.NoError(t, set(t, c, enrolltest.Policy+"[role.shut]\nnames = ['a']\n[role.keyed]\nkeys = ['P-384']\n"))
+	for _, role := range []string{"shut", "keyed"} {
+		require.NoError(t, set(t, c, enrolltest.Policy+"[role.shut]\n[role.keyed]\nkeys = ['P-384']\n"))
+		token := c.Token(enroll.TokenRequest{Role: role, Name: "b"})
+		require.NoError(t, set(t, c, enrolltest.Policy+"[role.shut]\nnames = ['a']\n[role.keyed]\nkeys = ['P-384']\n"))
+		_, err := c.Enroll(t.Context(), token, netip.MustParseAddr("203.0.113.9"), enrolltest.CSR(t, enrolltest.NewKey(t)))
+		require.Error(t, err)
+	}
+	refused := c.Audit("certificate.refuse")
+	require.Len(t, refused, 2)
+	require.ElementsMatch(t, []any{"names", "keys"}, []any{refused[0].Detail["setting"], refused[1].Detail["setting"]})
+	put := func(outcome string, detail map[string]any) {
+		detail["method"] = "token"
+		require.NoError(t, c.Store.Update(t.Context(), func(*store.Tx) audit.Event {
+			return audit.Event{Action: "certificate.refuse", Actor: "shut/c", Subject: "shut/c", Outcome: outcome, Detail: detail}
+		}))
+	}
+	try := func() [3]int {
+		part, err := c.Replay(t.Context(), "policy.toml", []byte(enrolltest.Policy+"[role.shut]\n[role.keyed]\n"), c.Now().Add(-time.Hour), "")
+		require.NoError(t, err)
+		return [3]int{part.Judged, part.Unknown, len(part.Changed)}
+	}
+	require.Equal(t, [3]int{1, 1, 1}, try())
+	put("whatever it says", map[string]any{"setting": "names"})
+	require.Equal(t, [3]int{2, 1, 2}, try())
+	put(`shut/c may not enroll: role "shut": name "c" is told by nobody`, map[string]any{"setting": ""})
+	require.Equal(t, [3]int{2, 1, 2}, try(), "no matter of the role's, whatever its words")
+	put(`shut/c may not enroll: role "shut": name "c" is not covered`, map[string]any{})
+	require.Equal(t, [3]int{3, 1, 3}, try(), "an old entry")
+	put("token was already used", map[string]any{})
+	require.Equal(t, [3]int{3, 1, 3}, try())
 }
 
 func set(t *testing.T, c *enrolltest.CA, text string) error {
