@@ -45,7 +45,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 	}
 	e := &sqlite{
 		path: path, cfg: cfg, disk: &disk{path: path, file: file},
-		write: openFile(path, "mode=rw&_txlock=immediate&_auto_vacuum=incremental&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000", `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`),
+		write: openFile(path, "mode=rw&_txlock=immediate&_auto_vacuum=incremental&_journal_mode=WAL&_synchronous=FULL&_busy_timeout="+busyWait, `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`),
 		// It waits for readers with the writer's lock held: a backup reads for minutes.
 		upkeep:  openFile(path, "mode=rw&_synchronous=FULL&_busy_timeout=50", `PRAGMA wal_autocheckpoint = 0`),
 		wal:     newWAL(),

@@ -42,6 +42,20 @@ func (d *disk) doubtful(err error) {
 	}
 }
 
+// sync has the database's pages written to the disk, beside SQLite. An error is as one
+// that SQLite meets.
+func (d *disk) sync() error {
+	err := unix.Fdatasync(int(d.file.Fd()))
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Fdatasync(int(d.file.Fd()))
+	}
+	if err != nil {
+		d.doubt.Store(true)
+		return InTrouble(TroubleIO, fmt.Errorf("store: fdatasync of %s: %w", d.path, err))
+	}
+	return nil
+}
+
 // present returns an error unless the files under the store's names are the ones
 // that SQLite has open: what is written to others is gone with the process.
 func (d *disk) present() error {

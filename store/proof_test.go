@@ -24,6 +24,29 @@ func onDisk(t *testing.T) (*DB, *sqlite, Config) {
 	return d, d.engine.(*sqlite), cfg
 }
 
+// An fsync that fails in the background is as one of SQLite's own.
+func TestFsyncFailedInBackground(t *testing.T) {
+	d, e, _ := onDisk(t)
+	require.NoError(t, create(d, 1))
+	unsyncable, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer w.Close()
+	defer unsyncable.Close()
+	err = d.quiet(t.Context(), func(context.Context, *AloneTx) error { // while the writer waits
+		file := e.disk.file
+		e.disk.file = unsyncable
+		err := e.checkpointWAL(false)
+		e.disk.file = file
+		require.True(t, e.disk.doubt.Load())
+		return err
+	})
+	require.Equal(t, TroubleIO, TroubleOf(err))
+	require.Eventually(t, func() bool { return !e.disk.doubt.Load() }, 30*time.Second, time.Millisecond, "what was written is proved")
+	require.NoError(t, create(d, 2))
+	verify(t, d)
+	require.NoError(t, d.Close())
+}
+
 // After an fsync that failed everything is refused until what was acknowledged has
 // been written anew and read back; then the store goes on by itself.
 func TestFsyncFailed(t *testing.T) {

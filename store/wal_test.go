@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -8,6 +9,42 @@ import (
 
 	"github.com/betonica/betonica/store/storetest"
 )
+
+// Somebody who reads for long keeps the write-ahead log from starting anew, and nobody
+// from writing, then or later.
+func TestWALOfReaderStays(t *testing.T) {
+	d := open(t, config(t, storetest.SQLite(t)))
+	e := d.engine.(*sqlite)
+	must(t, d, func(*Tx) {})
+	reader, err := e.read.Begin()
+	require.NoError(t, err)
+	require.NoError(t, reader.QueryRow(`SELECT number FROM crl_number`).Scan(new(int)))
+	must(t, d, func(*Tx) {})
+	before, _, err := e.walExtent("NOOP")
+	require.NoError(t, err)
+	for range 3 {
+		e.wal.reset.Store(true)
+		must(t, d, func(*Tx) {}) // after which the writer tries
+	}
+	pages, _, err := e.walExtent("NOOP")
+	require.NoError(t, err)
+	require.Greater(t, pages, before)
+	require.NoError(t, reader.Rollback())
+
+	e.wal.reset.Store(true)
+	must(t, d, func(*Tx) {})
+	must(t, d, func(*Tx) {}) // in the one that began anew
+	now, _, err := e.walExtent("NOOP")
+	require.NoError(t, err)
+	require.Less(t, now, pages)
+	err = d.quiet(t.Context(), func(ctx context.Context, tx *AloneTx) error {
+		var wait string
+		require.NoError(t, tx.row(ctx, `PRAGMA busy_timeout`, nil, &wait))
+		require.Equal(t, busyWait, wait, "for other processes")
+		return nil
+	})
+	require.NoError(t, err)
+}
 
 // The write-ahead log does not grow for ever under load: when it is long it starts
 // anew, in the place that it has; and a quiet store gives that place back.
