@@ -64,8 +64,10 @@ func TestSend(t *testing.T) {
 	send(4, 5)
 	require.Equal(t, []int64{1, 2, 3}, lines(t, path+".1"))
 	require.Equal(t, []int64{4, 5}, lines(t, path))
-	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Rename(path, path+".2"))
+	require.NoError(t, os.WriteFile(path, nil, 0o600)) // as logrotate does with create
 	send(6, 6)
+	require.Equal(t, []int64{4, 5}, lines(t, path+".2"))
 	require.Equal(t, []int64{6}, lines(t, path))
 	require.NoError(t, s.Close())
 

@@ -51,12 +51,13 @@ func TestAnswers(t *testing.T) {
 		}
 	})
 	mux.HandleFunc("/to/elsewhere", func(http.ResponseWriter, *http.Request) { gone++ })
+	cut := make(chan error, 1)
 	mux.HandleFunc("POST /huge", func(w http.ResponseWriter, _ *http.Request) {
-		for range 1 << 12 {
-			if _, err := w.Write(make([]byte, 1<<16)); err != nil {
-				return
-			}
+		var err error
+		for i := 0; i < 1<<12 && err == nil; i++ {
+			_, err = w.Write(make([]byte, 1<<16))
 		}
+		cut <- err
 	})
 	mux.HandleFunc("POST /garbage", func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
@@ -95,6 +96,7 @@ func TestAnswers(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, a.Cut)
 	require.Len(t, a.Body, 64<<10)
+	require.Error(t, <-cut, "the rest is not even read")
 	_, err = c.Post(t.Context(), "garbage", nil, []byte("{}"))
 	require.Error(t, err)
 
