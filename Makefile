@@ -65,6 +65,7 @@ bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DI
 	go test -run '^$$' -bench 'Deliver|Down' -benchtime 1x ./cmd/internal/deliver
 	go test -run '^$$' -bench 'Send' ./cmd/internal/deliver/syslog
 	BETONICA_SURVEY=$(SIZE) go test -run '^$$' -bench 'Survey' -benchtime 1x -timeout 2h ./store/compliance/survey
+	BETONICA_REVIEW=$(SIZE) go test -run '^$$' -bench 'Read' -benchtime 1x -timeout 2h ./store/review
 
 crash: ## kill daemon and database N times (1000) under load, and look for what was lost
 	go test ./cmd/betonicad -run '^TestKill' -kills $(N) -timeout 24h -v
