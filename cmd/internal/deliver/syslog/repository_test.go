@@ -96,12 +96,6 @@ func (r *repository) read(c io.Reader, most int) {
 	}
 }
 
-func (r *repository) all() [][]byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.frames
-}
-
 const endless = 1 << 40
 
 // sinkTo returns a sink that sends to a receiver, in the times of tests.
