@@ -126,8 +126,12 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	if err != nil {
 		return nil, err
 	}
-	watch := watch.New(watch.Config{Store: db, Registrar: registrar, Name: c.Server.Replica.String(), Now: time.Now, Log: logger})
-	delivery, err := openDelivery(c, s.trustDomain(), db, watch, logger)
+	var delivery *deliver.Engine
+	watch := watch.New(watch.Config{
+		Store: db, Registrar: registrar, Name: c.Server.Replica.String(), Now: time.Now, Log: logger,
+		Lags: func(context.Context) ([]watch.Lag, error) { return lags(delivery), nil },
+	})
+	delivery, err = openDelivery(c, s.trustDomain(), db, watch, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/betonica/betonica/cmd/internal/deliver/syslog"
 	"github.com/betonica/betonica/cmd/internal/deliver/webhook"
 	"github.com/betonica/betonica/cmd/internal/server"
+	"github.com/betonica/betonica/cmd/internal/watch"
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit/atna"
 )
@@ -50,6 +51,16 @@ func openAlertmanager(o *server.AlertmanagerOutlet, trustDomain string, db *stor
 		URL: o.URL.Text(), TLS: o.Wire(), TokenFile: o.TokenFile, User: o.User, PasswordFile: o.PasswordFile, Origin: origin(trustDomain),
 		Open: alerts, Eldest: db.Eldest, Now: time.Now, Log: logger,
 	})
+}
+
+// lags tells how far behind each receiver is, of those that this daemon delivers to.
+func lags(e *deliver.Engine) (all []watch.Lag) {
+	for _, s := range e.Status() {
+		if s.Active {
+			all = append(all, watch.Lag{Sink: s.Name, Age: s.Lag})
+		}
+	}
+	return all
 }
 
 // openSink makes the sink of a table of [deliver], of those that need nothing of the daemon.
