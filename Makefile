@@ -20,7 +20,7 @@ SKIP ?=
 # there are processors. make check vets.
 TEST := .ci/test -timeout 20m -vet=off -parallel 6
 
-.PHONY: help build test check demo bench crash soak fuzz dist clean
+.PHONY: help build test check demo bench crash soak fuzz fips dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	while IFS=: read -r file _ func; do \
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
 	done
+
+fips: build ## the tests that touch cryptography, with FIPS 140-3 enforced; a program of the certified module
+	.ci/fips
 
 dist: ## programs, packages and bills of materials of this commit, for every platform, built twice and compared
 	.dist/twice dist

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/asn1"
@@ -132,6 +133,9 @@ func TestOpenSSL(t *testing.T) {
 				require.Contains(t, structure, want)
 			}
 
+			if fips140.Enforced() {
+				t.Skip("left out: openssl 3.0 salts with 64 bits, and FIPS 140 wants 128")
+			}
 			openssl(t, "pkcs8", "-topk8", "-in", ours, "-passin", "file:"+pass, "-out", theirs, "-passout", "pass:"+string(passphrase))
 			got, err := keys.Open("file:"+theirs, passphrase)
 			require.NoError(t, err)

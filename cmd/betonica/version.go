@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/cmd/internal/fips"
 )
 
 // build says what this program was made from.
@@ -13,6 +15,7 @@ type build struct {
 	Version  string `json:"version"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+	FIPS140  string `json:"fips_140,omitempty"` // the cryptographic module in force
 }
 
 func versionCommand(env environment) *cobra.Command {
@@ -22,11 +25,11 @@ func versionCommand(env environment) *cobra.Command {
 		Short: "Print what this program was built from",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			b := build{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			b := build{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, fips.Module()}
 			if *form != asTable {
 				return writeOne(env, *form, b, nil)
 			}
-			_, err := fmt.Fprintf(env.stdout, "betonica %s %s %s\n", b.Version, b.Go, b.Platform)
+			_, err := fmt.Fprintf(env.stdout, "betonica %s %s %s%s\n", b.Version, b.Go, b.Platform, fips.Suffix())
 			return err
 		},
 	}

@@ -54,6 +54,7 @@ var layers = map[string]string{
 	"enroll/turns":                      "",
 	"cmd/internal/adminapi":             "",
 	"cmd/internal/notify":               "",
+	"cmd/internal/fips":                 "",
 	"cmd/internal/heap":                 "",
 	"cmd/internal/deliver/wire":         "ca/keys", // it reads secrets as carefully
 	"cmd/internal/deliver/syslog":       "cmd/internal/deliver cmd/internal/deliver/wire store/audit/atna",
@@ -112,8 +113,8 @@ var layers = map[string]string{
 	// What machines of a user's own would link, and the admin API from outside.
 	"cmd/internal/demo": "enroll/api enroll/agent revoke/peer cmd/internal/adminapi",
 
-	"cmd/betonicad": "cmd/internal/watch cmd/internal/deliver cmd/internal/deliver/alertmanager cmd/internal/deliver/fhir cmd/internal/deliver/file cmd/internal/deliver/mail cmd/internal/deliver/syslog cmd/internal/deliver/webhook store/audit/atna cmd/internal/comply store/compliance enroll/scep ca ca/keys store store/backup store/audit store/audit/plain store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify cmd/internal/heap",
-	"cmd/betonica":  "store/compliance store/compliance/pack enroll/api enroll/client enroll/agent enroll/agent/key revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record cmd/internal/notify cmd/internal/heap",
+	"cmd/betonicad": "cmd/internal/watch cmd/internal/deliver cmd/internal/deliver/alertmanager cmd/internal/deliver/fhir cmd/internal/deliver/file cmd/internal/deliver/mail cmd/internal/deliver/syslog cmd/internal/deliver/webhook store/audit/atna cmd/internal/comply store/compliance enroll/scep ca ca/keys store store/backup store/audit store/audit/plain store/audit/checkpoint enroll enroll/api enroll/acme enroll/acme/validate enroll/attest enroll/est enroll/join enroll/renew revoke revoke/crl revoke/evidence revoke/enforcement cmd/internal/server cmd/internal/admin cmd/internal/adminapi cmd/internal/demo cmd/internal/doctor cmd/internal/archive store/audit/journal cmd/internal/notify cmd/internal/heap cmd/internal/fips",
+	"cmd/betonica":  "store/compliance store/compliance/pack enroll/api enroll/client enroll/agent enroll/agent/key revoke/bundle revoke/peer store/audit store/audit/checkpoint cmd/internal/adminapi cmd/internal/guard cmd/internal/guard/grants revoke/allow revoke/allow/rulefile store/audit/journal cmd/internal/record cmd/internal/notify cmd/internal/heap cmd/internal/fips",
 
 	// What tests stand on: nothing above may import it.
 	"store/storetest":                    "",

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/betonica/betonica/cmd/internal/fips"
 )
 
 func versionCommand(env environment) *cobra.Command {
@@ -14,7 +16,7 @@ func versionCommand(env environment) *cobra.Command {
 		Short: "Print what this program was built from",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(env.stdout, "betonicad %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(env.stdout, "betonicad %s %s %s/%s%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, fips.Suffix())
 			return err
 		},
 	}
