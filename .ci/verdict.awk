@@ -9,7 +9,7 @@
 /^FAIL\t/                    { failed(); next }
 /^FAIL$/                     { next }
 { text[++lines] = $0 }
-/^=== (RUN|CONT|NAME) /      { current = $3; next }
+/^=== (RUN|PAUSE|CONT|NAME) /     { current = $3; next }
 /^ *--- (PASS|FAIL|SKIP): /  { current = $3 }
 /^panic: |^fatal error: |^WARNING: DATA RACE/ { broken[current] = 1 }
 { said[current] = said[current] $0 "\n" }
