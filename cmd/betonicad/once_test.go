@@ -17,7 +17,6 @@ import (
 // token at once, each over a connection and with a key of its own, one gets a
 // certificate, and the others a refusal that is on record.
 func TestOneToken(t *testing.T) {
-	t.Parallel()
 	dir := newCA(t)
 	d := serve(t, dir)
 	token, err := d.admin(t).CreateToken(t.Context(), adminapi.TokenRequest{Role: "device", Name: "SN-1"})

@@ -17,7 +17,6 @@ type theft struct{ has, does, answered, onRecord, alarm string }
 // What a thief gets is what the table says, line by line: the daemon's answer, the entry in
 // its log, and the alarm, or none.
 func TestThief(t *testing.T) {
-	t.Parallel()
 	w := newThiefWorld(t)
 	lines := thefts(t)
 	require.NotEmpty(t, lines)

@@ -192,10 +192,16 @@ func startIn(dir, last string) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	port, err := freePort()
+	port, reserved, err := reserve()
 	if err != nil {
 		return nil, err
 	}
+	started := false
+	defer func() {
+		if !started {
+			reserved.Close()
+		}
+	}()
 	cmd := exec.Command("/bin/sh", "-c", keep+last, "sh", bin, dir, strconv.Itoa(port))
 	cmd.Dir = dir
 	// In a group of its own: a keyboard's interrupt is for the tests.
@@ -213,9 +219,11 @@ func startIn(dir, last string) (*Cluster, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	started = true
 	c := &Cluster{Port: port, keeper: keeper, ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
+		defer reserved.Close()
 		cmd.Wait()
 	}()
 	if err := c.await(); err != nil {
@@ -248,7 +256,7 @@ const keepFiles = ":"
 
 // await returns once the server answers.
 func (c *Cluster) await() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, c.dsn("postgres"))
@@ -290,13 +298,30 @@ func owner() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// freePort returns a port that was free a moment ago; PostgreSQL cannot choose
-// one by itself.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// reserve returns a port that is the server's until the socket is closed: it is bound to
+// it, and listens to nobody, so that the kernel gives the port to nobody else, before the
+// server has started and while it is down. PostgreSQL cannot choose one by itself.
+func reserve() (port int, _ *os.File, err error) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	socket := os.NewFile(uintptr(fd), "reserved port")
+	defer func() {
+		if err != nil {
+			socket.Close()
+		}
+	}()
+	// As PostgreSQL says it too, both may have the port.
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return 0, nil, err
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return 0, nil, err
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		return 0, nil, err
+	}
+	return name.(*syscall.SockaddrInet4).Port, socket, nil
 }
