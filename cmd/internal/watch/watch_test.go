@@ -272,6 +272,9 @@ func TestMeasured(t *testing.T) {
 	lag = 6 * time.Minute
 	w.minute()
 	require.Equal(t, []string{"A08 "}, w.open())
+	w.start() // killed: no entry leads there again
+	w.minute()
+	require.Equal(t, []string{"A08 "}, w.open())
 	lag = 0
 	w.minute()
 	require.Empty(t, w.open())
