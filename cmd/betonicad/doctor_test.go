@@ -173,7 +173,9 @@ func TestDoctorCommand(t *testing.T) {
 		for _, f := range c.Findings {
 			require.NotEmpty(t, f.What)
 			require.Contains(t, []string{"ok", "not checked", "warning", "failed"}, f.State)
-			require.Equal(t, f.State == "warning" || f.State == "failed", f.Do != "", "%s: %s", c.Check, f.What)
+			if f.State != "ok" { // what is well may have a hint
+				require.Equal(t, f.State != "not checked", f.Do != "", "%s: %s", c.Check, f.What)
+			}
 		}
 	}
 	require.Equal(t, []string{"daemon", "configuration", "folder", "keys", "separation", "store", "database", "disk", "certificates", "lists",
