@@ -15,7 +15,7 @@ import (
 type theft struct{ has, does, answered, onRecord, alarm string }
 
 // What a thief gets is what the table says, line by line: the daemon's answer, the entry in
-// its log, and the alarm, or none.
+// its log, and the alarm, or none. Some certificates here last seconds: it goes on alone.
 func TestThief(t *testing.T) {
 	w := newThiefWorld(t)
 	lines := thefts(t)
