@@ -35,7 +35,8 @@ The SHA-256 of FILE goes to stdout.
 
 Recipients are age's, made with age-keygen; those of [backup] recipients in
 betonica.toml are taken if none is given. Keep their identities away from this host:
-it never needs one.
+it never needs one. In FIPS 140-3 mode they are of age-keygen -pq (age1pq...), and
+with GODEBUG=fips140=only there are none.
 
 In it: the database, betonica.toml, policy.toml, and keys/ as it lies there, encrypted
 under the passphrase. Not in it: the passphrase, the root's key, the evidence file, and

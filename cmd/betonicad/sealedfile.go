@@ -35,6 +35,9 @@ func (b backing) sealTo(c *server.Config) (recipients, error) {
 	case len(names) == 0:
 		return recipients{}, usagef("nobody could read the backup: name an age recipient with --recipient or [backup] recipients, made with age-keygen; or write it unencrypted with --plain, from which everyone who gets it learns all that is on record")
 	}
+	if err := sealable(); err != nil {
+		return recipients{}, err
+	}
 	r := recipients{names: names}
 	for _, name := range names {
 		if strings.HasPrefix(name, "AGE-SECRET-KEY-") {
@@ -43,6 +46,9 @@ func (b backing) sealTo(c *server.Config) (recipients, error) {
 		keys, err := age.ParseRecipients(strings.NewReader(name))
 		if err != nil || len(keys) != 1 {
 			return recipients{}, usagef("%.80q is no age recipient: one begins with age1", name)
+		}
+		if err := approved(keys[0]); err != nil {
+			return recipients{}, err
 		}
 		r.keys = append(r.keys, keys...)
 	}
