@@ -64,6 +64,7 @@ bench: ## the figures (BENCH picks some), at SIZE certificates (kept in BENCH_DI
 	go test -run '^$$' -bench 'Receive' -benchtime 1x ./cmd/internal/archive
 	go test -run '^$$' -bench 'Deliver|Down' -benchtime 1x ./cmd/internal/deliver
 	go test -run '^$$' -bench 'Send' ./cmd/internal/deliver/syslog
+	go test -run '^$$' -bench 'Watch' -benchtime 1x ./cmd/internal/watch
 	BETONICA_SURVEY=$(SIZE) go test -run '^$$' -bench 'Survey' -benchtime 1x -timeout 2h ./store/compliance/survey
 	BETONICA_REVIEW=$(SIZE) go test -run '^$$' -bench 'Read' -benchtime 1x -timeout 2h ./store/review
 

@@ -179,8 +179,8 @@ func TestDown(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		require.Less(t, int64(after.HeapInuse)-int64(before.HeapInuse), int64(8<<20))
 		whole(t, other.taken(), origin, 1, w.LogSize())
-		require.Less(t, siem.asked, 700, "a few times an hour")
-		require.Greater(t, siem.asked, 24*12)
+		require.Less(t, siem.asked(), 700, "a few times an hour")
+		require.Greater(t, siem.asked(), 24*12)
 		require.Empty(t, siem.taken())
 		s := e.Status()[0]
 		require.WithinDuration(t, began, s.Failing, 2*time.Second)

@@ -130,7 +130,7 @@ func start(t testing.TB, e *deliver.Engine) (stop func()) {
 type receiver struct {
 	mu     sync.Mutex
 	got    []deliver.Record
-	asked  int
+	asks   int
 	closed bool
 	take   func(batch []deliver.Record) (int, error)
 }
@@ -138,7 +138,7 @@ type receiver struct {
 func (r *receiver) Send(ctx context.Context, batch []deliver.Record) (int, error) {
 	r.mu.Lock()
 	take := r.take
-	r.asked++
+	r.asks++
 	r.mu.Unlock()
 	n, err := len(batch), error(nil)
 	if take != nil {
@@ -159,6 +159,12 @@ func (r *receiver) answer(take func(batch []deliver.Record) (int, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.take = take
+}
+
+func (r *receiver) asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asks
 }
 
 func (r *receiver) taken() []deliver.Record {

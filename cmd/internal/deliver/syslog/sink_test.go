@@ -245,6 +245,7 @@ func TestSlowProgress(t *testing.T) {
 		r.read(&slowly{Conn: c, every: time.NewTicker(5 * time.Millisecond)}, endless)
 	})
 	s := sinkTo(t, a, r.Addr().String(), nil)
+	s.times.patience = 20 * time.Second
 	n, err := s.Send(t.Context(), records(1, 400))
 	require.NoError(t, err)
 	require.Equal(t, 400, n)
