@@ -3,6 +3,7 @@ package watch
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -21,7 +22,7 @@ import (
 // a token that is used twice, which is an alert.
 func BenchmarkWatch(b *testing.B) {
 	const entries, machines, writers = 100_000, 10_000, 64
-	c := enrolltest.Open(b, "")
+	c := enrolltest.Open(b, "sqlite:"+filepath.Join(b.TempDir(), "store.db"))
 	w := New(Config{Store: c.Store, Registrar: c.Registrar, Name: "ca-1", Memory: 1, Now: c.Now, Log: slog.New(slog.DiscardHandler)})
 	s, err := w.begin(b.Context())
 	require.NoError(b, err)
