@@ -16,6 +16,6 @@ func tune(getenv func(string) string) {
 	}
 }
 
-// daemonHeap is for a program that holds little: what a request allocates is garbage a
-// millisecond later.
+// daemonHeap is for a program that holds little: what a request allocates, or an entry that
+// is verified, is garbage a millisecond later.
 func daemonHeap() heap.Tuning { return heap.Tuning{Headroom: 64 << 20, Least: 200} }
