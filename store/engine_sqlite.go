@@ -51,7 +51,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 		wal:     newWAL(),
 		ballast: &ballast{path: path + ".ballast"},
 	}
-	e.read = openWatched(path, "mode=ro&_query_only=true&_busy_timeout=10000", ``, &e.damage)
+	e.read = openWatched(path, "mode=ro&_mutex=no&_query_only=true&_busy_timeout=10000", ``, &e.damage)
 	e.write.SetMaxOpenConns(1)
 	e.upkeep.SetMaxOpenConns(1)
 	readers := max(8, 4*runtime.GOMAXPROCS(0))

@@ -111,27 +111,57 @@ func (s *AuditSource) rows(ctx context.Context, after, to int64, limit int) ([]a
 	}
 	defer rows.Close()
 	records := make([]audit.Record, 0, min(limit, maxPage))
-	var hash sql.RawBytes // of millions of rows: what is copied at once is not allocated
+	var kept shelf
+	var leaf, hash sql.RawBytes
 	var terms [audit.MaxTerms]sql.RawBytes
 	for rows.Next() {
 		var r audit.Record
 		var at int64
-		if err := rows.Scan(&r.Seq, &at, &r.Action, &r.Leaf, &hash, &terms[0], &terms[1], &terms[2], &terms[3]); err != nil {
+		if err := rows.Scan(&r.Seq, &at, &r.Action, &leaf, &hash, &terms[0], &terms[1], &terms[2], &terms[3]); err != nil {
 			return nil, fmt.Errorf("reading the log after entry %d: %w", after, err)
 		}
-		r.At = fromMillis(at)
+		r.At, r.Leaf = fromMillis(at), kept.keep(leaf)
 		copy(r.Hash[:], hash)
-		r.Terms = make([]audit.Term, 0, len(terms))
-		for _, term := range terms {
-			if term != nil {
-				var t audit.Term
-				copy(t[:], term)
-				r.Terms = append(r.Terms, t)
-			}
-		}
+		r.Terms = kept.terms(terms[:])
 		records = append(records, r)
 	}
 	return records, rows.Err()
+}
+
+// A shelf keeps what rows of the log hold, many in one piece of memory: of a million rows,
+// to allocate each leaf and each list of terms is a tenth of what it takes to read them.
+type shelf struct {
+	bytes []byte
+	list  []audit.Term
+}
+
+// shelfSize is how much is allocated at once, in bytes; half as much for terms.
+const shelfSize = 32 << 10
+
+// keep returns a copy of b.
+func (s *shelf) keep(b []byte) []byte {
+	if len(b) > cap(s.bytes)-len(s.bytes) {
+		s.bytes = make([]byte, 0, max(shelfSize, len(b)))
+	}
+	at := len(s.bytes)
+	s.bytes = append(s.bytes, b...)
+	return s.bytes[at:len(s.bytes):len(s.bytes)]
+}
+
+// terms returns those that are not null.
+func (s *shelf) terms(columns []sql.RawBytes) []audit.Term {
+	if len(columns) > cap(s.list)-len(s.list) {
+		s.list = make([]audit.Term, 0, shelfSize/2/len(audit.Term{}))
+	}
+	at := len(s.list)
+	for _, column := range columns {
+		if column != nil {
+			var t audit.Term
+			copy(t[:], column)
+			s.list = append(s.list, t)
+		}
+	}
+	return s.list[at:len(s.list):len(s.list)]
 }
 
 // Checkpoints implements [audit.Source].

@@ -23,7 +23,8 @@ var layers = map[string]string{
 	"ca":                                "ca/strict revoke/allow revoke/allow/rulefile", // the policy holds the guards' rules
 	"ca/keys":                           "",
 	"store/audit/checkpoint":            "",
-	"store/audit":                       "store/audit/checkpoint",
+	"store/inorder":                     "", // work on pages in parallel, whatever they hold
+	"store/audit":                       "store/audit/checkpoint store/inorder",
 	"store/audit/journal":               "store/audit store/audit/checkpoint",
 	"cmd/internal/archive":              "store store/audit store/audit/checkpoint store/audit/journal", // what guards ship
 	"store/audit/plain":                 "",

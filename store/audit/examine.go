@@ -2,16 +2,18 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
-	"runtime"
 	"slices"
-	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/betonica/betonica/store/inorder"
 )
 
-// pageRows is how many rows are read at a time. Two such pages are in memory.
-const pageRows = 2 * TileWidth
+// pageRows is how many rows are read at a time. [inorder.Line] says how many such pages are
+// in memory.
+const pageRows = TileWidth
 
 // A seal says what opening a leaf showed.
 type seal int
@@ -42,22 +44,28 @@ type examined struct {
 type examiner struct {
 	opener
 	destroyed []KeyID
-	blank     bool // there is no keyring
-	text      []byte
+	blank     bool   // there is no keyring
+	text      []byte // scratch
 }
 
 func newExaminer(o VerifyOptions) *examiner {
 	return &examiner{opener: opener{ring: o.Keyring}, destroyed: o.Destroyed, blank: o.Keyring == nil}
 }
 
-func (x *examiner) examine(r Record) examined {
-	e := examined{cell: cell{leaf: tlog.RecordHash(r.Leaf), row: r.Hash}}
-	if e.body, e.err = decodeLeaf(r.Leaf); e.err != nil {
+// examine judges a row, into e, which may have held another.
+func (x *examiner) examine(r Record, e *examined) {
+	e.leaf, e.row = x.hash(r.Leaf), r.Hash
+	if e.err = e.body.decode(r.Leaf); e.err != nil {
 		e.seal = broken
 	} else {
 		e.seal = x.open(e.body)
 	}
-	return e
+}
+
+// hash is [tlog.RecordHash], which allocates.
+func (x *examiner) hash(leaf []byte) tlog.Hash {
+	x.text = append(append(x.text[:0], 0), leaf...)
+	return sha256.Sum256(x.text)
 }
 
 // open says whether the log sealed l.
@@ -78,65 +86,41 @@ func (x *examiner) open(l leaf) seal {
 	return opened
 }
 
-// A scan reads the rows of a Source in the order of their numbers, each examined. While
-// one page is examined, on all cores, the next one is read: and by nobody else, since
-// whoever takes the rows may ask the Source meanwhile, which is not for two at a time.
-type scan struct {
-	source    Source
-	examiners []*examiner
-	rows      []Record
-	examined  []examined
-	next      []Record
-	err       error
-}
-
-func newScan(s Source, o VerifyOptions) *scan {
-	c := &scan{source: s, examined: make([]examined, pageRows)}
-	for range runtime.GOMAXPROCS(0) {
-		c.examiners = append(c.examiners, newExaminer(o))
-	}
-	return c
-}
-
-// each hands over every row, examined, and returns the first error of fn or the Source.
-func (c *scan) each(ctx context.Context, fn func(Record, *examined) error) error {
-	if c.rows, c.err = c.source.Records(ctx, leastNumber, pageRows); c.err != nil {
-		return c.err
-	}
-	for {
-		c.page(ctx)
-		for i := range c.rows {
-			if err := fn(c.rows[i], &c.examined[i]); err != nil {
-				return err
+// each hands over every row of the Source in the order of their numbers, examined, and
+// returns the first error of fn or the Source. Pages are examined on all cores; the Source
+// is asked, and fn called, by this goroutine alone.
+func (v *verifier) each(ctx context.Context, fn func(Record, *examined) error) error {
+	after := int64(leastNumber)
+	return inorder.Line[page]{
+		Read: func(ctx context.Context, p *page) (more bool, err error) {
+			if p.rows, err = v.source.Records(ctx, after, pageRows); len(p.rows) > 0 {
+				after = p.rows[len(p.rows)-1].Seq
 			}
-		}
-		if c.err != nil || len(c.rows) < pageRows {
-			return c.err
-		}
-		c.rows = c.next
-	}
-}
-
-// page examines the rows that are there, and reads those that follow them.
-func (c *scan) page(ctx context.Context) {
-	var wg sync.WaitGroup
-	if n := len(c.rows); n == pageRows {
-		wg.Go(func() { c.next, c.err = c.source.Records(ctx, c.rows[n-1].Seq, pageRows) })
-	}
-	const stretch = TileWidth / 8
-	stretches := make(chan int, pageRows/stretch)
-	for i := 0; i < len(c.rows); i += stretch {
-		stretches <- i
-	}
-	close(stretches)
-	for _, x := range c.examiners {
-		wg.Go(func() {
-			for from := range stretches {
-				for i := from; i < min(from+stretch, len(c.rows)); i++ {
-					c.examined[i] = x.examine(c.rows[i])
+			return len(p.rows) == pageRows, err
+		},
+		Worker: func() func(*page) { return newExaminer(v.options).page },
+		Take: func(p *page) error {
+			for i := range p.rows {
+				if err := fn(p.rows[i], &p.examined[i]); err != nil {
+					return err
 				}
 			}
-		})
+			return nil
+		},
+	}.Run(ctx)
+}
+
+// A page is rows that are examined together.
+type page struct {
+	rows     []Record
+	examined []examined
+}
+
+func (x *examiner) page(p *page) {
+	if p.examined == nil {
+		p.examined = make([]examined, pageRows)
 	}
-	wg.Wait()
+	for i := range p.rows {
+		x.examine(p.rows[i], &p.examined[i])
+	}
 }

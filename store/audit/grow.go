@@ -55,21 +55,26 @@ func (v *verifier) entry(ctx context.Context, c cell) error {
 
 // remembered returns what the tile of level 0 says of an entry, if there is one.
 func (v *verifier) remembered(ctx context.Context, entry int64) (tlog.Hash, bool, error) {
-	n := (entry - 1) / TileWidth
-	if v.tile.N != n || v.tile.Level != 0 || v.tile.Hashes == nil {
+	ok, err := v.bottom(ctx, (entry-1)/TileWidth)
+	if !ok {
+		return tlog.Hash{}, false, err
+	}
+	return slot(v.tile, entry), true, nil
+}
+
+// bottom has v.tile be a tile of level 0, and reports whether there is one.
+func (v *verifier) bottom(ctx context.Context, n int64) (bool, error) {
+	if v.tile.N != n || v.tile.Hashes == nil {
 		t, ok, err := readTile(ctx, v.source, 0, n)
 		if err != nil {
-			return tlog.Hash{}, false, err
+			return false, err
 		}
 		if !ok {
 			t = Tile{N: n, Hashes: []byte{}} // looked for, not there
 		}
 		v.tile = t
 	}
-	if len(v.tile.Hashes) == 0 {
-		return tlog.Hash{}, false, nil
-	}
-	return slot(v.tile, entry), true, nil
+	return len(v.tile.Hashes) > 0, nil
 }
 
 // grow puts the next entry into both trees, compares the tiles that it
@@ -97,7 +102,14 @@ func (v *verifier) grow(ctx context.Context, leaf, kept tlog.Hash) error {
 // compare compares a stored tile with what it should hold by the leaves and by
 // what is kept.
 func (v *verifier) compare(ctx context.Context, leaves, kept Tile) error {
-	t, ok, err := readTile(ctx, v.source, leaves.Level, leaves.N)
+	var t Tile
+	var ok bool
+	var err error
+	if leaves.Level == 0 {
+		ok, err = v.bottom(ctx, leaves.N) // it was compared entry by entry
+	} else {
+		t, ok, err = readTile(ctx, v.source, leaves.Level, leaves.N)
+	}
 	if err != nil {
 		return err
 	}
@@ -108,7 +120,7 @@ func (v *verifier) compare(ctx context.Context, leaves, kept Tile) error {
 		return nil
 	}
 	if leaves.Level == 0 || bytes.Equal(t.Hashes, leaves.Hashes) || bytes.Equal(t.Hashes, kept.Hashes) {
-		return nil // level 0 was compared entry by entry
+		return nil
 	}
 	for i := range int64(TileWidth) {
 		lo, hi := i*tlog.HashSize, (i+1)*tlog.HashSize

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -102,37 +103,52 @@ func validAction(s string) bool {
 
 // decodeLeaf parses b, which the leaf then shares. It accepts nothing that
 // encodes otherwise.
-func decodeLeaf(b []byte) (leaf, error) {
+func decodeLeaf(b []byte) (l leaf, err error) {
+	err = l.decode(b)
+	return l, err
+}
+
+// decode is decodeLeaf into a leaf that may have held another: the list of its terms, and
+// an action that is the same, are used again. After an error it holds nothing.
+func (l *leaf) decode(b []byte) error {
+	action, terms := l.action, l.terms[:0]
+	*l = leaf{}
 	if len(b) > MaxLeaf {
-		return leaf{}, fmt.Errorf("%w: %d bytes", errLeaf, len(b))
+		return fmt.Errorf("%w: %d bytes", errLeaf, len(b))
 	}
-	var l leaf
 	r := reader{rest: b}
 	version := r.next(1)
 	seq := r.next(8)
 	at := r.next(8)
-	action := r.next(r.count(255))
-	copy(l.keyID[:], r.next(len(l.keyID)))
-	copy(l.commitment[:], r.next(len(l.commitment)))
+	name := r.next(r.count(255))
+	var of leaf
+	copy(of.keyID[:], r.next(len(of.keyID)))
+	copy(of.commitment[:], r.next(len(of.commitment)))
 	if n := r.count(MaxTerms); n > 0 {
-		l.terms = make([]Term, n)
-		for i := range l.terms {
-			copy(l.terms[i][:], r.next(len(Term{})))
+		of.terms = slices.Grow(terms, n)[:n]
+		for i := range of.terms {
+			copy(of.terms[i][:], r.next(len(Term{})))
 		}
 	}
-	l.nonce = r.next(nonceLen)
+	of.nonce = r.next(nonceLen)
 	if r.short || len(r.rest) < tagLen {
-		return leaf{}, fmt.Errorf("%w: too short", errLeaf)
+		return fmt.Errorf("%w: too short", errLeaf)
 	}
 	if version[0] != leafVersion {
-		return leaf{}, fmt.Errorf("%w: version %d", errLeaf, version[0])
+		return fmt.Errorf("%w: version %d", errLeaf, version[0])
 	}
-	l.seq = int64(binary.BigEndian.Uint64(seq))
-	l.at = time.UnixMilli(int64(binary.BigEndian.Uint64(at))).UTC()
-	l.action = string(action)
-	l.header = b[:len(b)-len(r.rest)]
-	l.sealed = r.rest
-	return l, l.check()
+	of.seq = int64(binary.BigEndian.Uint64(seq))
+	of.at = time.UnixMilli(int64(binary.BigEndian.Uint64(at))).UTC()
+	if of.action = action; string(name) != action {
+		of.action = string(name)
+	}
+	of.header = b[:len(b)-len(r.rest)]
+	of.sealed = r.rest
+	if err := of.check(); err != nil {
+		return err
+	}
+	*l = of
+	return nil
 }
 
 // A reader cuts a leaf into pieces; short says that one was missing.

@@ -29,6 +29,12 @@ func FuzzLeaf(f *testing.F) {
 		}
 		again := append(append(l.appendHeader(nil), l.nonce...), l.sealed...)
 		require.Equal(t, b, again)
+		used := leaf{seq: 9, action: "token.create", terms: []Term{{1}, {2}, {3}}, nonce: []byte{1}}
+		require.NoError(t, used.decode(b))
+		require.Equal(t, l.terms, used.terms[:len(l.terms):len(l.terms)])
+		require.Len(t, used.terms, len(l.terms))
+		used.terms = l.terms
+		require.Equal(t, l, used, "whatever the leaf held before")
 		require.Equal(t, len(b), l.headerLen()+len(l.nonce)+len(l.sealed))
 		if openErr == nil {
 			require.Equal(t, l.seq, entry.Seq)

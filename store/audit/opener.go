@@ -6,6 +6,7 @@ import "fmt"
 // millions. It belongs to one goroutine.
 type Opener struct {
 	opener
+	leaf leaf
 	text []byte
 }
 
@@ -16,16 +17,16 @@ func (r *Keyring) Opener() *Opener { return &Opener{opener: opener{ring: r}} }
 // the JSON of actor, subject, address, outcome, request_id and detail, which is not
 // copied: it is good until the next call. The errors are those of [Keyring.Open].
 func (o *Opener) Open(leaf []byte) (Entry, []byte, error) {
-	l, err := decodeLeaf(leaf)
-	if err != nil {
+	l := &o.leaf
+	if err := l.decode(leaf); err != nil {
 		return Entry{}, nil, err
 	}
 	e := Entry{Seq: l.seq, At: l.at, Event: Event{Action: l.action}, KeyID: l.keyID}
-	key, err := o.entryKey(l)
+	key, err := o.entryKey(*l)
 	if err != nil {
 		return e, nil, err
 	}
-	if o.text, err = key.open(o.text[:0], l); err != nil {
+	if o.text, err = key.open(o.text[:0], *l); err != nil {
 		return Entry{}, nil, fmt.Errorf("entry %d: %w", l.seq, err)
 	}
 	return e, o.text, nil

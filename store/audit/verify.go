@@ -133,7 +133,7 @@ func (v *verifier) run(ctx context.Context) error {
 	if err := v.weigh(ctx, 0); err != nil {
 		return err
 	}
-	err := newScan(v.source, v.options).each(ctx, func(r Record, e *examined) error { return v.row(ctx, r, e) })
+	err := v.each(ctx, func(r Record, e *examined) error { return v.row(ctx, r, e) })
 	if err != nil {
 		return err
 	}
