@@ -51,6 +51,8 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 		wal:     newWAL(),
 		ballast: &ballast{path: path + ".ballast"},
 	}
+	// A connection is one goroutine's at a time, as database/sql has it: SQLite's own lock,
+	// taken three times for each column, would keep nobody out.
 	e.read = openWatched(path, "mode=ro&_mutex=no&_query_only=true&_busy_timeout=10000", ``, &e.damage)
 	e.write.SetMaxOpenConns(1)
 	e.upkeep.SetMaxOpenConns(1)

@@ -136,7 +136,7 @@ type shelf struct {
 }
 
 // shelfSize is how much is allocated at once, in bytes; half as much for terms.
-const shelfSize = 32 << 10
+const shelfSize = 24 << 10 // what is larger than 32 KiB, Go allocates with more ado
 
 // keep returns a copy of b.
 func (s *shelf) keep(b []byte) []byte {
