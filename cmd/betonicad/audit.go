@@ -76,7 +76,7 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	defer daemonHeap().Start()() // of a million entries hardly anything lives, and all of it is garbage soon
+	defer verifyHeap().Start()() // of a million entries hardly anything lives
 	witness, err := archive.NewWitness(ctx, log)
 	if err != nil {
 		return err
