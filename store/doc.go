@@ -96,7 +96,9 @@
 //
 // One process writes to an SQLite file. Any number may share a PostgreSQL
 // database: what a decision rests on is locked until it is recorded, and one lock,
-// taken last, makes them append to one log.
+// taken last, makes them append to one log. Where several write at the same time they
+// take turns in making batches, so that these are as large as those of one would be;
+// no promise rests on that, and none waits for its turn longer than 250 ms.
 //
 // Each of them has a lease of 500 ms to answer from memory about certificates. It
 // counts from the moment at which the process asked the database what was revoked, on

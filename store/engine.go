@@ -41,6 +41,11 @@ type engine interface {
 	// begin begins a transaction; a relaxed one need not be on disk when it ends.
 	begin(ctx context.Context, s *session, relaxed bool) error
 
+	// awaitTurn waits until it is this process's turn among those that write to the
+	// database, or for as long as it is worth while. The turn ends with apply, or with
+	// rollback. After an error the session is of no use.
+	awaitTurn(ctx context.Context, s *session) error
+
 	// apply begins a transaction, meets the demands of the calls, and takes the
 	// log's lock. A call whose demands are not met leaves no trace, and gets its
 	// error; or it is among again, and is to be applied once more, alone. The tail

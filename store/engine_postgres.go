@@ -19,13 +19,15 @@ import (
 // postgres is the engine on PostgreSQL. Any number of processes may write: rows
 // that a decision rests on are locked by the statement that relies on them, and
 // the log is appended to under one advisory lock, which is taken after the
-// statements of the calls and held until COMMIT.
+// statements of the calls and held until COMMIT. They take turns in making batches.
 type postgres struct {
 	cfg   Config
 	conf  *pgx.ConnConfig
 	write *sql.DB // one connection, the writer's
 	pool  *pgxpool.Pool
 	read  *sql.DB // over the pool
+
+	patience time.Duration // with others whose turn it is
 }
 
 const (
@@ -33,7 +35,7 @@ const (
 	// else in the database is likely to use.
 	logLock       = 0x6265746f6e696361 // "betonica"
 	migrationLock = logLock + 1
-	contractLock  = logLock + 2
+	contractLock  = logLock + 2 // turnLock is the next
 
 	// transaction bounds a transaction of the writer; what it waits for is another
 	// replica's, or the network.
@@ -67,6 +69,8 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		cfg: cfg, conf: writer, pool: pool,
 		write: stdlib.OpenDB(*writer, stdlib.OptionAfterConnect(durable)),
 		read:  stdlib.OpenDBFromPool(pool),
+
+		patience: turnPatience,
 	}
 	if err := e.read.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: connecting to PostgreSQL: %w", err), e.read.Close(), e.close())
@@ -143,11 +147,12 @@ func (e *postgres) rollback(ctx context.Context, s *session) error {
 		if conn.IsClosed() {
 			return driver.ErrBadConn
 		}
-		if conn.PgConn().TxStatus() == 'I' {
-			return nil
+		if conn.PgConn().TxStatus() != 'I' {
+			if _, err := conn.Exec(ctx, `ROLLBACK`); err != nil {
+				return err
+			}
 		}
-		_, err := conn.Exec(ctx, `ROLLBACK`)
-		return err
+		return leaveTurn(ctx, s, conn)
 	})
 }
 

@@ -64,6 +64,18 @@ func (p *peers) read(number int64, rows []peerRow, asked, read time.Duration) {
 	p.tell()
 }
 
+// live says whether another process has a lease, as far as is known.
+func (p *peers) live() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.all {
+		if !one.lapsed {
+			return true
+		}
+	}
+	return false
+}
+
 // saw notes that a peer says how far it is.
 func (p *peers) saw(id, number int64) {
 	p.mu.Lock()

@@ -50,13 +50,15 @@ type failure struct {
 	err  error
 }
 
-// pipeline begins a transaction, sends the demands of the calls, takes the log's
-// lock and reads the tail, in one round trip. It returns the calls that are known
-// to have failed; if one failed with an error of the server, those behind it were
-// not tried.
+// pipeline begins a transaction if the turn did not, sends the demands of the calls,
+// takes the log's lock, gives the turn back and reads the tail, in one round trip. It
+// returns the calls that are known to have failed; if one failed with an error of the
+// server, those behind it were not tried.
 func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, size int64) (failed []failure, tail []tlog.Hash, err error) {
 	b := &pgx.Batch{}
-	b.Queue(`BEGIN`)
+	if !s.turn {
+		b.Queue(`BEGIN`)
+	}
 	if relaxed(calls) {
 		b.Queue(notDurable)
 	}
@@ -66,9 +68,16 @@ func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, size
 			b.Queue(s.dialect(d.query), d.args...)
 		}
 	}
+	demands := b.Len()
 	log := audited(calls)
 	if log {
 		b.Queue(takeLock, int64(logLock))
+	}
+	if s.turn {
+		b.Queue(giveTurn, int64(turnLock))
+	}
+	locks := b.Len() - demands
+	if log {
 		b.Queue(readTail, size)
 	}
 	err = e.raw(s, func(conn *pgx.Conn) error {
@@ -83,6 +92,12 @@ func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, size
 		if failed, stopped, err = e.outcomes(results, calls); err != nil || stopped {
 			return err
 		}
+		for range locks {
+			if _, err := results.Exec(); err != nil {
+				return err
+			}
+		}
+		s.turn = false
 		if log {
 			if tail, err = readPipelinedTail(results); err != nil {
 				return err
@@ -121,9 +136,6 @@ func (e *postgres) outcomes(results pgx.BatchResults, calls []*call) (failed []f
 }
 
 func readPipelinedTail(results pgx.BatchResults) ([]tlog.Hash, error) {
-	if _, err := results.Exec(); err != nil { // the lock
-		return nil, err
-	}
 	rows, err := results.Query()
 	if err != nil {
 		return nil, err

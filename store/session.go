@@ -13,6 +13,7 @@ type session struct {
 	stmts   map[string]*sql.Stmt
 	texts   map[string]string // of dialect
 	relaxed bool              // SQLite: synchronous=NORMAL is set
+	turn    bool              // PostgreSQL: it is this process's turn, and a transaction has begun
 }
 
 func newSession(conn *sql.Conn, e engine) *session {

@@ -67,7 +67,8 @@ func (w *writer) close() {
 // run is the writer's goroutine. There is no timer before a commit: it takes what
 // waits, yields once so that callers who are about to come can, takes again, and
 // commits. Measured with 32 callers, lingering up to 2 ms gains nothing, and not
-// yielding makes the batches too small.
+// yielding makes the batches too small. Where other processes write, too, it waits for
+// its turn before it takes for the last time.
 func (w *writer) run() {
 	ctx := context.Background() // no caller's: and one without Done, see engine_sqlite.go
 	defer close(w.stopped)
@@ -85,13 +86,38 @@ func (w *writer) run() {
 		runtime.Gosched()
 		calls, closed := w.queue.take(calls)
 		for len(calls) > 0 {
+			if calls[0].alone == nil && w.awaitTurn(ctx) {
+				calls, closed = w.queue.take(calls)
+			}
 			n := batch(calls)
 			w.commit(ctx, calls[:n])
+			w.leaveTurn(ctx)
 			calls = calls[n:]
 		}
 		if closed {
 			return
 		}
+	}
+}
+
+// awaitTurn waits, while others write to the same database, until it is this process's
+// turn to make a batch, or for long enough, and says whether it did.
+func (w *writer) awaitTurn(ctx context.Context) bool {
+	if !w.db.feed.peers.live() || w.connect(ctx) != nil {
+		return false // the attempt itself will say why
+	}
+	if err := w.engine.awaitTurn(ctx, w.session); err != nil {
+		w.disconnect()
+	}
+	return true
+}
+
+// leaveTurn gives the turn back if the batch did not come so far as to do it.
+func (w *writer) leaveTurn(ctx context.Context) {
+	if w.session != nil && w.session.turn {
+		ctx, cancel := w.engine.limit(ctx)
+		defer cancel()
+		w.rollback(ctx)
 	}
 }
 
