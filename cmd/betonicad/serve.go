@@ -99,7 +99,7 @@ func (s serving) run(ctx context.Context, env environment) error {
 		return err
 	}
 	defer unlock()
-	tune(env.getenv)
+	tune(env.getenv, c)
 	defer daemonHeap().Start()()
 	logger := slog.New(slog.NewJSONHandler(plain.JSONWriter(env.stderr), nil))
 	secrets, err := openSecrets(d, c)
