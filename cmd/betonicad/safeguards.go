@@ -4,12 +4,9 @@ import (
 	"context"
 	"crypto/fips140"
 	"crypto/tls"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
@@ -75,37 +72,29 @@ func tryListener(ctx context.Context, name, address string) compliance.Listener 
 	l := compliance.Listener{Name: name, Address: address}
 	ctx, cancel := context.WithTimeout(ctx, tryFor)
 	defer cancel()
-	best, err := shake(ctx, reachable(address), tls.VersionTLS12, tls.VersionTLS13)
+	best, err := shake(ctx, reachable(address))
 	if err != nil {
 		l.Trouble = err.Error()
 		return l
 	}
 	l.Version, l.Cipher, l.Group = tls.VersionName(best.Version), tls.CipherSuiteName(best.CipherSuite), best.CurveID.String()
-	_, err = shake(ctx, reachable(address), tls.VersionTLS10, tls.VersionTLS11)
-	switch {
-	case err == nil:
-	case refused(err):
-		l.Refuses = true
-	default:
+	takes, err := takesOldTLS(ctx, reachable(address))
+	if err != nil {
 		l.Trouble = err.Error()
+		return l
 	}
+	l.Refuses = !takes
 	return l
 }
 
-// refused reports whether it was the other side that would not: an error of our own, as
-// from a program that is not to speak TLS 1.1 at all, says nothing about it.
-func refused(err error) bool {
-	said, ok := errors.AsType[*net.OpError](err)
-	return ok && said.Op == "remote error" || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
-}
-
-func shake(ctx context.Context, address string, least, most uint16) (tls.ConnectionState, error) {
-	dialer := tls.Dialer{Config: &tls.Config{MinVersion: least, MaxVersion: most, InsecureSkipVerify: true}} // nothing is said to it
+func shake(ctx context.Context, address string) (tls.ConnectionState, error) {
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // nothing is said to it
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
-	return conn.(*tls.Conn).ConnectionState(), conn.Close()
+	defer conn.Close() // what is to be known is known by now
+	return conn.(*tls.Conn).ConnectionState(), nil
 }
 
 // reachable returns an address of this host that reaches a listener.
