@@ -239,6 +239,17 @@ func TestConsentIsOfOneThing(t *testing.T) {
 	require.NoError(t, w.make(w.ada, newAdmin))
 }
 
+// Whoever writes the name of a department in another way makes no second one of it.
+func TestOneOwner(t *testing.T) {
+	c := enrolltest.New(t)
+	all := enlist(t, c, [2]string{"admin/ada", "Station M\u00fcller"}, [2]string{"officer/bob", "STATION  Mu\u0308ller"}, [2]string{"operator/otto", "\uff33tation M\u00fcller"})
+	var denied *ca.DeniedError
+	_, err := c.CreateToken(t.Context(), all["admin/ada"], newAdmin)
+	require.ErrorAs(t, err, &denied, "there are no two owners")
+	_, err = c.CreateToken(t.Context(), enrolltest.Root, newAdmin)
+	require.NoError(t, err, "so that root is alone")
+}
+
 // Of any number who use an agreement at once, one does.
 func TestConsentIsUsedOnce(t *testing.T) {
 	eachEngine(t, func(t *testing.T, c *enrolltest.CA) {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/betonica/betonica/ca"
 	"github.com/betonica/betonica/store"
@@ -127,9 +126,7 @@ func owners(all []store.Consent) int {
 	return len(seen)
 }
 
-// ownerKey is an owner as it is compared: large and small letters, and how many spaces
-// there are between words, make no other one.
-func ownerKey(owner string) string { return strings.ToLower(strings.Join(strings.Fields(owner), " ")) }
+func ownerKey(owner string) string { return store.OwnerKey(owner) }
 
 func sameOwner(a, b string) bool { return ownerKey(a) == ownerKey(b) }
 

@@ -2,7 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/betonica/betonica/store/audit"
 )
@@ -19,23 +25,46 @@ func (d *DB) Decide(ctx context.Context, fn func(context.Context, *AloneTx) ([]a
 // A Person is an active identity of a role that holds a live certificate.
 type Person struct {
 	Path  string
-	Owner string // who answers for that person; not empty
+	Owner string // who answers for that person
 }
+
+// OwnerKey is an owner as it is compared: large and small letters, how many spaces there
+// are between words, and by which characters a keyboard makes an umlaut, make no other one.
+// It is empty for nobody.
+func OwnerKey(owner string) string {
+	return strings.ToLower(strings.Join(strings.Fields(norm.NFKC.String(owner)), " "))
+}
+
+const persons = `
+	SELECT i.path, i.owner FROM identities i
+	WHERE i.path > $1 AND i.path < $2 AND i.state = 'active'
+	AND EXISTS (SELECT 1 FROM certificates c WHERE c.identity = i.path AND c.not_after > $3 AND c.method <> 'attestation'
+		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial))
+	ORDER BY i.path LIMIT $4`
 
 // Persons returns the active identities of a role that somebody answers for, and that
 // hold a certificate in time that is not revoked.
 func (t *AloneTx) Persons(ctx context.Context, role string) ([]Person, error) {
-	rows, err := t.query(ctx, `
-		SELECT i.path, i.owner FROM identities i
-		WHERE i.path > $1 AND i.path < $2 AND i.state = 'active' AND i.owner <> ''
-		AND EXISTS (SELECT 1 FROM certificates c WHERE c.identity = i.path AND c.not_after > $3 AND c.method <> 'attestation'
-			AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial))
-		ORDER BY i.path`, role+"/", role+"0", t.millis()) // 0 is the byte after /
+	rows, err := t.query(ctx, persons, role+"/", role+"0", t.millis(), math.MaxInt32) // 0 is the byte after /
 	if err != nil {
 		return nil, fmt.Errorf("reading who holds certificates of role %s: %w", role, err)
 	}
+	all, err := collectPersons(role, rows)
+	return slices.DeleteFunc(all, func(p Person) bool { return p.Owner == "" }), err
+}
+
+// Persons returns the first active identities of a role, in the order of their paths, that
+// hold a certificate in time that is not revoked, and also those that nobody answers for.
+func (d *DB) Persons(ctx context.Context, role string, limit int) ([]Person, error) {
+	rows, err := d.reads.query(ctx, persons, role+"/", role+"0", d.cfg.Now().UnixMilli(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading who holds certificates of role %s: %w", role, err)
+	}
+	return collectPersons(role, rows)
+}
+
+func collectPersons(role string, rows *sql.Rows) (all []Person, err error) {
 	defer rows.Close()
-	var all []Person
 	for rows.Next() {
 		var p Person
 		if err := rows.Scan(&p.Path, &p.Owner); err != nil {
