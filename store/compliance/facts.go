@@ -147,9 +147,10 @@ type Identities struct {
 	Ownerless  Count
 	Unattested Count
 	Privileged []Person
+	Owners     int64 // that differ, of the privileged
 }
 
-// A Person holds a certificate that may use the admin API.
+// A Person holds a certificate that may use the admin API. Owner is empty for nobody.
 type Person struct {
 	Path, Owner string
 }

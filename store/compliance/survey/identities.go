@@ -2,13 +2,14 @@ package survey
 
 import (
 	"context"
+	"slices"
 
 	"github.com/betonica/betonica/store"
 	"github.com/betonica/betonica/store/audit/plain"
 	"github.com/betonica/betonica/store/compliance"
 )
 
-// maxPeople bounds the people that are listed.
+// maxPeople bounds the people of a role that are listed.
 const maxPeople = 100
 
 func (s *survey) identities(ctx context.Context) error {
@@ -18,6 +19,7 @@ func (s *survey) identities(ctx context.Context) error {
 		return err
 	}
 	var cutoffs []store.Cutoff
+	var owners []string // as they are compared where two of them have to agree
 	for n, r := range s.facts.Policy.Roles {
 		s.facts.Policy.Roles[n].Active = active[r.Name]
 		if r.Attest > 0 {
@@ -26,14 +28,18 @@ func (s *survey) identities(ctx context.Context) error {
 		if !r.Privileged {
 			continue
 		}
-		people, _, err := s.Store.Identities(ctx, store.IdentityFilter{Role: r.Name, State: store.Active}, store.Page{Limit: maxPeople})
+		people, err := s.Store.Persons(ctx, r.Name, maxPeople)
 		if err != nil {
 			return err
 		}
 		for _, p := range people {
+			if key := store.OwnerKey(p.Owner); key != "" && !slices.Contains(owners, key) {
+				owners = append(owners, key)
+			}
 			i.Privileged = append(i.Privileged, compliance.Person{Path: p.Path, Owner: plain.Clean(p.Owner, 128)})
 		}
 	}
+	i.Owners = int64(len(owners))
 	if i.Ownerless, err = s.doubtful(ctx, store.Doubt{Why: store.Ownerless}); err != nil {
 		return err
 	}

@@ -201,6 +201,7 @@ func TestRegister(t *testing.T) {
 		require.EqualValues(t, 3, f.Identities.States["active"])
 		require.EqualValues(t, 1, f.Identities.Ownerless.N)
 		require.Equal(t, []compliance.Person{{Path: "officer/anna", Owner: "security"}}, f.Identities.Privileged)
+		require.EqualValues(t, 1, f.Identities.Owners)
 		require.EqualValues(t, 2, f.Policy.Roles[0].Active)
 		require.True(t, f.Policy.Recorded)
 		require.EqualValues(t, f.Policy.Newest, f.Policy.Kept)
@@ -209,6 +210,26 @@ func TestRegister(t *testing.T) {
 		f, _ = w.survey()
 		require.EqualValues(t, 2, f.Identities.Unattested.N)
 		require.Zero(t, f.Certificates.Live)
+	})
+}
+
+// People are those who can act: with a certificate, and counted by who answers for them,
+// as it is where two have to agree.
+func TestPeople(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		w.enrol("officer", "anna", "Security")
+		w.enrol("officer", "ben", "SECURITY")
+		w.enrol("officer", "nobodys", "")
+		f, _ := w.survey()
+		require.Len(t, f.Identities.Privileged, 3)
+		require.EqualValues(t, 1, f.Identities.Owners)
+		w.enrol("officer", "cleo", "icu")
+		f, _ = w.survey()
+		require.EqualValues(t, 2, f.Identities.Owners)
+		w.Advance(40 * 24 * time.Hour)
+		f, _ = w.survey()
+		require.Empty(t, f.Identities.Privileged, "their certificates have ended")
+		require.Zero(t, f.Identities.Owners)
 	})
 }
 
