@@ -23,9 +23,10 @@ var (
 type link struct {
 	conn  *tls.Conn
 	tcp   *net.TCPConn
-	ended chan struct{} // closed by the reader, when it is over
-	why   error         // it is; read it after ended
-	fresh atomic.Bool   // nothing was written yet
+	queue func() (unacknowledged int, open bool) // see queueOf
+	ended chan struct{}                          // closed by the reader, when it is over
+	why   error                                  // it is; read it after ended
+	fresh atomic.Bool                            // nothing was written yet
 }
 
 // dial connects, with what the files hold now.
@@ -42,7 +43,8 @@ func dial(ctx context.Context, address, host string, t wire.TLS, times times) (*
 	if err != nil {
 		return nil, err
 	}
-	l := &link{conn: tls.Client(c, config), tcp: c.(*net.TCPConn), ended: make(chan struct{})}
+	tcp := c.(*net.TCPConn)
+	l := &link{conn: tls.Client(c, config), tcp: tcp, queue: func() (int, bool) { return queueOf(tcp) }, ended: make(chan struct{})}
 	if err := l.conn.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)

@@ -1,15 +1,19 @@
 package syslog
 
-import "golang.org/x/sys/unix"
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
 
 // established is a connection's state that nobody has ended (TCP_ESTABLISHED of
 // linux/tcp_states.h).
 const established = 1
 
-// queue returns how many bytes the receiver's kernel has yet to acknowledge, and whether
+// queueOf returns how many bytes the receiver's kernel has yet to acknowledge, and whether
 // both sides still hold the connection.
-func (l *link) queue() (unacknowledged int, open bool) {
-	raw, err := l.tcp.SyscallConn()
+func queueOf(tcp *net.TCPConn) (unacknowledged int, open bool) {
+	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return 0, false
 	}

@@ -235,36 +235,6 @@ func TestSlow(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// A receiver that is slow, but goes on reading, is waited for.
-func TestSlowProgress(t *testing.T) {
-	t.Parallel()
-	a := wiretest.New(t)
-	r := listen(t, a.Server(a.Issue("127.0.0.1"), false), func(r *repository, c *tls.Conn) {
-		c.NetConn().(*net.TCPConn).SetReadBuffer(64 << 10)
-		c.Handshake()
-		r.read(&slowly{Conn: c, every: time.NewTicker(5 * time.Millisecond)}, endless)
-	})
-	s := sinkTo(t, a, r.Addr().String(), nil)
-	s.times.patience = 20 * time.Second
-	n, err := s.Send(t.Context(), records(1, 400))
-	require.NoError(t, err)
-	require.Equal(t, 400, n)
-	require.NoError(t, s.Close())
-	r.Close()
-	r.wg.Wait()
-	require.Len(t, r.frames, 400)
-}
-
-type slowly struct {
-	net.Conn
-	every *time.Ticker
-}
-
-func (s *slowly) Read(b []byte) (int, error) {
-	<-s.every.C
-	return s.Conn.Read(b[:min(len(b), 16<<10)])
-}
-
 // Configurations that cannot work are errors before anything is sent.
 func TestNew(t *testing.T) {
 	t.Parallel()
