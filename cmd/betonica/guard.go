@@ -61,6 +61,7 @@ func (f *guardFlags) register(cmd *cobra.Command, name string) {
 	flags.StringVar(&f.conf.Agent.URL, "url", "", "with --agent: the CA's `URL`, to enrol, or if it moved")
 	flags.StringVar(&f.conf.Agent.TokenFile, "token-file", "", "with --agent: the `file` with the join token, to enrol (default: the systemd credential "+tokenCredential+")")
 	flags.StringVar(&f.conf.Agent.Identity, "identity", "", "with --agent: `ROLE/NAME` to be called, if the token leaves it open")
+	flags.StringVar(&f.conf.Agent.KeyType, "key-type", "", "with --agent: P-256, P-384, Ed25519, RSA-2048, RSA-3072 or RSA-4096, to enrol (default: P-256)")
 	flags.StringVar(&f.conf.Lists.URL, "lists-url", "", "the `URL` of the CA's HTTP listener (default: what the certificate says)")
 	flags.StringSliceVar(&f.conf.Lists.Relays, "relays", nil, "`URLs` of machines that relay revocation lists, asked before the CA")
 	flags.StringVar(&f.conf.Lists.Serve, "relay", "", "serve the revocation lists to neighbours at this `address`, such as :8081")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/record"
@@ -69,7 +70,11 @@ type Agent struct {
 	URL       string `toml:"url"`        // of the CA, to enrol, or if it moved
 	TokenFile string `toml:"token_file"` // with the join token, to enrol
 	Identity  string `toml:"identity"`   // ROLE/NAME to be called, if the token leaves it open
+	KeyType   string `toml:"key_type"`   // of the keys, one of keyTypes, to enrol: Dir remembers it. Default: P-256
 }
+
+// keyTypes are those of [agent.Request].
+var keyTypes = [...]string{"P-256", "P-384", "Ed25519", "RSA-2048", "RSA-3072", "RSA-4096"}
 
 const (
 	defaultDrain          = 10 * time.Second
@@ -116,6 +121,9 @@ func (c Config) normal() (Config, error) {
 	}
 	if c.Ops != "" && !isPrivate(c.Ops) {
 		return c, invalid([]any{"ops"}, "ops %q is not of the loopback: who reaches it is not asked who he is", c.Ops)
+	}
+	if c.Agent.KeyType != "" && !slices.Contains(keyTypes[:], c.Agent.KeyType) {
+		return c, invalid([]any{"agent", "key_type"}, "key_type %q is none of %s", c.Agent.KeyType, strings.Join(keyTypes[:], ", "))
 	}
 	if len(c.Routes) == 0 || len(c.Routes) > maxRoutes {
 		return c, invalid([]any{"route"}, "there are %d routes; 1 to %d are needed", len(c.Routes), maxRoutes)

@@ -31,6 +31,7 @@ func TestBadConfig(t *testing.T) {
 		{head, "there are 0 routes"},
 		{head + "drane = \"1s\"\n", `f:3:1: unknown key "drane"; is it "drain"?`},
 		{head + "drain = \"1ms\"\n", "f:3:9: "},
+		{head + "[agent]\nkey_type = \"RSA-1024\"\n", "f:4:1: key_type \"RSA-1024\" is none of P-256, P-384"},
 		{head + "ops = \":9090\"\n", "f:3:1: ops"},
 		{route("listen = \":1\"\n"), "one of backend and connect"},
 		{route("listen = \":1\"\nbackend = \"http://10.0.0.1:80\"\n"), "f:6:1: backend"},

@@ -103,7 +103,7 @@ func openIdentity(ctx context.Context, c Config, keys func(*agent.Config) error,
 		return d, d.held.Load().credential.URL, func() {}, nil
 	}
 	conf := agent.Config{Dir: c.Dir, URL: c.Agent.URL, TokenFile: c.Agent.TokenFile, Log: log, Now: now}
-	conf.Request.Identity = c.Agent.Identity
+	conf.Request.Identity, conf.Request.Key = c.Agent.Identity, c.Agent.KeyType
 	if err := keys(&conf); err != nil {
 		return nil, "", nil, err
 	}
