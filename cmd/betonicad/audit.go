@@ -85,7 +85,7 @@ func verifyAudit(ctx context.Context, env environment, dir string) (err error) {
 	if _, broken := errors.AsType[*audit.TamperError](err); err != nil && !broken {
 		return err
 	}
-	fmt.Fprint(env.stdout, report)
+	tellAll(env.stdout, report.String())
 	return errors.Join(err, verifyJournals(ctx, env, log, witness))
 }
 
@@ -95,17 +95,9 @@ func verifyJournals(ctx context.Context, env environment, log *store.Log, w *arc
 	var broken error
 	err := archive.Verify(ctx, log, w, func(c archive.Check) error {
 		if c.Err != nil {
-			broken = errors.Join(broken, fmt.Errorf("journal %s: %w", c.Origin, c.Err))
-			fmt.Fprintf(env.stdout, "read %d entries of the journal %s: %v\n", c.Entries, c.Origin, c.Err)
-			return nil
+			broken = errors.Join(broken, fmt.Errorf("journal %s: %w", shown(c.Origin), c.Err))
 		}
-		fmt.Fprintf(env.stdout, "verified %d entries of the journal %s\n", c.Entries-c.Removed, c.Origin)
-		if c.Removed > 0 {
-			fmt.Fprintf(env.stdout, "the entries 1 to %d of the journal %s have left their retention: journal.retire in the log says when\n", c.Removed, c.Origin)
-		}
-		if c.Forked != nil {
-			fmt.Fprintf(env.stdout, "the journal %s showed another history at %s; nothing is taken of it since\n", c.Origin, c.Forked.Format("2006-01-02T15:04:05Z"))
-		}
+		tellJournal(env.stdout, c)
 		return nil
 	})
 	return errors.Join(err, broken)
@@ -163,5 +155,20 @@ func (e *evidenceFile) reader() io.ReadSeeker {
 func (e *evidenceFile) close() {
 	if e != nil {
 		e.file.Close()
+	}
+}
+
+// tellJournal says how a journal stands, which the database names.
+func tellJournal(w io.Writer, c archive.Check) {
+	if c.Err != nil {
+		tell(w, "read %d entries of the journal %s: %v", c.Entries, c.Origin, c.Err)
+		return
+	}
+	tell(w, "verified %d entries of the journal %s", c.Entries-c.Removed, c.Origin)
+	if c.Removed > 0 {
+		tell(w, "the entries 1 to %d of the journal %s have left their retention: journal.retire in the log says when", c.Removed, c.Origin)
+	}
+	if c.Forked != nil {
+		tell(w, "the journal %s showed another history at %s; nothing is taken of it since", c.Origin, c.Forked.Format("2006-01-02T15:04:05Z"))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/betonica/betonica/cmd/internal/doctor"
+	"github.com/betonica/betonica/store/audit/plain"
 )
 
 // An examination is what doctor was asked to do.
@@ -113,7 +114,7 @@ func (e *strictError) Error() string {
 const exitStrict = 14
 
 func writeReport(w io.Writer, r doctor.Report) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(plain.JSONWriter(w))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(r)
@@ -126,22 +127,12 @@ func tableOf(r doctor.Report) string {
 	for i, c := range r.Checks {
 		head := fmt.Sprintf("%2d  %-13s  ", i+1, c.Name)
 		for _, f := range c.Findings {
-			fmt.Fprintf(&b, "%s%-11s  %s\n", head, f.State, printable(f.What))
+			fmt.Fprintf(&b, "%s%-11s  %s\n", head, f.State, shown(f.What))
 			head = strings.Repeat(" ", len(head))
 			if f.Do != "" {
-				fmt.Fprintf(&b, "%s%-11s  do: %s\n", head, "", printable(f.Do))
+				fmt.Fprintf(&b, "%s%-11s  do: %s\n", head, "", shown(f.Do))
 			}
 		}
 	}
 	return b.String()
-}
-
-// printable keeps a finding on its line, whatever a file is called.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
 }

@@ -28,7 +28,7 @@ func main() {
 	err := run(ctx, environment{os.Stdout, os.Stderr, os.Getenv}, os.Args[1:])
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		tellAll(os.Stderr, "error: "+err.Error())
 	}
 	if trouble := store.TroubleOf(err); trouble != "" {
 		fmt.Fprintln(os.Stderr, trouble)
