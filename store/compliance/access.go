@@ -203,7 +203,6 @@ func keysReplaced(q question) verdict {
 	return pass("Entries are sealed under the data key of %s, the last of %s; the key that wraps them is of %s.", date(l.DataKey), number(l.DataKeys), date(l.Wrapping))
 }
 
-// reviewed is about powers that were taken in an emergency.
 // tried takes a power that was used and looked at for a trial: what works in an emergency
 // was tried.
 func tried(q question) verdict {
@@ -218,6 +217,7 @@ func tried(q question) verdict {
 	return v
 }
 
+// reviewed is about powers that were taken in an emergency.
 func reviewed(q question) verdict {
 	e := q.Emergency
 	switch {

@@ -95,7 +95,7 @@ func delivered(q question) verdict {
 		}
 	}
 	if late.N > 0 {
-		return failed(late, "Behind by more than %s: %s of %s.", length(q.within), number(late.N), counted(int64(len(q.System.Sinks)), "sink"))
+		return failed(late, "Behind by more than %s: %s of %s.", length(q.within), number(late.N), counted(int64(len(q.System.Sinks)), "receiver"))
 	}
-	return pass("%s, and none is behind by more than %s.", counted(int64(len(q.System.Sinks)), "sink"), length(q.within))
+	return pass("%s, and none is behind by more than %s.", counted(int64(len(q.System.Sinks)), "receiver"), length(q.within))
 }

@@ -66,11 +66,12 @@ func (s Safeguard) Cite() string {
 type Check struct {
 	ID        string    `toml:"id"`
 	Safeguard Safeguard `toml:"safeguard"`
-	Cites     []string  `toml:"cites"` // of 45 CFR
-	Title     string    `toml:"title"` // what holds if it passes
-	Rule      string    `toml:"rule"`  // what the rule asks, in short
-	Query     string    `toml:"query"` // where the facts come from
-	Do        string    `toml:"do"`    // if it does not pass
+	Cites     []string  `toml:"cites"`    // of 45 CFR
+	Title     string    `toml:"title"`    // what holds if it passes
+	Rule      string    `toml:"rule"`     // what the rule asks, in short
+	Query     string    `toml:"query"`    // where the facts come from
+	Do        string    `toml:"do"`       // if it failed
+	Untested  string    `toml:"untested"` // what has it tested; empty: Do says that, too
 
 	// Profiles are those that it is part of; empty: of all.
 	Profiles []string `toml:"profiles"`

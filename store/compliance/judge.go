@@ -72,7 +72,10 @@ func result(c *Check, v verdict) Result {
 		ID: c.ID, Safeguard: c.Safeguard, Cites: slices.Clone(c.Cites), Title: c.Title, State: v.state, Found: v.found,
 		Rule: c.Rule, Query: c.Query, Rows: v.Rows, By: v.by, Expires: v.until,
 	}
-	if v.state == Fail || v.state == NotTested {
+	switch {
+	case v.state == NotTested && c.Untested != "":
+		r.Do = c.Untested
+	case v.state == Fail, v.state == NotTested:
 		r.Do = c.Do
 	}
 	if more := v.N - int64(len(v.Rows)); more > 0 && len(v.Rows) > 0 {
