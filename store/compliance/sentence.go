@@ -52,8 +52,7 @@ func sentence(f *Facts, s Safeguard) string {
 		return text("%s let in, %s of them without a certificate, %s with a revoked one.", counted(in, "access"), number(f.Access.Nameless.N), number(f.Access.Revoked.N))
 	case Transmission:
 		if !f.System.Known {
-			return text("The daemon was not there to tell of its listeners; %s of %s enforce the newest revocation.",
-				number(f.Enforcement.Parties-f.Enforcement.Behind.N), counted(f.Enforcement.Parties, "relying party"))
+			return "The daemon was not there to tell of its listeners; " + enforcing(f) + "."
 		}
 		refusing := 0
 		for _, l := range f.System.Listeners {
@@ -61,8 +60,7 @@ func sentence(f *Facts, s Safeguard) string {
 				refusing++
 			}
 		}
-		return text("%d of %s refuse TLS 1.1; %s of %s enforce the newest revocation.", refusing, counted(int64(len(f.System.Listeners)), "listener"),
-			number(f.Enforcement.Parties-f.Enforcement.Behind.N), counted(f.Enforcement.Parties, "relying party"))
+		return text("TLS 1.1 is refused by %d of %s; %s.", refusing, counted(int64(len(f.System.Listeners)), "listener"), enforcing(f))
 	case Administration:
 		return text("%s without an owner, %s under suspicion, %s by the CA on record.",
 			counted(f.Identities.Ownerless.N, "identity"), number(f.Identities.Suspect.N), counted(refused(f.Log.Actions), "refusal"))
@@ -78,4 +76,11 @@ func activeIdentities(n int64) string {
 		return "1 active identity"
 	}
 	return number(n) + " active identities"
+}
+
+func enforcing(f *Facts) string {
+	if f.Enforcement.Parties == 0 {
+		return "no relying party has reported what it enforces"
+	}
+	return text("the newest revocation is enforced by %s of %s", number(f.Enforcement.Parties-f.Enforcement.Behind.N), counted(f.Enforcement.Parties, "relying party"))
 }

@@ -42,6 +42,9 @@ func number(n int64) string {
 // Number is number, for who writes reports.
 func Number(n int64) string { return number(n) }
 
+// Counted is counted, for who writes reports.
+func Counted(n int64, one string) string { return counted(n, one) }
+
 // counted is a number with its noun; many ends in s.
 func counted(n int64, one string) string {
 	if n == 1 {

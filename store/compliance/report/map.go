@@ -79,7 +79,7 @@ func drawMap(edges []compliance.Edge) *chart {
 		at["<"+name] = y
 		short, whole := shortened(name, maxCaller)
 		m := mark{Name: short, Whole: whole, Y: y, YDetail: y + 15, Size: fmt.Sprintf("%.1f", 7+2.4*math.Log10(float64(max(s.machines, 1)))), Stranger: name == "strangers"}
-		m.Detail = count(s.machines, "machine")
+		m.Detail = compliance.Counted(s.machines, "machine")
 		if m.Stranger {
 			m.Detail = "no certificate of ours"
 		}
@@ -136,11 +136,4 @@ func notEmpty(words ...string) (kept []string) {
 		}
 	}
 	return kept
-}
-
-func count(n int64, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return compliance.Number(n) + " " + one + "s"
 }

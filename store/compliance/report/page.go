@@ -121,15 +121,16 @@ func functions(now time.Time) template.FuncMap {
 			}
 			return fmt.Sprint(n)
 		},
-		"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
-		"moment": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
-		"ago":    func(t time.Time) string { return compliance.Length(now.Sub(t)) + " ago" },
-		"join":   func(s []string) string { return strings.Join(s, ", ") },
-		"slug":   func(s compliance.State) string { return strings.ReplaceAll(string(s), " ", "-") },
-		"title":  func(s compliance.Safeguard) string { return s.Title() },
-		"cite":   func(s compliance.Safeguard) string { return s.Cite() },
-		"short":  func(s string) string { r := []rune(s); return string(r[:min(len(r), 12)]) },
-		"inc":    func(i int) int { return i + 1 },
+		"counted": compliance.Counted,
+		"date":    func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+		"moment":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
+		"ago":     func(t time.Time) string { return compliance.Length(now.Sub(t)) + " ago" },
+		"join":    func(s []string) string { return strings.Join(s, ", ") },
+		"slug":    func(s compliance.State) string { return strings.ReplaceAll(string(s), " ", "-") },
+		"title":   func(s compliance.Safeguard) string { return s.Title() },
+		"cite":    func(s compliance.Safeguard) string { return s.Cite() },
+		"short":   func(s string) string { r := []rune(s); return string(r[:min(len(r), 12)]) },
+		"inc":     func(i int) int { return i + 1 },
 	}
 }
 

@@ -50,7 +50,7 @@ func hospital() *compliance.Facts {
 		},
 		Identities: compliance.Identities{
 			States:     map[string]int64{"active": 952, "pending": 12, "suspended": 7, "revoked": 21, "retired": 118},
-			Privileged: []compliance.Person{{Path: "officer/anna.berg", Owner: "security"}, {Path: "officer/ben.osei", Owner: "clinical engineering"}, {Path: "admin/carla.nunes", Owner: "security"}},
+			Privileged: []compliance.Person{{Path: "officer/anna.berg", Owner: "security"}, {Path: "officer/ben.osei", Owner: "clinical engineering"}, {Path: "admin/carla.nunes", Owner: "security"}}, Owners: 2,
 		},
 		Certificates: compliance.Certificates{
 			Live: 1204, Revoked: 31, Keys: map[string]int64{"P-256": 1101, "RSA-3072": 74, "Ed25519": 29},
