@@ -24,3 +24,9 @@ func ReadAccess(text []byte) (read, decoded string, scanned bool) {
 	}
 	return read, decoded, scanned
 }
+
+// NewProgress returns what adds to a progress.
+func NewProgress(total int64, tell func(done, total int64)) func(n int64) {
+	p := &progress{total: total, tell: tell}
+	return p.add
+}

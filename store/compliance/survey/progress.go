@@ -27,6 +27,15 @@ func (p *progress) add(n int64) {
 	}
 }
 
+// end tells how much was done in the end.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tell != nil {
+		p.tell(min(p.done, p.total), p.total)
+	}
+}
+
 // plan finds out how much there is to read, and reads what records are held against.
 func (s *survey) plan(ctx context.Context) error {
 	counts, err := s.Store.Counts(ctx)

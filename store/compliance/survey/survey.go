@@ -27,8 +27,8 @@ type Config struct {
 	System compliance.System
 	Policy compliance.Policy // as it says; what the store knows of it is filled in
 
-	// Progress is called now and then with how much is done; nil: nobody listens. It is
-	// called by one goroutine at a time.
+	// Progress is called with how much is done, ten times a second at most and at the end;
+	// nil: nobody listens. It is called by one goroutine at a time.
 	Progress func(done, total int64)
 }
 
@@ -48,6 +48,7 @@ func Read(ctx context.Context, c Config) (*compliance.Facts, *pack.ProofFile, er
 	if err := together(ctx, s.certificates, s.records, s.rest); err != nil {
 		return nil, nil, err
 	}
+	s.progress.end()
 	s.rules()
 	return f, s.evidence, nil
 }
