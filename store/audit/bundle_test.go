@@ -166,7 +166,8 @@ func TestBundleTampering(t *testing.T) {
 		{"time", replace(`T08:00:07.123Z`, `T08:00:08.123Z`), []want{{audit.Edited, 7, 7}}, 20},
 		{"no JSON", func(l []string) []string { *line(l, 9) = "nonsense"; return l }, []want{{audit.Edited, 9, 9}}, 0},
 		{"leaf", func(l []string) []string {
-			*line(l, 9) = strings.Replace(*line(l, 9), `"leaf":"AQ`, `"leaf":"AR`, 1)
+			_, leaf, _ := strings.Cut(*line(l, 9), `"leaf":"`)
+			*line(l, 9) = strings.Replace(*line(l, 9), leaf[:4], leaf[:2]+"B"+leaf[3:4], 1)
 			return l
 		}, []want{{audit.Edited, 9, 9}}, 0},
 		{"key of another entry", func(l []string) []string {

@@ -3,7 +3,6 @@ package audit
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -91,22 +90,37 @@ const (
 	tagLen   = 16
 )
 
-// newGCM returns what seals one entry, or opens it. The nonce is among what a leaf
-// authenticates, so that it is there before the rest, and cannot be drawn by
-// [cipher.NewGCMWithRandomNonce]. It is what that would draw all the same: 96 bits of
-// crypto/rand (NIST SP 800-38D, Section 8.2.2), under a key that is derived for one entry.
-// So this is the one place where a nonce from outside of Go's cryptographic module works
-// also where FIPS 140 is enforced.
-func newGCM(key []byte) (aead cipher.AEAD, err error) {
-	block, err := aes.NewCipher(key)
+// aead opens the entry of k, and seals it in version 2: it draws its own nonce, 96 bits
+// (NIST SP 800-38D, Section 8.2.2), and puts it in front.
+func (k entryKey) aead() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(k[:])
 	if err != nil {
 		return nil, err
 	}
-	if !fips140.Enforced() {
-		return cipher.NewGCM(block)
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// seal appends nonce and sealed text to b, which from start on is the header of a leaf.
+func (k entryKey) seal(version byte, b []byte, start int, text []byte) ([]byte, error) {
+	if version == leafV2 {
+		aead, err := k.aead()
+		if err != nil {
+			return nil, err
+		}
+		return aead.Seal(b, nil, text, b[start:]), nil
 	}
-	fips140.WithoutEnforcement(func() { aead, err = cipher.NewGCM(block) })
-	return aead, err
+	block, err := aes.NewCipher(k[:])
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, make([]byte, nonceLen)...)
+	nonce := b[len(b)-nonceLen:]
+	rand.Read(nonce)
+	return aead.Seal(b, nonce, text, b[start:]), nil
 }
 
 // open returns what l seals, appended to dst.
@@ -114,11 +128,11 @@ func (k entryKey) open(dst []byte, l leaf) ([]byte, error) {
 	if k.commitment() != l.commitment {
 		return nil, errors.New("audit: not the key of this leaf")
 	}
-	aead, err := newGCM(k[:])
+	aead, err := k.aead()
 	if err != nil {
 		return nil, fmt.Errorf("audit: opening leaf: %w", err)
 	}
-	text, err := aead.Open(dst, l.nonce, l.sealed, l.header)
+	text, err := aead.Open(dst, nil, l.sealed, l.header)
 	if err != nil {
 		return nil, errors.New("audit: leaf is not what was sealed")
 	}

@@ -21,7 +21,7 @@ var maxMilli = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC).UnixMilli()
 // A leaf is an entry as it stands in the tree, decoded. Its layout, integers
 // big-endian:
 //
-//	version      1     1
+//	version      1     1, or 2
 //	seq          8     from 1
 //	time         8     Unix milliseconds
 //	action       1+n   n from 1 to 64; a-z 0-9 . _ -
@@ -29,28 +29,36 @@ var maxMilli = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC).UnixMilli()
 //	commitment   32    to the key of the entry
 //	terms        1+16n n up to 4, ascending
 //	nonce        12
-//	sealed       n+16  AES-256-GCM of the body; all before it is its associated data
+//	sealed       n+16  AES-256-GCM of the body; all before it is its associated data,
+//	                   in version 2 all before the nonce
 //
-// There is one spelling of every leaf.
+// There is one spelling of every leaf. Both versions say the same and are read for ever.
+// They differ in who draws the nonce: in version 2 it is Go's cryptographic module, as FIPS
+// 140-3 demands. So entries are sealed by that where the mode is on, and by version 1 where
+// it is off, which programs of before version 2 read too: replicas are upgraded one by one,
+// and guards ship their journals to a CA that may be older.
 type leaf struct {
+	version    byte
 	seq        int64
 	at         time.Time
 	action     string
 	keyID      KeyID
 	commitment [32]byte
 	terms      []Term
-	header     []byte // all up to the sealed body, with the nonce
-	nonce      []byte
-	sealed     []byte
+	header     []byte // the associated data
+	sealed     []byte // with the nonce before it
 }
 
-const leafVersion = 1
+const (
+	leafV1 = 1
+	leafV2 = 2
+)
 
 var errLeaf = errors.New("audit: malformed leaf")
 
 // appendHeader appends all but nonce and sealed body to b.
 func (l *leaf) appendHeader(b []byte) []byte {
-	b = append(b, leafVersion)
+	b = append(b, l.version)
 	b = binary.BigEndian.AppendUint64(b, uint64(l.seq))
 	b = binary.BigEndian.AppendUint64(b, uint64(l.at.UnixMilli()))
 	b = append(b, byte(len(l.action)))
@@ -130,20 +138,24 @@ func (l *leaf) decode(b []byte) error {
 			copy(of.terms[i][:], r.next(len(Term{})))
 		}
 	}
-	of.nonce = r.next(nonceLen)
-	if r.short || len(r.rest) < tagLen {
+	if r.short || len(r.rest) < nonceLen+tagLen {
 		return fmt.Errorf("%w: too short", errLeaf)
 	}
-	if version[0] != leafVersion {
-		return fmt.Errorf("%w: version %d", errLeaf, version[0])
+	of.version = version[0]
+	of.sealed = r.rest
+	switch of.version {
+	case leafV1:
+		of.header = b[:len(b)-len(r.rest)+nonceLen]
+	case leafV2:
+		of.header = b[:len(b)-len(r.rest)]
+	default:
+		return fmt.Errorf("%w: version %d, of a newer program perhaps", errLeaf, of.version)
 	}
 	of.seq = int64(binary.BigEndian.Uint64(seq))
 	of.at = time.UnixMilli(int64(binary.BigEndian.Uint64(at))).UTC()
 	if of.action = action; string(name) != action {
 		of.action = string(name)
 	}
-	of.header = b[:len(b)-len(r.rest)]
-	of.sealed = r.rest
 	if err := of.check(); err != nil {
 		return err
 	}

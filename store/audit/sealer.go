@@ -2,8 +2,8 @@ package audit
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -16,6 +16,7 @@ import (
 
 // A Sealer makes records of events. It belongs to one goroutine, the writer.
 type Sealer struct {
+	version byte // of the leaves
 	keyID   KeyID
 	entries hash.Hash       // of the data key: gives the entry keys
 	index   hash.Hash       // of the index key: gives the terms
@@ -26,7 +27,12 @@ type Sealer struct {
 
 // NewSealer returns a Sealer that seals under the data key current.
 func NewSealer(keys *Keys, current DataKey) *Sealer {
+	version := byte(leafV1)
+	if fips140.Enabled() {
+		version = leafV2
+	}
 	return &Sealer{
+		version: version,
 		keyID:   current.ID,
 		entries: current.entryMAC(),
 		index:   hmac.New(sha256.New, keys.index[:]),
@@ -73,7 +79,7 @@ func (s *Sealer) AppendFrame(b []byte, seq int64, at time.Time, e Event) ([]byte
 func (s *Sealer) seal(b []byte, seq int64, at time.Time, e Event) (leaf, []byte, error) {
 	key := entryKeyOf(s.entries, s.scratch, seq)
 	l := leaf{
-		seq: seq, at: time.UnixMilli(at.UnixMilli()).UTC(), action: e.Action,
+		version: s.version, seq: seq, at: time.UnixMilli(at.UnixMilli()).UTC(), action: e.Action,
 		keyID: s.keyID, commitment: key.commitment(), terms: s.terms(e),
 	}
 	if err := l.check(); err != nil {
@@ -90,17 +96,12 @@ func (s *Sealer) seal(b []byte, seq int64, at time.Time, e Event) (leaf, []byte,
 	if size > MaxLeaf {
 		return l, nil, fmt.Errorf("sealing entry %d: leaf of %d bytes, at most %d", seq, size, MaxLeaf)
 	}
-	aead, err := newGCM(key[:])
+	start := len(b)
+	b, err = key.seal(s.version, l.appendHeader(slices.Grow(b, size)), start, text) // with a random nonce, since a number may be sealed again
 	if err != nil {
 		return l, nil, fmt.Errorf("sealing entry %d: %w", seq, err)
 	}
-	start := len(b)
-	b = l.appendHeader(slices.Grow(b, size))
-	b = b[:len(b)+nonceLen]
-	nonce := b[len(b)-nonceLen:]
-	rand.Read(nonce) // random, since a number may be sealed again
-	sealed := aead.Seal(b[start:], nonce, text, b[start:])
-	return l, b[:start+len(sealed)], nil
+	return l, b, nil
 }
 
 // terms returns the blind indexes of e: of its actor and its subject, one if
