@@ -3,7 +3,6 @@ package revoke_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha1"
 	"crypto/x509"
 	"encoding/asn1"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/ca/sha1name"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
 	"github.com/betonica/betonica/revoke/ocsp"
@@ -200,7 +200,7 @@ func meetPlain(t *testing.T, c *clauses) {
 
 func meetByKey(t *testing.T, c *clauses) {
 	a := c.ask(t, request(c.one(), nil))
-	sum := sha1.Sum(keyBits(a.delegate(t)))
+	sum := sha1name.Of(keyBits(a.delegate(t)))
 	require.Equal(t, tlv(0xa2, tlv(4, sum[:])), a.tbs.ResponderID.FullBytes)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/ca/sha1name"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/revoke"
 )
@@ -107,6 +108,10 @@ func (c *clauses) id(hash crypto.Hash, serial []byte, parameters ...byte) []byte
 
 func certID(issuer *x509.Certificate, hash crypto.Hash, serial []byte, parameters ...byte) []byte {
 	sum := func(data []byte) []byte {
+		if hash == crypto.SHA1 {
+			name := sha1name.Of(data)
+			return name[:]
+		}
 		h := hash.New()
 		h.Write(data)
 		return h.Sum(nil)

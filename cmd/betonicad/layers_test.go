@@ -20,6 +20,7 @@ var layers = map[string]string{
 	// What a machine or a relying party links is at the bottom, and so is
 	// everything that decides, signs or encodes without remembering.
 	"ca/strict":                         "",
+	"ca/sha1name":                       "",                                             // who must, and nobody else
 	"ca":                                "ca/strict revoke/allow revoke/allow/rulefile", // the policy holds the guards' rules
 	"ca/keys":                           "",
 	"store/audit/checkpoint":            "",
@@ -42,7 +43,7 @@ var layers = map[string]string{
 	"store/compliance/survey":           "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack store/review",
 	"store/review":                      "store store/audit store/audit/plain", // what people are shown of the log, and said of it
 	"revoke/x690":                       "",
-	"revoke/ocsp":                       "revoke/x690",
+	"revoke/ocsp":                       "ca/sha1name revoke/x690",
 	"revoke/crl":                        "revoke/x690",
 	"revoke/allow":                      "",
 	"revoke/allow/rulefile":             "ca/strict revoke/allow",
@@ -96,7 +97,7 @@ var layers = map[string]string{
 	"enroll/cms":    "", // what is encrypted to somebody
 	"enroll/pkcs10": "", // attributes of a request
 	"enroll/scep":   "ca store enroll enroll/api enroll/cms enroll/limit enroll/pkcs10",
-	"enroll/est":    "ca store enroll enroll/api enroll/cms enroll/turns enroll/pkcs10",
+	"enroll/est":    "ca ca/sha1name store enroll enroll/api enroll/cms enroll/turns enroll/pkcs10",
 	"enroll/acme":   "ca store enroll enroll/api enroll/limit enroll/acme/validate enroll/acme/attest",
 
 	// The server takes the admin API as functions, and knows of it only what its

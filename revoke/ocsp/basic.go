@@ -1,10 +1,10 @@
 package ocsp
 
 import (
-	"crypto/sha1"
 	"crypto/x509"
 	"time"
 
+	"github.com/betonica/betonica/ca/sha1name"
 	"github.com/betonica/betonica/revoke/x690"
 )
 
@@ -100,7 +100,7 @@ func readResponseData(r *x690.Reader, b *basic) {
 		explicit := r.Nested(x690.Context2, "responderID")
 		b.byKey = explicit.Read(x690.OctetString, "byKey")
 		explicit.End("responderID")
-		if explicit.Err == nil && len(b.byKey) != sha1.Size {
+		if explicit.Err == nil && len(b.byKey) != sha1name.Size {
 			explicit.Fail("byKey does not have 20 octets")
 		}
 		r.Join(&explicit)

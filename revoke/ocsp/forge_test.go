@@ -2,9 +2,7 @@ package ocsp_test
 
 import (
 	"crypto"
-	"crypto/fips140"
 	"crypto/rand"
-	"crypto/sha1"
 	"crypto/x509"
 	"encoding/asn1"
 	"testing"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/ca/sha1name"
 	"github.com/betonica/betonica/revoke/ocsp"
 )
 
@@ -58,8 +57,7 @@ func byKey(t testing.TB, c *x509.Certificate) []byte {
 	}
 	_, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &spki)
 	require.NoError(t, err)
-	var s [sha1.Size]byte
-	fips140.WithoutEnforcement(func() { s = sha1.Sum(spki.Key.Bytes) }) // as the responder's name is made
+	s := sha1name.Of(spki.Key.Bytes)
 	return explicit(2, octets(s[:]))
 }
 

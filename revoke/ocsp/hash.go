@@ -2,10 +2,10 @@ package ocsp
 
 import (
 	"crypto"
-	"crypto/fips140"
-	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
+
+	"github.com/betonica/betonica/ca/sha1name"
 )
 
 // hashes are the algorithms that a CertID may use, with the contents of their OIDs.
@@ -42,7 +42,7 @@ func hashOID(hash crypto.Hash) []byte {
 func sum(hash crypto.Hash, data []byte) []byte {
 	switch hash {
 	case crypto.SHA1:
-		s := sha1Sum(data)
+		s := sha1name.Of(data)
 		return s[:]
 	case crypto.SHA256:
 		s := sha256.Sum256(data)
@@ -53,12 +53,4 @@ func sum(hash crypto.Hash, data []byte) []byte {
 	}
 	s := sha512.Sum512(data)
 	return s[:]
-}
-
-// sha1Sum is the only use of SHA-1. It makes names that RFC 6960 prescribes, the
-// responder's (Section 4.2.1) and old clients' CertIDs; nothing rests on its being
-// hard to collide, so it works where FIPS 140 allows approved algorithms only.
-func sha1Sum(data []byte) (s [sha1.Size]byte) {
-	fips140.WithoutEnforcement(func() { s = sha1.Sum(data) })
-	return s
 }

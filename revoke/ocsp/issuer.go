@@ -3,17 +3,17 @@ package ocsp
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha1"
 	"crypto/x509"
 	"fmt"
 
+	"github.com/betonica/betonica/ca/sha1name"
 	"github.com/betonica/betonica/revoke/x690"
 )
 
 // An Issuer is a CA whose certificates are asked about.
 type Issuer struct {
 	certificate *x509.Certificate
-	keyID       [sha1.Size]byte // the responder id of the CA itself
+	keyID       [sha1name.Size]byte // the responder id of the CA itself
 	hashes      [len(hashes)]struct{ name, key []byte }
 }
 
@@ -24,7 +24,7 @@ func NewIssuer(certificate *x509.Certificate) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Issuer{certificate: certificate, keyID: sha1Sum(key)}
+	i := &Issuer{certificate: certificate, keyID: sha1name.Of(key)}
 	for n, h := range hashes {
 		i.hashes[n].name = sum(h.hash, certificate.RawSubject)
 		i.hashes[n].key = sum(h.hash, key)

@@ -3,19 +3,19 @@ package ocsp
 import (
 	"crypto"
 	"crypto/rand"
-	"crypto/sha1"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/betonica/betonica/ca/sha1name"
 	"github.com/betonica/betonica/revoke/x690"
 )
 
 // A Responder signs answers.
 type Responder struct {
 	certificate []byte // DER; nil: the relying party has it
-	keyID       [sha1.Size]byte
+	keyID       [sha1name.Size]byte
 	signer      crypto.Signer
 	algorithm   x690.Algorithm
 }
@@ -37,7 +37,7 @@ func NewResponder(certificate *x509.Certificate, signer crypto.Signer) (*Respond
 	if err != nil {
 		return nil, err
 	}
-	r := &Responder{keyID: sha1Sum(bits), signer: signer, algorithm: algorithm}
+	r := &Responder{keyID: sha1name.Of(bits), signer: signer, algorithm: algorithm}
 	switch {
 	case slices.Contains(certificate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
 		r.certificate = certificate.Raw

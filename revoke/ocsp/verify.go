@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/betonica/betonica/ca/sha1name"
 )
 
 // MaxAhead is how far thisUpdate may lie ahead of a relying party's clock.
@@ -68,7 +70,7 @@ func (i *Issuer) signer(b *basic, now time.Time) (*x509.Certificate, error) {
 		if err != nil {
 			return nil, &MalformedError{Reason: "a certificate in certs has no readable key"}
 		}
-		if keyID := sha1Sum(bits); b.names(certificate.RawSubject, keyID[:]) {
+		if keyID := sha1name.Of(bits); b.names(certificate.RawSubject, keyID[:]) {
 			return certificate, i.delegated(certificate, now)
 		}
 	}
