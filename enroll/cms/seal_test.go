@@ -26,22 +26,22 @@ import (
 )
 
 // certify returns a certificate of the key, made by somebody.
-func certify(t *testing.T, key crypto.Signer) *x509.Certificate {
+func certify(t *testing.T, key crypto.PublicKey) *x509.Certificate {
 	t.Helper()
 	_, by, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1 << 40), Subject: pkix.Name{CommonName: "device"}, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), by)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key, by)
 	require.NoError(t, err)
 	cert, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
 	return cert
 }
 
-// What is encrypted to a key of any kind that is taken, openssl decrypts with that key and
-// with no other one.
+// What is encrypted to a key of any kind that is taken, by every way to hand it over,
+// openssl decrypts with that key and with no other one.
 func TestSeal(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
 		require.Empty(t, os.Getenv("CI"), "openssl is missing")
@@ -50,11 +50,6 @@ func TestSeal(t *testing.T) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	keys := map[string]crypto.Signer{"RSA": rsaKey}
-	if fips140.Enforced() { // RSAES-PKCS1-v1_5, which EST and SCEP clients with RSA keys want, is not approved
-		_, err := cms.Seal(nil, cms.SignedData, certify(t, rsaKey), cms.AES256CBC)
-		require.Error(t, err)
-		delete(keys, "RSA")
-	}
 	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		keys[curve.Params().Name], err = ecdsa.GenerateKey(curve, rand.Reader)
 		require.NoError(t, err)
@@ -62,19 +57,23 @@ func TestSeal(t *testing.T) {
 	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	for name, key := range keys {
-		for _, by := range []asn1.ObjectIdentifier{cms.AES128CBC, cms.AES256CBC} {
-			for _, content := range []string{"", "a secret", strings.Repeat("x", 16), strings.Repeat("x", 4096)} {
-				cert := certify(t, key)
-				sealed, err := cms.Seal([]byte(content), cms.SignedData, cert, by)
-				require.NoError(t, err)
-				got, err := decrypt(t, sealed, cert, key)
-				require.NoError(t, err, name)
-				require.Equal(t, content, string(got))
+		cert := certify(t, key.Public())
+		transports, err := cms.Transports(cert)
+		require.NoError(t, err)
+		for _, transport := range transports {
+			for _, by := range []asn1.ObjectIdentifier{cms.AES128CBC, cms.AES256CBC} {
+				for _, content := range []string{"", "a secret", strings.Repeat("x", 16), strings.Repeat("x", 4096)} {
+					sealed, err := cms.Seal([]byte(content), cms.SignedData, cert, transport, by)
+					require.NoError(t, err)
+					got, err := decrypt(t, sealed, cert, key)
+					require.NoError(t, err, "%s by %s", name, transport)
+					require.Equal(t, content, string(got))
+				}
 			}
 		}
 	}
-	cert := certify(t, keys["P-256"])
-	sealed, err := cms.Seal([]byte("a secret"), cms.Data, cert, cms.AES256CBC)
+	cert := certify(t, keys["P-256"].Public())
+	sealed, err := cms.Seal([]byte("a secret"), cms.Data, cert, cms.ECDHSHA256, cms.AES256CBC)
 	require.NoError(t, err)
 	_, err = decrypt(t, sealed, cert, other)
 	require.Error(t, err)
@@ -94,21 +93,53 @@ func decrypt(t *testing.T, sealed []byte, cert *x509.Certificate, key crypto.Sig
 	return cmd.Output()
 }
 
-// Nothing is encrypted to a key that is too weak, or cannot be encrypted to.
-func TestTransport(t *testing.T) {
-	if fips140.Enforced() {
-		t.Skip("left out: it makes keys that FIPS 140 does not let be made")
+// Keys go to RSA by OAEP rather than by PKCS #1 v1.5, which there is not in FIPS 140-3 mode;
+// and in no way that is of another kind of key.
+func TestTransports(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	of := func(key crypto.Signer) []asn1.ObjectIdentifier {
+		all, err := cms.Transports(certify(t, key.Public()))
+		require.NoError(t, err)
+		return all
 	}
-	_, signing, err := ed25519.GenerateKey(rand.Reader)
+	want := []asn1.ObjectIdentifier{cms.RSAESOAEP, cms.RSAEncryption}
+	if fips140.Enabled() {
+		want = want[:1]
+	}
+	require.Equal(t, want, of(rsaKey))
+	require.Equal(t, []asn1.ObjectIdentifier{cms.ECDHSHA256}, of(curve))
+	refused := func(key crypto.Signer, transport asn1.ObjectIdentifier) {
+		t.Helper()
+		_, err := cms.Seal([]byte("x"), cms.Data, certify(t, key.Public()), transport, cms.AES256CBC)
+		require.ErrorIs(t, err, cms.ErrTransport)
+	}
+	refused(rsaKey, cms.ECDHSHA256)
+	refused(curve, cms.RSAESOAEP)
+	refused(curve, nil)
+	if fips140.Enabled() {
+		refused(rsaKey, cms.RSAEncryption)
+	}
+}
+
+// Nothing is encrypted to a key that is too weak, or cannot be encrypted to.
+func TestNoTransport(t *testing.T) {
+	signing, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
-	require.NoError(t, err)
-	small, err := rsa.GenerateKey(rand.Reader, 1024)
-	require.NoError(t, err)
-	for name, key := range map[string]crypto.Signer{"Ed25519": signing, "P-224": p224, "RSA-1024": small} {
-		_, err := cms.Transport(certify(t, key))
+	p224 := elliptic.P224().Params()
+	for name, key := range map[string]crypto.PublicKey{
+		"Ed25519":  signing,
+		"P-224":    &ecdsa.PublicKey{Curve: elliptic.P224(), X: p224.Gx, Y: p224.Gy},
+		"RSA-1024": &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537},
+	} {
+		cert := certify(t, key)
+		_, err := cms.Transports(cert)
 		require.ErrorIs(t, err, cms.ErrKey, name)
-		_, err = cms.Seal([]byte("x"), cms.Data, certify(t, key), cms.AES256CBC)
-		require.ErrorIs(t, err, cms.ErrKey, name)
+		for _, transport := range []asn1.ObjectIdentifier{cms.RSAESOAEP, cms.RSAEncryption, cms.ECDHSHA256} {
+			_, err = cms.Seal([]byte("x"), cms.Data, cert, transport, cms.AES256CBC)
+			require.ErrorIs(t, err, cms.ErrKey, name)
+		}
 	}
 }

@@ -25,7 +25,7 @@ func (to *recipient) seal(secret []byte, by *tls.Certificate) ([]byte, error) {
 		return nil, err
 	}
 	defer clear(message)
-	return cms.Seal(message, cms.SignedData, to.certificate, to.by)
+	return cms.Seal(message, cms.SignedData, to.certificate, to.transport, to.by)
 }
 
 // sign returns a SignedData (RFC 5652, Section 5.1), without the ContentInfo around it.

@@ -3,14 +3,15 @@ package est
 import (
 	"bytes"
 	"crypto/fips140"
-	"crypto/sha1"
 	"crypto/x509"
 	"encoding/asn1"
 	"net/http"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	der "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/betonica/betonica/ca/sha1name"
 	"github.com/betonica/betonica/enroll/cms"
 	"github.com/betonica/betonica/enroll/pkcs10"
 )
@@ -20,13 +21,12 @@ var (
 	oidDecryptKeyID           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 37}
 	oidAsymmetricDecryptKeyID = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 54}
 	oidSMIMECapabilities      = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 15} // RFC 8551, Section 2.5.2
-	oidRSAESOAEP              = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 7}
 )
 
 // A recipient is whom a key is encrypted to, beyond TLS, and by what.
 type recipient struct {
-	certificate *x509.Certificate
-	by          asn1.ObjectIdentifier
+	certificate   *x509.Certificate
+	transport, by asn1.ObjectIdentifier
 }
 
 // recipientOf returns whom the request, which package ca has read, wants its key encrypted
@@ -55,18 +55,22 @@ func recipientOf(r *http.Request, csr []byte) (*recipient, error) {
 		return nil, errNoRecipient
 	}
 	cert := r.TLS.PeerCertificates[0]
-	transport, err := cms.Transport(cert)
-	if err != nil || !mayDecrypt(cert, transport) {
+	transports, err := cms.Transports(cert)
+	if err != nil || !mayDecrypt(cert, transports[0]) {
 		return nil, errKeyUse
 	}
-	if len(lists) != 1 {
+	var c *capabilities
+	if len(lists) == 1 {
+		c = readCapabilities(lists[0])
+	}
+	transport, by := c.transport(transports), c.cipher()
+	switch {
+	case transport == nil && c.takes(cms.RSAEncryption) && fips140.Enabled() && transports[0].Equal(cms.RSAESOAEP):
+		return nil, errNotApproved
+	case transport == nil || by == nil:
 		return nil, errCapabilities
 	}
-	by := cipherOf(lists[0], transport)
-	if by == nil {
-		return nil, errCapabilities
-	}
-	return &recipient{cert, by}, nil
+	return &recipient{cert, transport, by}, nil
 }
 
 // keyID returns the certificate's subject key identifier or, where it has none, what that
@@ -81,9 +85,8 @@ func keyID(cert *x509.Certificate) []byte {
 	if !spki.ReadASN1(&info, der.SEQUENCE) || !info.SkipASN1(der.SEQUENCE) || !info.ReadASN1BitStringAsBytes(&key) {
 		return nil
 	}
-	var sum [sha1.Size]byte
-	fips140.WithoutEnforcement(func() { sum = sha1.Sum(key) }) // a name, which nothing rests on
-	return sum[:]
+	name := sha1name.Of(key)
+	return name[:]
 }
 
 // mayDecrypt reports whether the certificate's key usage, if it has one, has a place for
@@ -96,15 +99,19 @@ func mayDecrypt(cert *x509.Certificate, transport asn1.ObjectIdentifier) bool {
 	return cert.KeyUsage == 0 || cert.KeyUsage&usage != 0
 }
 
-// cipherOf returns how content is encrypted for a client with those SMIMECapabilities:
-// AES-256 in CBC mode, or AES-128 if it has no more; nil if it cannot decrypt either, or
-// not by that transport. Who lists nothing but how keys are handed over gets AES-256.
-func cipherOf(values cryptobyte.String, transport asn1.ObjectIdentifier) asn1.ObjectIdentifier {
+// capabilities are what a client lists as its SMIMECapabilities (RFC 8551, Section 2.5.2).
+type capabilities struct {
+	transports, ciphers []asn1.ObjectIdentifier // that we know
+	others              bool
+}
+
+// readCapabilities returns nil if the list is malformed.
+func readCapabilities(values cryptobyte.String) *capabilities {
 	var list cryptobyte.String
 	if !values.ReadASN1(&list, der.SEQUENCE) || !values.Empty() {
 		return nil
 	}
-	var handsOver, small, large, others bool
+	c := new(capabilities)
 	for !list.Empty() {
 		var one cryptobyte.String
 		var oid asn1.ObjectIdentifier
@@ -112,23 +119,45 @@ func cipherOf(values cryptobyte.String, transport asn1.ObjectIdentifier) asn1.Ob
 			return nil
 		}
 		switch {
-		case oid.Equal(transport), oid.Equal(cms.AES256Wrap) && transport.Equal(cms.ECDHSHA256):
-			handsOver = true
-		case oid.Equal(cms.AES256CBC):
-			large = true
-		case oid.Equal(cms.AES128CBC):
-			small = true
-		case oid.Equal(cms.RSAEncryption), oid.Equal(oidRSAESOAEP), oid.Equal(cms.ECDHSHA256), oid.Equal(cms.AES256Wrap):
+		case oid.Equal(cms.RSAESOAEP): // of a hash of its own (RFC 3560, Section 5)
+			if cms.OAEPWithSHA256(one) {
+				c.transports = append(c.transports, oid)
+			}
+		case oid.Equal(cms.AES256Wrap):
+			c.transports = append(c.transports, cms.ECDHSHA256)
+		case oid.Equal(cms.RSAEncryption), oid.Equal(cms.ECDHSHA256):
+			c.transports = append(c.transports, oid)
+		case oid.Equal(cms.AES256CBC), oid.Equal(cms.AES128CBC):
+			c.ciphers = append(c.ciphers, oid)
 		default:
-			others = true
+			c.others = true
 		}
 	}
+	return c
+}
+
+// transport returns the first of those that the client takes; nil: it takes none.
+func (c *capabilities) transport(of []asn1.ObjectIdentifier) asn1.ObjectIdentifier {
+	if i := slices.IndexFunc(of, c.takes); i >= 0 {
+		return of[i]
+	}
+	return nil
+}
+
+func (c *capabilities) takes(transport asn1.ObjectIdentifier) bool {
+	return c != nil && slices.ContainsFunc(c.transports, transport.Equal)
+}
+
+// cipher returns how content is encrypted for the client: AES-256 in CBC mode, or AES-128
+// if it has no more; nil if it cannot decrypt either. Who lists nothing but how keys are
+// handed over gets AES-256.
+func (c *capabilities) cipher() asn1.ObjectIdentifier {
 	switch {
-	case !handsOver:
+	case c == nil:
 		return nil
-	case large || !small && !others:
+	case slices.ContainsFunc(c.ciphers, cms.AES256CBC.Equal), len(c.ciphers) == 0 && !c.others:
 		return cms.AES256CBC
-	case small:
+	case len(c.ciphers) > 0:
 		return cms.AES128CBC
 	}
 	return nil

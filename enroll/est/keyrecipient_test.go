@@ -3,6 +3,7 @@ package est_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -31,12 +32,18 @@ var (
 	oidAsymmetricKeyID   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 54}
 	oidCapabilities      = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 15}
 	oidRSA               = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+	oidOAEP              = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 7}
+	oidSHA1, oidSHA256   = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+	oidMGF1              = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
 	oidECDH              = asn1.ObjectIdentifier{1, 3, 132, 1, 11, 1}
 	oidAES128, oidAES256 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 2}, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}
 	oid3DES              = asn1.ObjectIdentifier{1, 2, 840, 113549, 3, 7}
 )
 
-type capability struct{ Algorithm asn1.ObjectIdentifier }
+type capability struct {
+	Algorithm  asn1.ObjectIdentifier
+	Parameters asn1.RawValue `asn1:"optional"`
+}
 
 // wants is an attribute with one value.
 func wants(t *testing.T, oid asn1.ObjectIdentifier, value any) rawAttribute {
@@ -50,9 +57,27 @@ func capabilities(t *testing.T, oids ...asn1.ObjectIdentifier) rawAttribute {
 	t.Helper()
 	var list []capability
 	for _, oid := range oids {
-		list = append(list, capability{oid})
+		c := capability{Algorithm: oid}
+		if oid.Equal(oidOAEP) {
+			c.Parameters.FullBytes = oaep(t, oidSHA256)
+		}
+		list = append(list, c)
 	}
 	return wants(t, oidCapabilities, list)
+}
+
+// oaep returns the parameters of OAEP with that hash for everything.
+func oaep(t *testing.T, hash asn1.ObjectIdentifier) []byte {
+	t.Helper()
+	id := pkix.AlgorithmIdentifier{Algorithm: hash, Parameters: asn1.NullRawValue}
+	inner, err := asn1.Marshal(id)
+	require.NoError(t, err)
+	der, err := asn1.Marshal(struct {
+		Hash pkix.AlgorithmIdentifier `asn1:"explicit,tag:0"`
+		Mask pkix.AlgorithmIdentifier `asn1:"explicit,tag:1"`
+	}{id, pkix.AlgorithmIdentifier{Algorithm: oidMGF1, Parameters: asn1.RawValue{FullBytes: inner}}})
+	require.NoError(t, err)
+	return der
 }
 
 // born returns a device that was made with a key, and how it presents its certificate.
@@ -75,16 +100,22 @@ func TestSealedKey(t *testing.T) {
 	m := enrolltest.NewManufacturer(t, "Pumps")
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	for name, tt := range map[string]struct {
+	type client struct {
 		key   crypto.Signer
 		usage x509.KeyUsage
 		lists []asn1.ObjectIdentifier
-		by    string
-	}{
-		"rsa":   {rsaKey, x509.KeyUsageKeyEncipherment, []asn1.ObjectIdentifier{oidRSA, oid3DES, oidAES128, oidAES256}, "aes-256-cbc"},
-		"small": {rsaKey, x509.KeyUsageKeyEncipherment, []asn1.ObjectIdentifier{oidAES128, oidRSA}, "aes-128-cbc"},
-		"ec":    {enrolltest.NewKey(t), x509.KeyUsageKeyAgreement, []asn1.ObjectIdentifier{oidECDH}, "aes-256-cbc"},
-	} {
+		by    []string
+	}
+	clients := map[string]client{
+		"oaep":  {rsaKey, x509.KeyUsageKeyEncipherment, []asn1.ObjectIdentifier{oidAES256, oidOAEP}, []string{"aes-256-cbc", "rsaesOaep", "sha256"}},
+		"both":  {rsaKey, x509.KeyUsageKeyEncipherment, []asn1.ObjectIdentifier{oidRSA, oidOAEP, oid3DES, oidAES128, oidAES256}, []string{"aes-256-cbc", "rsaesOaep"}},
+		"small": {rsaKey, x509.KeyUsageKeyEncipherment, []asn1.ObjectIdentifier{oidAES128, oidRSA, oidOAEP}, []string{"aes-128-cbc", "rsaesOaep"}},
+		"ec":    {enrolltest.NewKey(t), x509.KeyUsageKeyAgreement, []asn1.ObjectIdentifier{oidECDH}, []string{"aes-256-cbc", "dhSinglePass-stdDH-sha256kdf-scheme"}},
+	}
+	if !fips140.Enabled() { // what the mode refuses is in TestSealedKeyRefused
+		clients["rsa"] = client{rsaKey, x509.KeyUsageKeyEncipherment, []asn1.ObjectIdentifier{oidRSA, oid3DES, oidAES128, oidAES256}, []string{"aes-256-cbc", "rsaEncryption"}}
+	}
+	for name, tt := range clients {
 		t.Run(name, func(t *testing.T) {
 			chain, presents := born(t, m, tt.key, tt.usage)
 			csr := withAttributes(t, enrolltest.NewKey(t), wants(t, oidAsymmetricKeyID, chain[0].SubjectKeyId), capabilities(t, tt.lists...))
@@ -99,7 +130,10 @@ func TestSealedKey(t *testing.T) {
 			d.write("cert", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[0].Raw}))
 			d.write("root", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Authority.Root().Raw}))
 			d.write("sealed", sealed)
-			require.Contains(t, string(d.openssl("cms", "-cmsout", "-print", "-inform", "DER", "-in", "sealed")), tt.by)
+			shown := string(d.openssl("cms", "-cmsout", "-print", "-inform", "DER", "-in", "sealed"))
+			for _, by := range tt.by {
+				require.Contains(t, shown, by)
+			}
 			signed, err := asn1.Marshal(struct {
 				Type    asn1.ObjectIdentifier
 				Content asn1.RawValue
@@ -130,12 +164,14 @@ func TestSealedKeyRefused(t *testing.T) {
 	curve := enrolltest.NewKey(t)
 	_, agrees := born(t, m, curve, x509.KeyUsageKeyEncipherment) // the wrong one for its key
 	id := chain[0].SubjectKeyId
-	good := capabilities(t, oidRSA, oidECDH, oidAES256)
+	good := capabilities(t, oidRSA, oidOAEP, oidECDH, oidAES256)
+	weak := wants(t, oidCapabilities, []capability{{oidAES256, asn1.RawValue{}}, {oidOAEP, asn1.RawValue{FullBytes: oaep(t, oidSHA1)}}})
 	token := w.Token(enroll.TokenRequest{Role: "infusion", Name: "pump-1"})
-	for name, tt := range map[string]struct {
+	refused := map[string]struct {
 		presents *tls.Certificate
 		all      []rawAttribute
 	}{
+		"OAEP by SHA-1":          {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), weak}},
 		"a shared key":           {presents, []rawAttribute{wants(t, oidDecryptKeyID, id), good}},
 		"both":                   {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), wants(t, oidDecryptKeyID, id), good}},
 		"nothing presented":      {nil, []rawAttribute{wants(t, oidAsymmetricKeyID, id), good}},
@@ -150,9 +186,10 @@ func TestSealedKeyRefused(t *testing.T) {
 		"capabilities twice":     {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), good, good}},
 		"empty capabilities":     {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), capabilities(t)}},
 		"malformed capabilities": {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), wants(t, oidCapabilities, []int{1})}},
-		"no AES":                 {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), capabilities(t, oidRSA, oid3DES)}},
+		"no AES":                 {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), capabilities(t, oidRSA, oidOAEP, oid3DES)}},
 		"no RSA":                 {presents, []rawAttribute{wants(t, oidAsymmetricKeyID, id), capabilities(t, oidECDH, oidAES256)}},
-	} {
+	}
+	for name, tt := range refused {
 		t.Run(name, func(t *testing.T) {
 			client := w.client(0)
 			if tt.presents != nil {
@@ -161,6 +198,14 @@ func TestSealedKeyRefused(t *testing.T) {
 			got := w.post(client, "serverkeygen", token, withAttributes(t, enrolltest.NewKey(t), tt.all...))
 			require.Equal(t, http.StatusBadRequest, got.StatusCode, string(got.body))
 		})
+	}
+	got := w.post(w.client(0, presents), "serverkeygen", w.Token(enroll.TokenRequest{Role: "infusion", Name: "pump-2"}),
+		withAttributes(t, enrolltest.NewKey(t), wants(t, oidAsymmetricKeyID, id), capabilities(t, oidRSA, oidAES256)))
+	if fips140.Enabled() {
+		require.Equal(t, http.StatusBadRequest, got.StatusCode, string(got.body))
+		require.Contains(t, string(got.body), "FIPS 140-3 mode, which forbids rsaEncryption")
+	} else {
+		require.Equal(t, http.StatusOK, got.StatusCode, string(got.body))
 	}
 	media, _, _ := parts(t, w.post(w.client(0), "serverkeygen", token, withAttributes(t, enrolltest.NewKey(t), good)))
 	require.Equal(t, "application/pkcs8", media, "who names no key wants no more than TLS")

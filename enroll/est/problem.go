@@ -39,7 +39,8 @@ var (
 	errSharedKey     = &problem{http.StatusBadRequest, "No key is shared with clients: name that of the certificate presented in TLS, in asymmDecryptKeyID.", 0}
 	errNoRecipient   = &problem{http.StatusBadRequest, "asymmDecryptKeyID must be the subject key identifier of the certificate presented in TLS.", 0}
 	errKeyUse        = &problem{http.StatusBadRequest, "Nothing can be encrypted to the certificate presented in TLS: that takes RSA and keyEncipherment, or P-256, P-384 or P-521 and keyAgreement.", 0}
-	errCapabilities  = &problem{http.StatusBadRequest, "SMIMECapabilities must list AES in CBC mode, and rsaEncryption, or for an elliptic curve ECDH with SHA-256.", 0}
+	errCapabilities  = &problem{http.StatusBadRequest, "SMIMECapabilities must list AES in CBC mode, and id-RSAES-OAEP with SHA-256 or rsaEncryption, or for an elliptic curve ECDH with SHA-256.", 0}
+	errNotApproved   = &problem{http.StatusBadRequest, "This CA is in FIPS 140-3 mode, which forbids rsaEncryption (PKCS #1 v1.5): SMIMECapabilities must list id-RSAES-OAEP with SHA-256 and MGF1 with SHA-256.", 0}
 	errKeyMaking     = &problem{http.StatusServiceUnavailable, "Another key is being made: try again.", time.Second}
 )
 

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/asn1"
 
 	"github.com/smallstep/pkcs7"
 	"golang.org/x/crypto/cryptobyte"
@@ -22,9 +21,9 @@ const (
 
 // An answer is a CertRep (RFC 8894, Section 3.3.2), or our own trouble.
 type answer struct {
-	certificates []*x509.Certificate   // the issued one first
-	list         []byte                // a CRL, instead
-	by           asn1.ObjectIdentifier // that they are encrypted by
+	certificates []*x509.Certificate // the issued one first
+	list         []byte              // a CRL, instead
+	sealed       *envelope           // what came; they are encrypted in the same way
 	fail         string
 	pending      bool
 	internal     error
@@ -52,7 +51,7 @@ func (a answer) marshal(m *message, ra *x509.Certificate, key *rsa.PrivateKey) (
 		if err != nil {
 			return nil, err
 		}
-		if content, err = cms.Seal(bundle, cms.Data, m.signer, a.by); err != nil {
+		if content, err = cms.Seal(bundle, cms.Data, m.signer, a.sealed.transport, a.sealed.by); err != nil {
 			return nil, err
 		}
 	}

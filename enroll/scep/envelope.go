@@ -3,8 +3,10 @@ package scep
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/asn1"
 	"errors"
 
@@ -26,7 +28,8 @@ const maxRecipients = 4
 
 // An envelope is an EnvelopedData (RFC 5652, Section 6.1) in DER.
 type envelope struct {
-	keys       [][]byte // for whoever; under RSA, PKCS #1 v1.5
+	keys       [][]byte              // for whoever; under RSA
+	transport  asn1.ObjectIdentifier // of all of them
 	by         asn1.ObjectIdentifier
 	iv         []byte
 	ciphertext []byte
@@ -79,9 +82,11 @@ func (e *envelope) readRecipients(recipients cryptobyte.String) error {
 			!one.ReadASN1(&algorithm, der.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) || !one.ReadASN1(&key, der.OCTET_STRING) {
 			return errEnvelope
 		}
-		if !oid.Equal(cms.RSAEncryption) {
+		oaep := oid.Equal(cms.RSAESOAEP) && cms.OAEPWithSHA256(algorithm)
+		if !oaep && !(oid.Equal(cms.RSAEncryption) && !fips140.Enabled()) || e.transport != nil && !oid.Equal(e.transport) {
 			return errAlgorithm
 		}
+		e.transport = oid
 		e.keys = append(e.keys, key)
 	}
 	if len(e.keys) == 0 {
@@ -95,8 +100,7 @@ func (e *envelope) open(key *rsa.PrivateKey) ([]byte, error) {
 	for _, encrypted := range e.keys {
 		session := make([]byte, e.keySize())
 		rand.Read(session) // it stays what it is where the padding is wrong, and then decrypts to nothing
-		//lint:ignore SA1019 RFC 8894 has nothing else that clients know; open says how it is kept from telling
-		if rsa.DecryptPKCS1v15SessionKey(rand.Reader, key, encrypted, session) != nil {
+		if !e.decrypt(key, encrypted, session) {
 			continue // of another length than any that was encrypted to us
 		}
 		block, err := aes.NewCipher(session)
@@ -113,4 +117,21 @@ func (e *envelope) open(key *rsa.PrivateKey) ([]byte, error) {
 		return plain[:len(plain)-pad], nil
 	}
 	return nil, errEnvelope
+}
+
+// decrypt puts the key into session, or leaves it alone where the padding is wrong. It
+// returns false if what is encrypted has another length than key encrypts to, which anybody
+// sees.
+func (e *envelope) decrypt(key *rsa.PrivateKey, encrypted, session []byte) bool {
+	if e.transport.Equal(cms.RSAEncryption) {
+		//lint:ignore SA1019 most clients know nothing else; open says how it is kept from telling
+		return rsa.DecryptPKCS1v15SessionKey(rand.Reader, key, encrypted, session) == nil
+	}
+	if len(encrypted) != key.Size() {
+		return false
+	}
+	if plain, err := rsa.DecryptOAEP(sha256.New(), nil, key, encrypted, nil); err == nil && len(plain) == len(session) {
+		copy(session, plain)
+	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/asn1"
@@ -51,7 +52,9 @@ func TestRecipients(t *testing.T) {
 // A message that is signed by a key that is too short is none.
 func TestShortKey(t *testing.T) {
 	w := newWorld(t)
-	short, err := rsa.GenerateKey(rand.Reader, 1024)
+	var short *rsa.PrivateKey
+	var err error
+	fips140.WithoutEnforcement(func() { short, err = rsa.GenerateKey(rand.Reader, 1024) })
 	require.NoError(t, err)
 	q := w.enrolment("")
 	q.key, q.csr = short, csrOf(t, short, w.Token(enroll.TokenRequest{Role: "device", Name: "pump-1"}))
@@ -61,8 +64,15 @@ func TestShortKey(t *testing.T) {
 // Where RSA's padding is wrong there is no key that anybody could know beforehand: what was
 // encrypted under one of zeros is not read, which would tell the one padding from the other.
 func TestNoKnownKey(t *testing.T) {
+	for _, transport := range transports() {
+		testNoKnownKey(t, transport)
+	}
+}
+
+func testNoKnownKey(t *testing.T, transport asn1.ObjectIdentifier) {
 	w := newWorld(t)
 	q := w.enrolment(w.Token(enroll.TokenRequest{Role: "device", Name: "pump-1"}))
+	q.transport = transport
 	q.spoil = func(sealed []byte) []byte {
 		var e struct {
 			Type asn1.ObjectIdentifier

@@ -86,7 +86,7 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 	case typeGetCert, typeGetCRL:
 		content, _ := sealed.open(authority.Key) // or nothing, which names no certificate
 		a := h.query(r, m, content)
-		a.by = sealed.by
+		a.sealed = sealed
 		return a
 	case typeGetCertInitial: // nobody asks after more than one certificate for one key, whatever is sealed
 		csr, err = h.Registrar.Asked(r.Context(), m.key())
@@ -111,7 +111,7 @@ func (h *Handler) answer(r *http.Request, role string, authority *Authority, m *
 	if err != nil {
 		return failed(err)
 	}
-	return answer{certificates: append([]*x509.Certificate{cert}, h.Issuers.Chain(cert)...), by: sealed.by}
+	return answer{certificates: append([]*x509.Certificate{cert}, h.Issuers.Chain(cert)...), sealed: sealed}
 }
 
 // issue asks the Registrar: by the token in the challenge password, or by the

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -40,6 +41,7 @@ type world struct {
 	ra     *x509.Certificate
 	list   []byte                 // of the CA that issues
 	lists  []pkix.CertificateList // of the last answer
+	sealed []byte                 // and what it was in
 }
 
 var keys = sync.OnceValue(func() []*rsa.PrivateKey {
@@ -106,8 +108,17 @@ type request struct {
 	digest asn1.ObjectIdentifier
 	spoil  func([]byte) []byte // what is encrypted
 
-	transaction string // "": transaction-1
-	recipients  int    // all of them the authority; 0: 1
+	transport   asn1.ObjectIdentifier // nil: the first of transports
+	transaction string                // "": transaction-1
+	recipients  int                   // all of them the authority; 0: 1
+}
+
+// transports are the ways to hand over a key that are taken, in the mode that the test is in.
+func transports() []asn1.ObjectIdentifier {
+	if fips140.Enabled() {
+		return []asn1.ObjectIdentifier{pkcs7.OIDEncryptionAlgorithmRSAESOAEP}
+	}
+	return []asn1.ObjectIdentifier{pkcs7.OIDEncryptionAlgorithmRSA, pkcs7.OIDEncryptionAlgorithmRSAESOAEP}
 }
 
 // libraries has one setting for all of a process.
@@ -117,14 +128,24 @@ func (w *world) message(q request) []byte {
 	w.t.Helper()
 	if q.signer == nil {
 		template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "device"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(100 * time.Hour)}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, q.key.Public(), q.key)
+		var der []byte
+		var err error
+		fips140.WithoutEnforcement(func() { der, err = x509.CreateCertificate(rand.Reader, template, template, q.key.Public(), q.key) })
 		require.NoError(w.t, err)
 		q.signer, err = x509.ParseCertificate(der)
 		require.NoError(w.t, err)
 	}
 	encrypting.Lock()
 	pkcs7.ContentEncryptionAlgorithm = q.cipher
-	sealed, err := pkcs7.Encrypt(q.csr, slices.Repeat([]*x509.Certificate{w.ra}, max(1, q.recipients)))
+	pkcs7.KeyEncryptionAlgorithm = q.transport
+	if q.transport == nil {
+		pkcs7.KeyEncryptionAlgorithm = transports()[0]
+	}
+	var sealed []byte
+	var err error
+	fips140.WithoutEnforcement(func() { // no client is in our mode
+		sealed, err = pkcs7.Encrypt(q.csr, slices.Repeat([]*x509.Certificate{w.ra}, max(1, q.recipients)))
+	})
 	encrypting.Unlock()
 	require.NoError(w.t, err)
 	if q.spoil != nil {
@@ -133,9 +154,12 @@ func (w *world) message(q request) []byte {
 	signed, err := pkcs7.NewSignedData(sealed)
 	require.NoError(w.t, err)
 	signed.SetDigestAlgorithm(q.digest)
-	require.NoError(w.t, signed.AddSigner(q.signer, q.key, pkcs7.SignerInfoConfig{ExtraSignedAttributes: []pkcs7.Attribute{
-		{Type: oidMessageType, Value: q.kind}, {Type: oidTransactionID, Value: cmp.Or(q.transaction, "transaction-1")}, {Type: oidSenderNonce, Value: []byte("0123456789abcdef")},
-	}}))
+	fips140.WithoutEnforcement(func() {
+		err = signed.AddSigner(q.signer, q.key, pkcs7.SignerInfoConfig{ExtraSignedAttributes: []pkcs7.Attribute{
+			{Type: oidMessageType, Value: q.kind}, {Type: oidTransactionID, Value: cmp.Or(q.transaction, "transaction-1")}, {Type: oidSenderNonce, Value: []byte("0123456789abcdef")},
+		}})
+	})
+	require.NoError(w.t, err)
 	der, err := signed.Finish()
 	require.NoError(w.t, err)
 	return der
@@ -180,6 +204,7 @@ func (w *world) ask(q request, get bool) (status, reason string, certs []*x509.C
 	if signer == nil {
 		signer = &x509.Certificate{SerialNumber: big.NewInt(1), RawIssuer: mustRaw(pkix.Name{CommonName: "device"})}
 	}
+	w.sealed = answer.Content
 	plain, err := sealed.Decrypt(signer, q.key)
 	require.NoError(w.t, err)
 	bundle, err := pkcs7.Parse(plain)
@@ -217,7 +242,8 @@ func csrOf(t testing.TB, key crypto.Signer, challenge string) []byte {
 	info, err := asn1.Marshal(outer.Info)
 	require.NoError(t, err)
 	digest := sha256.Sum256(info)
-	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	var signature []byte
+	fips140.WithoutEnforcement(func() { signature, err = key.Sign(rand.Reader, digest[:], crypto.SHA256) })
 	require.NoError(t, err)
 	outer.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
 	csr, err := asn1.Marshal(outer)
