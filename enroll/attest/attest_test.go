@@ -3,6 +3,7 @@ package attest_test
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/fips140"
 	"crypto/x509"
 	"net/netip"
 	"testing"
@@ -327,4 +328,21 @@ func TestFlood(t *testing.T) {
 func foreign(t *testing.T, ak *ecdsa.PrivateKey) *x509.Certificate {
 	m := newMaker(t)
 	return m.sign(ekTemplate(func(c *x509.Certificate) { c.UnknownExtKeyUsage = oids(3) }), ak.Public())
+}
+
+// Where FIPS 140-3 is enforced no secret is hidden for a TPM, which it forbids: whoever asks
+// is told, and it is on record. Where it is not, he gets one.
+func TestEnforced(t *testing.T) {
+	w := newWorld(t, tpmPolicy)
+	c := newChip(t)
+	w.know(c, "SN-1")
+	var challenge api.AttestChallenge
+	err := w.post(w.h.Begin, "", c.begin(), &challenge)
+	if !fips140.Enforced() {
+		require.NoError(t, err)
+		require.NotEmpty(t, challenge.Credential)
+		return
+	}
+	refused(t, err, "FIPS 140-3 is enforced")
+	require.Len(t, w.ca.Audit("attestation.refuse"), 1)
 }

@@ -24,6 +24,9 @@
 // certificates if that is longer. It is looked up each time, falls with its identity,
 // authenticates nobody, and its key can never be certified for anything else.
 //
+// Where FIPS 140-3 is enforced no attestation key is certified: see notApproved. Machines
+// that have one go on.
+//
 // It reads what TPMs and their makers write: public areas, the certificates of
 // endorsement keys. Whose a TPM is, and everything that is signed, is package enroll's;
 // what a TPM says of other keys with its attestation key, package enroll/acme/attest

@@ -2,6 +2,7 @@ package attest
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -48,6 +49,9 @@ func (h *Handler) begin(ctx context.Context, req api.AttestBegin, token string, 
 		}
 		return none, err
 	}
+	if fips140.Enforced() {
+		return none, h.Registrar.RefuseAttestation(ctx, from, notApproved)
+	}
 	ak, err := parseAK(req.AKPublic)
 	if err != nil {
 		return refused(err)
@@ -73,6 +77,10 @@ func (h *Handler) begin(ctx context.Context, req api.AttestBegin, token string, 
 	}
 	return api.AttestChallenge{ID: challenge.ID, Credential: credential, Secret: secret}, nil
 }
+
+// notApproved refuses what would need AES in CFB mode, in which TPM2_MakeCredential hides
+// its secret (TPM 2.0 Library, Part 1, Section 24.4), and which Go's module does not have.
+const notApproved = "FIPS 140-3 is enforced here, which forbids AES in CFB mode, by which a secret is hidden for a TPM: no attestation key is certified by this replica"
 
 // Finish answers POST /v1/attest/finish. The errors are those of enroll.Registrar's
 // CertifyAttestationKey, and [*api.BadRequestError].

@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -118,8 +119,10 @@ func (c *chip) activate(challenge api.AttestChallenge) []byte {
 	block, err := aes.NewCipher(tpm2.KDFa(crypto.SHA256, seed, "STORAGE", name.Buffer, nil, 128))
 	require.NoError(c.t, err)
 	plain := make([]byte, len(body))
-	//lint:ignore SA1019 it is what a TPM does
-	cipher.NewCFBDecrypter(block, make([]byte, aes.BlockSize)).XORKeyStream(plain, body)
+	fips140.WithoutEnforcement(func() {
+		//lint:ignore SA1019 it is what a TPM does
+		cipher.NewCFBDecrypter(block, make([]byte, aes.BlockSize)).XORKeyStream(plain, body)
+	})
 	return plain[2:]
 }
 
@@ -166,7 +169,8 @@ func (w *world) post(page func(http.ResponseWriter, *http.Request) error, token 
 }
 
 func (w *world) begin(b api.AttestBegin, token string) (c api.AttestChallenge, err error) {
-	return c, w.post(w.h.Begin, token, b, &c)
+	fips140.WithoutEnforcement(func() { err = w.post(w.h.Begin, token, b, &c) }) // TestEnforced has it on
+	return c, err
 }
 
 func (w *world) finish(id string, secret []byte) (c api.AttestCertificate, err error) {
