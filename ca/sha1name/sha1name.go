@@ -8,7 +8,7 @@
 // those that are there anyway: who makes two keys of one name has an answer about the one
 // or the other, each true and signed by SHA-2, and a peer takes none for a certificate whose
 // serial it does not hold. So it works where FIPS 140-3 is enforced, which forbids SHA-1 for
-// security, and is the one exception there. Our own certificates' key identifiers are cut
+// security. Our own certificates' key identifiers are cut
 // from SHA-256 (RFC 7093, Section 2), and what is signed over SHA-1 is taken nowhere.
 package sha1name
 
