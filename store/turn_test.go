@@ -97,16 +97,18 @@ func TestTurnEndsEarly(t *testing.T) {
 	other.exec(`LOCK TABLE audit IN SHARE MODE`)
 	first := make(chan error, 2)
 	go func() { first <- update(a, func(*Tx) {}) }()
-	writing := func() (n int) {
-		require.NoError(t, other.QueryRow(t.Context(), `
-			SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'audit'::regclass
-			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&n))
-		return n
+	waiting := func(query string, args ...any) func() bool {
+		return func() bool {
+			var n int
+			require.NoError(t, other.QueryRow(t.Context(), `
+				SELECT count(*) FROM pg_locks WHERE NOT granted AND `+query+`
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, args...).Scan(&n))
+			return n == 1
+		}
 	}
-	require.Eventually(t, func() bool { return writing() == 1 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, waiting(`relation = 'audit'::regclass`), 30*time.Second, time.Millisecond)
 	go func() { first <- update(b, func(*Tx) {}) }()
-	require.Eventually(t, func() bool { held, _ := other.turns(); return held == 1 }, 30*time.Second, time.Millisecond)
-	require.Equal(t, 1, writing())
+	require.Eventually(t, waiting(`locktype = 'advisory' AND objid = $1`, uint32(logLock&0xffffffff)), 30*time.Second, time.Millisecond)
 	other.exec(`COMMIT`)
 	require.NoError(t, <-first)
 	require.NoError(t, <-first)
