@@ -18,6 +18,13 @@
 // eldest replica delivers: where two believe they are, records are repeated, and none is
 // left out.
 //
+// # After a restore
+//
+// A backup has the cursors of its moment: what was delivered since and is in it comes again,
+// with the ids that it had. What was delivered since and is lost stays with the receivers,
+// who alone have it then; the entries that take its numbers have ids of their own, and the
+// first of them says what was lost ("store.recover").
+//
 // # Receivers in trouble
 //
 // A receiver that does not answer, says that it is busy, or does not let us in is asked

@@ -26,7 +26,9 @@
 // # Repeats
 //
 // Whoever delivers may deliver twice. [Message.ID] is the same each time, and is in every
-// format; so are the log's name, the entry's number and its hash.
+// format; so are the log's name, the entry's number and its hash. The hash is in the ID, too:
+// a CA that was restored from a backup gives the numbers of lost entries once more, and
+// whoever took those must not take the new ones for repeats.
 //
 // # Strangers' text
 //

@@ -88,7 +88,7 @@ func New(e audit.Entry, from Source) *Message {
 			actor: clean(e.Actor, maxID), subject: clean(e.Subject, maxID), address: clean(e.Address, maxAddress),
 			outcome: clean(e.Outcome, maxOutcome), request: clean(e.RequestID, maxRequest), hash: clean(e.Hash.String(), maxName),
 		},
-		id:      identify(from.Origin, e.Seq),
+		id:      identify(from.Origin, e),
 		details: detailsOf(e),
 	}
 	if from.Guard {
@@ -103,12 +103,14 @@ func New(e audit.Entry, from Source) *Message {
 	return m
 }
 
-// ID is what tells repeats: a UUID (RFC 9562, version 8) out of the log's name and the
-// entry's number. It is a valid FHIR id.
+// ID is what tells repeats: a UUID (RFC 9562, version 8) out of the log's name, and the
+// entry's number and hash: a CA that was restored from a backup gives numbers again that
+// receivers have entries of. It is a valid FHIR id.
 func (m *Message) ID() string { return string(m.id) }
 
-func identify(origin string, seq int64) text {
-	b := append([]byte("betonica audit entry\x00"+origin+"\x00"), strconv.FormatInt(seq, 10)...)
+func identify(origin string, e audit.Entry) text {
+	b := append([]byte("betonica audit entry\x00"+origin+"\x00"), strconv.FormatInt(e.Seq, 10)...)
+	b = append(append(b, 0), e.Hash[:]...)
 	sum := sha256.Sum256(b)
 	u := sum[:16]
 	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/audit/atna"
@@ -102,12 +103,13 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// Who reads it can tell a repeat: the ID is that of the log and the number, and of nothing
-// else, and in FHIR an identifier to search by.
+// Who reads it can tell a repeat: the ID is that of the log, the number and the hash, and of
+// nothing else, and in FHIR an identifier to search by. After a restore another entry has the
+// number: it is no repeat.
 func TestID(t *testing.T) {
 	e := samples[0].entry
 	id := atna.New(e, authority).ID()
-	require.Equal(t, "3852bfa0-b7ed-8481-8067-ee33cbbc68ae", id, "the ID of an entry is the same for ever")
+	require.Equal(t, "7e3c729d-a7f2-8cd8-8ed7-25708bc8381b", id, "the ID of an entry is the same for ever")
 
 	other := e
 	other.Outcome, other.Action = "no", "certificate.refuse"
@@ -117,6 +119,9 @@ func TestID(t *testing.T) {
 
 	other = e
 	other.Seq++
+	require.NotEqual(t, id, atna.New(other, authority).ID())
+	other = e
+	other.Hash = tlog.RecordHash([]byte("another"))
 	require.NotEqual(t, id, atna.New(other, authority).ID())
 	elsewhere := authority
 	elsewhere.Origin += "2"
@@ -151,7 +156,7 @@ func TestJSON(t *testing.T) {
 	var got map[string]any
 	require.NoError(t, json.Unmarshal(atna.New(samples[0].entry, authority).JSON(), &got))
 	require.Equal(t, map[string]any{
-		"id": "3852bfa0-b7ed-8481-8067-ee33cbbc68ae", "log": "hospital.example/log", "seq": 184467.0, "at": "2026-11-21T21:52:02.200Z",
+		"id": "7e3c729d-a7f2-8cd8-8ed7-25708bc8381b", "log": "hospital.example/log", "seq": 184467.0, "at": "2026-11-21T21:52:02.200Z",
 		"source": "spiffe://hospital.example/ca", "site": "hospital.example", "action": "certificate.issue",
 		"actor": "device/pump-7", "subject": "device/pump-7", "address": "10.20.7.19", "outcome": "ok", "indicator": 0.0, "request_id": "r-77",
 		"detail": map[string]any{"serial": "4f3a00c1d2e391", "role": "device", "names": []any{"pump-7.hospital.example"}, "days": 7.0},

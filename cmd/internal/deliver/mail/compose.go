@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/betonica/betonica/cmd/internal/deliver"
 	"github.com/betonica/betonica/store/alert"
 	"github.com/betonica/betonica/store/audit/plain"
@@ -29,6 +31,7 @@ type news struct {
 	seq    int64
 	at     time.Time
 	origin string
+	hash   tlog.Hash
 	index  int // of its record in the batch
 }
 
@@ -36,7 +39,7 @@ type news struct {
 func newsOf(batch []deliver.Record) (all []news) {
 	for i, r := range batch {
 		if a, what, ok := alert.FromEntry(r.Entry); ok && !r.Source.Guard {
-			all = append(all, news{a, what, r.Entry.Seq, r.Entry.At, r.Source.Origin, i})
+			all = append(all, news{a, what, r.Entry.Seq, r.Entry.At, r.Source.Origin, r.Entry.Hash, i})
 		}
 	}
 	return all
@@ -83,7 +86,7 @@ func (s *Sink) compose(all []news) []byte {
 // messageID is the same for the same entries of the same log.
 func (s *Sink) messageID(all []news) string {
 	first, last := all[0], all[len(all)-1]
-	log := sha256.Sum256([]byte(first.origin))
+	log := sha256.Sum256(slices.Concat([]byte(first.origin), []byte{0}, first.hash[:], last.hash[:]))
 	return fmt.Sprintf("<betonica.%x.%d-%d@%s>", log[:8], first.seq, last.seq, strings.Trim(s.conf.Host, "[]"))
 }
 

@@ -14,8 +14,8 @@
 //
 // # Repeats
 //
-// A mail's Message-ID is made of the log's name and the numbers of the first and the last
-// entry that it tells of: a server or a reader can tell that it came before. That a mail was
+// A mail's Message-ID is made of the log's name, and the numbers and hashes of the first and the
+// last entry that it tells of: a server or a reader can tell that it came before. That a mail was
 // taken is known from the reply after its end (RFC 5321, Section 4.2.5); if that is lost, the
 // mail goes again.
 package mail

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/betonica/betonica/cmd/internal/deliver"
 	"github.com/betonica/betonica/cmd/internal/deliver/wire"
@@ -97,6 +98,14 @@ func TestSend(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "Jörg Müller", to[1].Name)
 		require.Regexp(t, `^<betonica\.[0-9a-f]{16}\.11-15@ca\.hospital\.example>$`, h.Get("Message-ID"))
+		again := record(11, alert.Opening, anAlert(1)) // of a CA that was restored from a backup
+		again.Entry.Hash = tlog.RecordHash([]byte("another"))
+		_, err = s.sink(nil).Send(t.Context(), append([]deliver.Record{issue, again}, batch[2:]...))
+		require.NoError(t, err)
+		repeated := s.got()
+		require.Len(t, repeated, 1)
+		other, _ := read(t, repeated[0])
+		require.NotEqual(t, h.Get("Message-ID"), other.Get("Message-ID"))
 		require.Equal(t, "auto-generated", h.Get("Auto-Submitted"))
 		_, err = h.Date()
 		require.NoError(t, err)
