@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/betonica/betonica/store/audit"
@@ -58,10 +57,8 @@ func MakeCopy(ctx context.Context, cfg Config, scratch string, progress Progress
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	if file, ok := strings.CutPrefix(cfg.DSN, "sqlite:"); ok {
-		if _, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("store: %w", err) // opening would make an empty one
-		}
+	if err := cfg.exists(); err != nil {
+		return nil, err
 	}
 	sweepCopies(scratch)
 	e, err := openEngine(ctx, cfg)

@@ -36,6 +36,9 @@ var (
 	// else has renewed the same certificate.
 	ErrForked = errors.New("store: certificate has another child")
 
+	// ErrNoStore means that there is no store where one has to be.
+	ErrNoStore = errors.New("put back what belongs there, or run betonicad restore: only betonicad init makes a new one")
+
 	// ErrDiskFull means that the disk, or the quota, is full. Nothing of the call
 	// was written.
 	ErrDiskFull = errors.New("store: disk full")

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 
 	"github.com/betonica/betonica/store/audit"
 )
@@ -19,10 +17,8 @@ type Log struct{ db *DB }
 // of an older schema is an error, and [ErrNewerSchema] one that this program cannot
 // read.
 func OpenLog(ctx context.Context, cfg Config) (*Log, error) {
-	if file, ok := strings.CutPrefix(cfg.DSN, "sqlite:"); ok {
-		if _, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("store: %w", err) // opening would make an empty one
-		}
+	if err := cfg.exists(); err != nil {
+		return nil, err
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -51,6 +51,9 @@ func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) err
 		if have > last {
 			return mayFollow(ctx, s.row, cfg, have, last)
 		}
+		if have == 0 && cfg.Existing {
+			return fmt.Errorf("the database is empty: %w", ErrNoStore)
+		}
 		if err := mayContract(ctx, e, s, steps[have:]); err != nil {
 			return err
 		}

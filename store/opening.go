@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/betonica/betonica/store/audit"
 	"github.com/betonica/betonica/store/audit/checkpoint"
@@ -97,6 +98,23 @@ func (d *DB) stand() error {
 		return fmt.Errorf("%w: nothing is signed until it is recovered: betonicad recover", ErrRestored)
 	}
 	return fmt.Errorf("%w: %w; put back the newest database, or go on from this one with betonicad recover", standing.err(), why)
+}
+
+// exists returns [ErrNoStore] if there is no file that is an SQLite store: opening it would
+// make an empty one.
+func (c Config) exists() error {
+	file, ok := strings.CutPrefix(c.DSN, "sqlite:")
+	if !ok {
+		return nil
+	}
+	_, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("store: %w: %w", err, ErrNoStore)
+	}
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
 }
 
 // evidenceEnd is how much of the evidence is read: some hundred notes, of which

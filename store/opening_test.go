@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/store/storetest"
 )
 
 // A store whose log is not the one that was signed does not open: with an older
@@ -52,4 +54,30 @@ func TestOpenNoticesOlderLog(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where a store has to be, none is made: an empty one would know of no revocation.
+func TestExisting(t *testing.T) {
+	storetest.EachEngine(t, func(t *testing.T, dsn string) {
+		cfg := config(t, dsn)
+		cfg.Existing = true
+		_, err := Open(t.Context(), cfg)
+		require.ErrorIs(t, err, ErrNoStore)
+		file, is := strings.CutPrefix(dsn, "sqlite:")
+		if is {
+			require.NoFileExists(t, file)
+			require.NoError(t, os.WriteFile(file, nil, 0o600))
+		}
+		_, err = Open(t.Context(), cfg)
+		require.ErrorIs(t, err, ErrNoStore, "an empty one is none")
+
+		cfg.Existing = false
+		d, err := Open(t.Context(), cfg)
+		require.NoError(t, err)
+		require.NoError(t, d.Close())
+		cfg.Existing = true
+		d, err = Open(t.Context(), cfg)
+		require.NoError(t, err)
+		require.NoError(t, d.Close())
+	})
 }

@@ -39,6 +39,10 @@ type Config struct {
 	// for [DB.Recover]. Nothing else is to be done with it.
 	Recover bool
 
+	// Existing has Open make no store where there is none, and return [ErrNoStore]: an empty
+	// one knows of no revocation.
+	Existing bool
+
 	// Retention is what leaves when.
 	Retention Retention
 
@@ -85,6 +89,7 @@ type DB struct {
 	counting sync.WaitGroup // of those that are made beside
 
 	keepExpired func() time.Duration // see KeepExpired; nil: for no time
+	keepFor     []string             // see KeepFor
 
 	idleCalls int64 // of giveBack's goroutine: calls of the writer as it saw them last
 
@@ -117,6 +122,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	ours := cfg.Now == nil
 	if ours {
 		cfg.Now = time.Now
+	}
+	if cfg.Existing {
+		if err := cfg.exists(); err != nil {
+			return nil, err
+		}
 	}
 	engine, err := openEngine(ctx, cfg)
 	if err != nil {

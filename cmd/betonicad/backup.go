@@ -82,7 +82,6 @@ func (b backing) run(ctx context.Context, env environment) (err error) {
 		return err
 	}
 	defer s.close()
-	defer s.close()
 	out, err := createFile(b.out)
 	if err != nil {
 		return err

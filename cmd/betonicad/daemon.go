@@ -54,7 +54,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	copies, copied := c.MigrationCopies()
 	db, err := store.Open(ctx, store.Config{
 		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: copies, NoBackup: !copied,
-		AcceptClock: c.Store.AcceptClock, Retention: c.StoreRetention(), Log: logger,
+		AcceptClock: c.Store.AcceptClock, Existing: true, Retention: c.StoreRetention(), Log: logger,
 		Replica: store.Replica{Name: c.Server.Replica.String(), Version: version(), URL: l.URLs().HTTPS},
 	})
 	if err != nil {

@@ -75,6 +75,12 @@ func TestStartErrors(t *testing.T) {
 		{"another log key", func(t *testing.T, d layout) {
 			replace(t, d.logKey(), make([]byte, 61))
 		}, nil, 1, "log.key"},
+		{"no database", func(t *testing.T, d layout) {
+			require.NoError(t, os.Remove(d.database()))
+			require.NoError(t, os.Remove(d.storeID())) // as after a restore, which has no evidence either
+			require.NoError(t, os.Remove(d.evidence()))
+			t.Cleanup(func() { require.NoFileExists(t, d.database()) })
+		}, nil, 1, "only betonicad init makes a new one"},
 		{"newer schema", func(t *testing.T, d layout) {
 			db, err := sql.Open("sqlite3", d.database())
 			require.NoError(t, err)
