@@ -65,10 +65,15 @@
 //	entries of the log    six years after they were made, or later, into the archive:
 //	                      files that verify by themselves, and with the rest as one log
 //	                      (see [DB.ArchiveLog])
+//	records of guards     six years after they came, or as [Retention] says, and not before
+//	                      they were delivered ([DB.RetireJournals], [DB.KeepFor])
+//	alerts                400 days after they were resolved; their entries stay in the log
+//	relying parties       30 days after they said what they enforce for the last time
 //
 // All else stays: identities, accounts, the keys that were ever certified (so that none
-// comes back as somebody else's), policies, relying parties, and of the log its tiles,
-// checkpoints and wrapped data keys. What leaves goes in small batches, found by an
+// comes back as somebody else's), policies, what two people agreed on, powers, how far
+// deliveries are, and of the log its tiles, checkpoints and wrapped data keys. Of entries, what
+// is in the archive can still be delivered. What leaves goes in small batches, found by an
 // index, and a run is one entry of the log. The file of an SQLite store gives the room
 // back while nobody writes; one that was made before files could is written anew at the
 // next migration, if the disk has room for that. Of a serial that was purged the store knows
@@ -88,6 +93,10 @@
 //	Replay          what lists show is revoked again, known to the store or not
 //	EndRecovery     the log owns up to the loss, in the evidence first; another name;
 //	                unused tokens are void
+//
+// What people agreed on and did not do is denied then, powers are over, and alerts go on with
+// greater numbers. Deliveries go on from where they were: see package deliver. Keys lie in the
+// store as the log's key sealed them, which never changes: every copy opens with it.
 //
 // A crash at any point leaves a store that is to be recovered still. A daemon that runs
 // stops by [DB.Prove] when somebody brings a list of a number that was never reserved.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/betonica/betonica/store/audit"
@@ -21,7 +22,8 @@ import (
 // Whatever stops it, the journal still verifies, from where step 2 put its beginning on.
 // A journal is begun with when its oldest batch is a month older than it must be, so that
 // the log has an entry a month of each, and not one of each run. Of one that cannot be
-// read the batches stay, and the others go.
+// read the batches stay, and the others go; so do those stay that a receiver is to have and
+// has not taken: see [DB.KeepFor].
 func (d *DB) RetireJournals(ctx context.Context, now time.Time) error {
 	if err := d.Relaxed(ctx, func(tx *RelaxedTx) {
 		tx.demand(anyRows, nil, `UPDATE journal_batches SET received_at = $1 WHERE received_at IS NULL`, now.UnixMilli())
@@ -71,7 +73,11 @@ func (d *DB) retireJournal(ctx context.Context, origin string, limit time.Time) 
 	if err := d.forgetBatches(ctx, j); err != nil { // what a run before left
 		return err
 	}
-	after, err := d.retired(ctx, j, limit)
+	taken, err := d.takenByAll(ctx, origin)
+	if err != nil {
+		return err
+	}
+	after, err := d.retired(ctx, j, limit, taken)
 	if err != nil || after.Removed == j.Removed {
 		return err
 	}
@@ -88,8 +94,26 @@ func (d *DB) retireJournal(ctx context.Context, origin string, limit time.Time) 
 	return d.forgetBatches(ctx, after)
 }
 
-// retired is step 1: it returns the journal as it is without what came before limit.
-func (d *DB) retired(ctx context.Context, j Journal, limit time.Time) (Journal, error) {
+// KeepFor has records of guards stay until all of these have taken them, whom they are
+// delivered to under these names. It is for before [DB.Run].
+func (d *DB) KeepFor(sinks ...string) { d.keepFor = sinks }
+
+// takenByAll returns up to which entry of a journal nobody waits for anything.
+func (d *DB) takenByAll(ctx context.Context, origin string) (int64, error) {
+	least := int64(math.MaxInt64)
+	for _, sink := range d.keepFor {
+		taken, err := d.Delivered(ctx, sink, origin)
+		if err != nil {
+			return 0, err
+		}
+		least = min(least, taken)
+	}
+	return least, nil
+}
+
+// retired is step 1: it returns the journal as it is without what came before limit, and not
+// beyond the entry taken.
+func (d *DB) retired(ctx context.Context, j Journal, limit time.Time, taken int64) (Journal, error) {
 	f, err := audit.ParseFrontier(j.Removed, j.RemovedFrontier)
 	if err != nil {
 		return j, err
@@ -102,7 +126,7 @@ func (d *DB) retired(ctx context.Context, j Journal, limit time.Time) (Journal, 
 		err := d.reads.row(ctx, `
 			SELECT b.first, b.last, b.received_at, b.frames FROM journal_batches b
 			WHERE b.origin = $1 AND b.last > $2 ORDER BY b.last LIMIT 1`, []any{j.Origin, f.Size()}, &first, &last, &received, &frames)
-		if isNotFound(err) || err == nil && received >= limit.UnixMilli() {
+		if isNotFound(err) || err == nil && (received >= limit.UnixMilli() || last > taken) {
 			j.Removed, j.RemovedFrontier = f.Size(), f.Bytes()
 			return j, nil
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -72,6 +73,14 @@ func TestRetireJournals(t *testing.T) {
 		retire(SixYears + 29*day)
 		require.Equal(t, all, held(), "it waits until it is worth an entry of the log")
 
+		d.KeepFor("siem", "file")
+		must(t, d, func(tx *Tx) { tx.PassDelivery("siem", "h/device/a/journal/1", 0, 80) })
+		retire(SixYears + 31*day)
+		require.Equal(t, all, held(), "the file has taken nothing")
+		must(t, d, func(tx *Tx) { tx.PassDelivery("file", "h/device/a/journal/1", 0, 1) })
+		retire(SixYears + 31*day)
+		require.Equal(t, all, held(), "nor all of the first batch")
+		must(t, d, func(tx *Tx) { tx.PassDelivery("file", "h/device/a/journal/1", 1, 80) })
 		retire(SixYears + 31*day)
 		require.Zero(t, firstKept(t, d, "h/device/a/journal/1"))
 		require.EqualValues(t, 1, firstKept(t, d, "h/device/a/journal/2"))
@@ -111,7 +120,7 @@ func TestRetireHalf(t *testing.T) {
 		now := begin.Add(SixYears + 400*day)
 		j, err := d.JournalOf(t.Context(), origin)
 		require.NoError(t, err)
-		after, err := d.retired(t.Context(), j, now.Add(-SixYears))
+		after, err := d.retired(t.Context(), j, now.Add(-SixYears), math.MaxInt64)
 		require.NoError(t, err)
 		require.EqualValues(t, 30, after.Removed, "those of day 0, 183 and 366")
 		must(t, d, func(tx *Tx) { // and then it was killed

@@ -25,6 +25,7 @@ import (
 // which alerts are open.
 func openDelivery(c *server.Config, trustDomain string, db *store.DB, alerts alertmanager.Opener, logger *slog.Logger) (*deliver.Engine, error) {
 	outlets := c.Deliver.Outlets()
+	var names []string // of those that get what guards ship
 	for i := range outlets {
 		o := &outlets[i]
 		var err error
@@ -36,7 +37,11 @@ func openDelivery(c *server.Config, trustDomain string, db *store.DB, alerts ale
 		if err != nil {
 			return nil, fmt.Errorf("deliver.%s: %w", o.Kind, err)
 		}
+		if o.Journals {
+			names = append(names, o.Name)
+		}
 	}
+	db.KeepFor(names...)
 	from := atna.Source{ID: "spiffe://" + trustDomain + "/ca", Site: c.Deliver.Site, Origin: origin(trustDomain)}
 	if len(c.Server.Names) > 0 {
 		from.Address = c.Server.Names[0].String()
