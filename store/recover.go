@@ -103,8 +103,9 @@ type Recovered struct {
 // EndRecovery ends what [DB.BeginRecovery] began: the log owns up to the loss, in the
 // evidence first; then, with an event, the store gets another name and may sign again.
 // Unused tokens are void, since they may have been used in the history that is lost;
-// requests for approval are forgotten, since they may have been denied there. Of
-// the issuers that go on signing, lists of before are not served again. detail goes into
+// requests for approval are forgotten, since they may have been denied there; what two people
+// agreed on is denied, and powers end. Numbers of alerts go on above those that may have been
+// given. Of the issuers that go on signing, lists of before are not served again. detail goes into
 // the event.
 func (d *DB) EndRecovery(ctx context.Context, by string, signing []string, detail map[string]any) (Recovered, error) {
 	out := Recovered{ID: newStoreID()}
@@ -177,6 +178,8 @@ func (d *DB) endRecovery(ctx context.Context, tx *AloneTx, by string, detail map
 	// What was agreed on may have been used in the history that is lost.
 	tx.demand(anyRows, nil, `UPDATE proposals SET state = 'denied', decided_by = $1, decided_at = $2 WHERE state IN ('open', 'approved')`, self, tx.millis())
 	tx.demand(anyRows, nil, `UPDATE powers SET ends_at = $1 WHERE ends_at > $1 AND ended_at = 0`, tx.millis()) // they may have been ended in it
+	// An alert has an entry at least; people know those that are lost by their numbers.
+	tx.demand(1, ErrNotFound, `UPDATE alert_watch SET last_id = last_id + $1 WHERE one = 1`, max(out.Lost-out.Kept, numbersSpan))
 	tx.demand(1, ErrExists, `
 		INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3)
 		ON CONFLICT (size) DO UPDATE SET at = excluded.at, note = excluded.note`, signed.Size, signed.At.UnixMilli(), signed.Note)

@@ -27,6 +27,12 @@ func TestRecover(t *testing.T) {
 		_, err := d.Replay(t.Context(), "uid:0", []Replay{{Serial: before.Serial, Issuer: issuer, Reason: 1, At: time.Now(), End: time.Now().Add(time.Hour)}})
 		require.NoError(t, err)
 		unused, allowed := token(t, d, 1), approved(t, d, "device/other")
+		agreed, power := proposed(t, d, "admin/ada"), Power{ID: PowerID{1}, Person: "officer/bob", Kind: PowerBreakGlass, Right: "revoke", Begun: d.cfg.Now(), Ends: d.cfg.Now().Add(time.Hour)}
+		must(t, d, func(tx *Tx) { tx.MoveProposal(agreed.ID, ProposalOpen, ProposalApproved, "officer/bob") })
+		must(t, d, func(tx *Tx) { tx.InsertPower(power) })
+		watch, err := d.TakeWatch(t.Context(), "one")
+		require.NoError(t, err)
+		require.NoError(t, d.RecordAlerts(t.Context(), opening(watch.Epoch, 7, "device/a")))
 		require.NoError(t, d.SaveCRL(t.Context(), CRL{Issuer: issuer, Kind: "full", Number: 3, DER: []byte("x")}))
 		_, err = d.SignCheckpoint(t.Context())
 		require.NoError(t, err)
@@ -93,6 +99,15 @@ func TestRecover(t *testing.T) {
 		}
 		_, err = d.Request(t.Context(), allowed.ID)
 		require.ErrorIs(t, err, ErrNotFound, "an approval that may have been taken back since")
+		proposal, err := d.Proposal(t.Context(), agreed.ID)
+		require.NoError(t, err)
+		require.Equal(t, ProposalDenied, proposal.State, "it may have been used since")
+		power, err = d.Power(t.Context(), power.ID)
+		require.NoError(t, err)
+		require.False(t, power.Live(time.Now()), "it may have been ended since")
+		watch, err = d.TakeWatch(t.Context(), "two")
+		require.NoError(t, err)
+		require.Greater(t, watch.LastID, int64(1000), "people know alerts that are lost by numbers after 7")
 		for _, serial := range []Serial{gone.Serial, unknown.Serial} {
 			_, r, err := d.Status(t.Context(), issuer, serial)
 			require.NoError(t, err)

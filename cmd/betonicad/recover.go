@@ -48,6 +48,8 @@ Then
   - join tokens that were not used yet are void, for they may have been used since
   - requests for approval are forgotten, for they may have been denied since: machines
     ask again, and show another code
+  - what two people agreed on and nobody did yet is denied, and lent powers are over,
+    for they may have been used or ended since: propose and ask again
   - certificates that were issued after the backup are unknown: OCSP answers for them as
     for what was never issued, and their machines must enrol anew
   - an identity that was revoked after the backup while it held no certificate left no
@@ -107,7 +109,7 @@ func (r recovering) run(ctx context.Context, env environment) (err error) {
 	}
 	copies, copied := c.MigrationCopies()
 	db, err := store.Open(ctx, store.Config{
-		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: copies, NoBackup: !copied, Recover: true, Retention: c.StoreRetention(),
+		DSN: c.Store.DSN, Keys: s.log, Origin: origin(s.trustDomain()), Evidence: c.Audit.Evidence, IDFile: d.storeID(), BackupDir: copies, NoBackup: !copied, Recover: true, Existing: true, Retention: c.StoreRetention(),
 		Log: slog.New(slog.NewJSONHandler(plain.JSONWriter(env.stderr), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
