@@ -123,7 +123,9 @@ func Troubles(err error) []Trouble {
 }
 
 // names calls yield with the names that are found in an error and what it wraps.
-func names(err error, yield func(Trouble)) {
+func names(err error, yield func(Trouble)) { walk(err, nameOf, yield) }
+
+func walk(err error, nameOf func(error) Trouble, yield func(Trouble)) {
 	if t, ok := err.(*troubled); ok {
 		yield(t.trouble)
 		return
@@ -135,11 +137,11 @@ func names(err error, yield func(Trouble)) {
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
-			names(inner, yield)
+			walk(inner, nameOf, yield)
 		}
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			names(inner, yield)
+			walk(inner, nameOf, yield)
 		}
 	}
 }
@@ -149,6 +151,24 @@ func names(err error, yield func(Trouble)) {
 func TroubleOf(err error) (first Trouble) {
 	if err != nil {
 		names(err, func(t Trouble) {
+			if first == "" {
+				first = t
+			}
+		})
+	}
+	return first
+}
+
+// TroubleOfStore is TroubleOf for an error of a command that opens more than the store: of
+// what any file or connection may say, such as that there is no such file, it names nothing.
+func TroubleOfStore(err error) (first Trouble) {
+	if err != nil {
+		walk(err, func(err error) Trouble {
+			if anyones(err) {
+				return ""
+			}
+			return nameOf(err)
+		}, func(t Trouble) {
 			if first == "" {
 				first = t
 			}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,6 +61,27 @@ func TestTroubles(t *testing.T) {
 		}
 	}
 	require.NoError(t, InTrouble(TroubleClock, nil))
+}
+
+// What any file or connection says is no word about the database: "no such file" about a list
+// that somebody names is not that the database was replaced.
+func TestTroubleOfStore(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want Trouble
+	}{
+		{nil, ""},
+		{&fs.PathError{Op: "open", Path: "nosuch.crl", Err: syscall.ENOENT}, ""},
+		{&net.OpError{Op: "listen", Err: syscall.EADDRINUSE}, ""},
+		{fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), ""},
+		{context.DeadlineExceeded, ""},
+		{sqlite3.Error{Code: sqlite3.ErrCantOpen, SystemErrno: syscall.ENOENT}, TroubleReplaced},
+		{fmt.Errorf("opening: %w", &pgconn.ConnectError{}), TroubleUnreachable},
+		{fmt.Errorf("opening: %w", ErrRestored), TroubleRestored},
+		{errors.Join(syscall.ENOENT, InTrouble(TroubleHSM, syscall.EIO)), TroubleHSM},
+	} {
+		require.Equal(t, tt.want, TroubleOfStore(tt.err), "%v", tt.err)
+	}
 }
 
 // Each trouble says in one line what is wrong and what to do.

@@ -37,6 +37,17 @@ func nameOf(err error) Trouble {
 	return ""
 }
 
+// anyones says that an error may be of any file or connection, and not of the store's.
+func anyones(err error) bool {
+	switch err.(type) {
+	case *pgconn.ConnectError:
+		return false
+	case syscall.Errno, net.Error:
+		return true
+	}
+	return err == io.ErrUnexpectedEOF
+}
+
 // nameOfSQLite goes by the kernel's word, if there is one, and then by SQLite's.
 func nameOfSQLite(err sqlite3.Error) Trouble {
 	if t := nameOfErrno(err.SystemErrno); t != "" {

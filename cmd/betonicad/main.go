@@ -30,7 +30,7 @@ func main() {
 	if err != nil {
 		tellAll(os.Stderr, "error: "+err.Error())
 	}
-	if trouble := store.TroubleOf(err); trouble != "" {
+	if trouble := store.TroubleOfStore(err); trouble != "" {
 		fmt.Fprintln(os.Stderr, trouble)
 	}
 	os.Exit(exitCode(err))
