@@ -21,7 +21,8 @@ type Replica struct {
 type ReplicaStatus struct {
 	Replica
 	Schema  int       // newest that the program knows
-	Seen    int64     // greatest CRL number that it has applied
+	Seen    int64     // CRL number up to which it has applied what was revoked
+	Newest  int64     // and the greatest under which something was; the same for all
 	Started time.Time // by the database's clock
 	Live    bool      // it renewed its lease within 500 ms
 	Eldest  bool      // of those that are live
@@ -40,6 +41,12 @@ func (d *DB) Replicas(ctx context.Context) ([]ReplicaStatus, error) {
 	if !d.engine.shared() {
 		return []ReplicaStatus{{Replica: d.cfg.Replica, Schema: d.schema, Seen: d.feed.seen.Load(), Started: d.opened, Live: true, Eldest: true, Self: true}}, nil
 	}
+	// Not the greatest that one has applied: who has just started has applied all up to the
+	// number of the newest list, and numbers rise without revocations.
+	var newest int64 // read first, so that nobody is behind who was not asked yet
+	if err := d.reads.row(ctx, `SELECT COALESCE(MAX(r.number), 0) FROM revocations r`, nil, &newest); err != nil {
+		return nil, fmt.Errorf("reading replicas: %w", err)
+	}
 	rows, err := d.reads.query(ctx, readReplicas)
 	if err != nil {
 		return nil, fmt.Errorf("reading replicas: %w", err)
@@ -49,7 +56,11 @@ func (d *DB) Replicas(ctx context.Context) ([]ReplicaStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return statuses(all, d.feed.id), nil
+	out := statuses(all, d.feed.id)
+	for i := range out {
+		out[i].Newest = newest
+	}
+	return out, nil
 }
 
 // readReplicas reads the rows of all processes.

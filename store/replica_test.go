@@ -81,6 +81,15 @@ func TestReplicas(t *testing.T) {
 	require.Equal(t, a.schema, s.Schema)
 	require.WithinDuration(t, time.Now(), s.Started, time.Hour)
 	require.False(t, status(t, a, "b")[0].Self)
+	_, err = a.ReserveCRLNumbers(t.Context(), 1000) // of lists that revoke nothing more
+	require.NoError(t, err)
+	late := named(t, dsn, "late")
+	for _, name := range []string{"a", "b", "late"} {
+		s := status(t, late, name)[0]
+		require.Equal(t, number, s.Newest)
+		require.GreaterOrEqual(t, s.Seen, s.Newest, "%s has applied all that there is", name)
+	}
+	require.NoError(t, late.Close())
 
 	p.stall()
 	require.Eventually(t, func() bool { return !status(t, a, "b")[0].Live }, 30*time.Second, 5*time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/betonica/betonica/cmd/internal/deliver"
+	"github.com/betonica/betonica/store"
 )
 
 // behind is how long an entry may wait for a receiver of the audit log.
@@ -29,16 +30,31 @@ func deliveries(ctx context.Context, c *Case) []Finding {
 		return []Finding{skip("the daemon was started meanwhile: run this again")}
 	}
 	switch {
-	case len(all) == 0:
+	case len(all) == 0 && len(others) == 0:
 		found = append(found, hint("name a receiver in [deliver] of betonica.toml: whoever holds this CA's disks holds every copy of the log", "the audit log is delivered nowhere"))
-	case len(found) == 0:
+	case len(found) == 0 && len(all) > 0:
 		found = append(found, ok("%d take the audit log, and none is behind by more than %s", len(all), behind))
 	}
 	for _, one := range others {
-		found = append(found, hint("nothing, if that is meant; under its name it goes on where it was",
-			"%q is on record as a receiver of the audit log, begun %s, and is not in betonica.toml", one.Sink, one.Begun.Format(time.DateOnly)))
+		_, alone := c.Config.Database()
+		found = append(found, unnamed(one, !alone, c.Now()))
 	}
 	return found
+}
+
+// given is for how long after a receiver took something its absence from the configuration of
+// a replica is a fault, and not somebody's intent.
+const given = 7 * 24 * time.Hour
+
+// unnamed tells of a receiver on record that this configuration does not name. Of several
+// daemons on a database the eldest delivers, to those alone that its own names.
+func unnamed(one store.Delivery, shared bool, now time.Time) Finding {
+	if last := one.Told; shared && !last.IsZero() && now.Sub(last) < given {
+		return warn("give all replicas the same [deliver]; nothing, if it is to get no more",
+			"%q takes the audit log, and is not in this betonica.toml: when this replica is the eldest, nobody delivers to it", one.Sink)
+	}
+	return hint("nothing, if that is meant; under its name it goes on where it was",
+		"%q is on record as a receiver of the audit log, begun %s, and is not in betonica.toml", one.Sink, one.Begun.Format(time.DateOnly))
 }
 
 // standingOf tells what is wrong with one receiver.

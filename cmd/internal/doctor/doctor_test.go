@@ -60,7 +60,7 @@ func TestTroubles(t *testing.T) {
 // Who is gone, who lags and who is of another version is told by name.
 func TestReplicas(t *testing.T) {
 	of := func(name, version string, live bool, seen int64) store.ReplicaStatus {
-		return store.ReplicaStatus{Replica: store.Replica{Name: name, Version: version}, Live: live, Seen: seen}
+		return store.ReplicaStatus{Replica: store.Replica{Name: name, Version: version}, Live: live, Seen: seen, Newest: 6}
 	}
 	all := []store.ReplicaStatus{of("a", "v1", true, 7), of("b", "v2", true, 5), of("c", "v1", false, 1), of("", "", true, 7)}
 	found, live := judgeReplicas("v1", all)
@@ -68,14 +68,28 @@ func TestReplicas(t *testing.T) {
 	require.Len(t, found, 2)
 	require.Contains(t, found[0].What, "replica b is of version v2")
 	require.Contains(t, found[1].What, "replica c")
-	newest, behind := newestSeen(all)
-	require.EqualValues(t, 7, newest)
+	newest, behind := newestRevoked(all)
+	require.EqualValues(t, 6, newest, "what the others have seen beyond it are numbers of lists that revoke nothing more")
 	require.True(t, behind)
 	found = lagging(all, newest)
 	require.Len(t, found, 1)
 	require.Contains(t, found[0].What, "replica b has applied revocations up to 5")
-	_, behind = newestSeen(all[:1])
+	_, behind = newestRevoked(all[:1])
 	require.False(t, behind)
+}
+
+// A receiver that took something this week, and that a replica does not know of, gets nothing
+// once that replica is the eldest. Where it was taken out, or nobody shares the store, that is
+// as somebody meant it.
+func TestUnnamedReceiver(t *testing.T) {
+	now := time.Now()
+	for _, tt := range []struct {
+		told   time.Time
+		shared bool
+		want   Verdict
+	}{{now.Add(-time.Hour), true, Warning}, {now.Add(-time.Hour), false, OK}, {now.Add(-8 * 24 * time.Hour), true, OK}, {time.Time{}, true, OK}} {
+		require.Equal(t, tt.want, unnamed(store.Delivery{Sink: "syslog", Begun: now, Told: tt.told}, tt.shared, now).State, tt)
+	}
 }
 
 // An archive of journals that is nearly full is told of, and one that takes nothing more

@@ -29,7 +29,7 @@ func replicas(ctx context.Context, c *Case) []Finding {
 		return []Finding{broken(err)}
 	}
 	found, live := judgeReplicas(c.Version, all)
-	if newest, behind := newestSeen(all); behind {
+	if newest, behind := newestRevoked(all); behind {
 		select { // once more: a revocation may be on its way
 		case <-time.After(lagFor):
 		case <-ctx.Done():
@@ -66,13 +66,11 @@ func judgeReplicas(version string, all []store.ReplicaStatus) (found []Finding, 
 	return found, live
 }
 
-// newestSeen returns the greatest CRL number that one has applied, and whether one that
-// lives has not.
-func newestSeen(all []store.ReplicaStatus) (newest int64, behind bool) {
+// newestRevoked returns the greatest CRL number under which something was revoked, and
+// whether one that lives has not applied it.
+func newestRevoked(all []store.ReplicaStatus) (newest int64, behind bool) {
 	for _, r := range all {
-		newest = max(newest, r.Seen)
-	}
-	for _, r := range all {
+		newest = r.Newest
 		behind = behind || r.Live && r.Seen < newest
 	}
 	return newest, behind

@@ -18,7 +18,7 @@ type replicaCollector struct{ db *store.DB }
 var (
 	replicasDesc    = desc("replicas", "Daemons on the store: live, or gone without a word in the last hour.", "state")
 	replicaLiveDesc = desc("replica_live", "1 if a daemon on the store renewed its lease within 500 ms, else 0.", "replica", "version")
-	replicaLagDesc  = desc("replica_lag", "CRL numbers between what a daemon on the store has applied and the newest that one has.", "replica")
+	replicaLagDesc  = desc("replica_lag", "CRL numbers between what a daemon on the store has applied and the newest revocation.", "replica")
 	lapsedDesc      = desc("feed_lapsed", "1 if this daemon may not know of revocations by others, and answers OCSP with tryLater, else 0.")
 	eldestDesc      = desc("feed_eldest", "1 for the daemon that does what one of them should do, else 0.")
 )
@@ -37,10 +37,7 @@ func (c *replicaCollector) Collect(to chan<- prometheus.Metric) {
 	if err != nil {
 		return // the database does not answer: that is a trouble of its own
 	}
-	live, newest := 0, int64(0)
-	for _, r := range all {
-		newest = max(newest, r.Seen)
-	}
+	live := 0
 	named := map[string]bool{} // of several under one name, the first is the one that lives
 	for _, r := range all {
 		if r.Live {
@@ -49,7 +46,7 @@ func (c *replicaCollector) Collect(to chan<- prometheus.Metric) {
 		if !named[r.Name] {
 			named[r.Name] = true
 			out.gauge(replicaLiveDesc, truth(r.Live), r.Name, r.Version)
-			out.gauge(replicaLagDesc, float64(newest-r.Seen), r.Name)
+			out.gauge(replicaLagDesc, float64(max(r.Newest-r.Seen, 0)), r.Name)
 		}
 	}
 	out.gauge(replicasDesc, float64(live), "live")
