@@ -41,7 +41,8 @@ the root that join writes with the one that betonicad init wrote, or demand it w
 --root-fingerprint.
 
 Settings of the others' betonica.toml are not taken over, but for the names, the URL
-of relying parties and a key in an HSM.`,
+of relying parties and a key in an HSM. What all have to agree on is [deliver]: one of
+them, the eldest, delivers the audit log, to the receivers that its own file names.`,
 		Example: `  scp ca-1:/etc/betonica/ca.passphrase ca.passphrase
   betonicad join --dsn postgres://betonica@db/betonica --dir ca --name ca-2 --dns ca-2.hospital.example
   BETONICA_DSN=postgres://betonica@db/betonica betonicad join --dir ca --root-fingerprint 6b86b273...`,
@@ -87,7 +88,8 @@ func (j joining) run(ctx context.Context, env environment) error {
 	fmt.Fprintf(env.stderr, `made the folder of %s, a replica of %s, in %s; above is the SHA-256 of its root
   It must be the one that betonicad init wrote, or that betonica status shows on another
   replica: if it is not, delete the folder, and find out who offered it.
-  Settings that the others changed in betonica.toml are to be changed here, too.
+  Settings that the others changed in betonica.toml are to be changed here, too, and
+  [deliver] above all: whichever is the eldest delivers the audit log.
 next: betonicad serve --dir %s
 `, a.name, a.deposit.TrustDomain, j.dir, j.dir)
 	if a.deposit.URL == "" {
