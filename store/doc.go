@@ -33,11 +33,15 @@
 //	who is there          not at all: a crash of the server empties the table of
 //	                      replicas, and each writes its row again
 //	notices               not at all: [DB.Notify] is best effort
+//	alerts                with their entries, and with how far the log was read for them; what
+//	                      the watch has learned, every ten minutes: it learns the rest again
 //	deliveries            a moment after: what a crash loses of them is delivered again
 //	Relaxed               a moment after it returns; a crash may lose the newest,
 //	                      never one and not those after it
 //
-// SQLite runs in WAL mode with synchronous=FULL. On PostgreSQL the durability is
+// SQLite runs in WAL mode with synchronous=FULL: a commit is on disk in the write-ahead log.
+// What is copied from there into the file is synced in the background, and before that the
+// log does not begin anew. On PostgreSQL the durability is
 // the server's: it must run with fsync=on. A commit waits for its disk whatever
 // the server's default is, and for its standbys if that is the default. At size its
 // defaults are too small: after each checkpoint PostgreSQL writes every page that changes
