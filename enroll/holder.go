@@ -19,6 +19,9 @@ import (
 type Holder struct {
 	store.Holder
 	Applicant ca.Identity // method renew
+
+	// Sent is when its request was made, by its own clock; zero: it does not say.
+	Sent time.Time
 }
 
 // Holder says who presented cert from that address. The caller has seen the proof
@@ -48,7 +51,7 @@ func (r *Registrar) holder(ctx context.Context, cert *x509.Certificate, from net
 	serial := store.SerialOf(cert)
 	h, err := r.store.Holder(ctx, serial)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !bytes.Equal(h.Certificate.DER, cert.Raw) {
-		r.refuseStranger(ctx, ReasonCertificate, "", from, "not a certificate of ours")
+		r.unknown(ctx, cert, from)
 		return Holder{}, ErrUnauthenticated
 	}
 	if err != nil {

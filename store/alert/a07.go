@@ -6,7 +6,8 @@ import (
 )
 
 // a07: a certificate by the CA's key that no record of the CA knows of. Somebody else signs
-// with that key, or the store was set back behind what it had issued.
+// with that key, or the store was set back behind what it had issued. It shows where it is
+// used: before a guard, which let it through, or before the CA itself.
 func a07() *rule {
 	return &rule{
 		Rule: Rule{

@@ -13,7 +13,7 @@ type Kind uint8
 // Kinds of facts; the zero Kind is of no interest to any rule. Those of the first group
 // come from entries, by [Of]; those of the second are measured by whoever runs the engine.
 const (
-	Issued    Kind = iota + 1 // a certificate was issued
+	Issued    Kind = iota + 1 // a certificate was issued; the clock of who asked is off by Age
 	Joined                    // an account was bound to an identity, which enrols so
 	Forked                    // a certificate has two holders: Code says how that shows
 	Late                      // an expired certificate asked to be renewed; Ends is its end
@@ -30,9 +30,9 @@ const (
 	Evidence                  // what should prove something proves the contrary; Why says what
 	Emergency                 // a person, Identity, took emergency powers
 	Calm                      // and they are over
+	Unissued                  // a certificate by our key, Serial of Identity, that no record says was issued
 	kindsOfEntries
 
-	Unissued   // a certificate, Serial of Identity, is on the wire that no record says was issued
 	Lag        // what leaves for Other is behind by Age
 	Checkpoint // the newest checkpoint is of Age
 	Verified   // the log Other was verified: Why says what is wrong, "" nothing
@@ -85,6 +85,9 @@ type Fact struct {
 	Reads    bool   // ePHI
 	Bytes    int64  // of payload, both ways
 
+	// Cites is the entry that a fact of Seq 0 was read from: it was told as another fact.
+	Cites Ref
+
 	Count, Of int64
 	Age       time.Duration
 
@@ -119,7 +122,7 @@ func (f Fact) bounded() Fact {
 		max  int
 	}{
 		{&f.Origin, maxOrigin}, {&f.Identity, maxPath}, {&f.Site, maxWord}, {&f.Other, maxPath}, {&f.Serial, maxWord},
-		{&f.Code, maxWord}, {&f.Why, maxWhy}, {&f.Route, maxWord}, {&f.Resource, maxPath},
+		{&f.Code, maxWord}, {&f.Why, maxWhy}, {&f.Route, maxWord}, {&f.Resource, maxPath}, {&f.Cites.Origin, maxOrigin},
 	} {
 		*t.text = plain.Clean(*t.text, t.max)
 	}
@@ -129,4 +132,10 @@ func (f Fact) bounded() Fact {
 	return f
 }
 
-func (f *Fact) ref() Ref { return Ref{f.Origin, f.Seq} }
+// ref is the entry that says so; one of number 0 is none.
+func (f *Fact) ref() Ref {
+	if f.Seq <= 0 {
+		return f.Cites
+	}
+	return Ref{f.Origin, f.Seq}
+}

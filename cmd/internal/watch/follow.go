@@ -105,7 +105,7 @@ func (s *session) readJournal(ctx context.Context, origin string, to int64) (mor
 	}
 	if is && last <= to {
 		s.at[origin], s.moved[origin] = last, true
-		s.add(s.engine.Observe(alert.Fact{Kind: alert.Verified, Other: origin, At: s.Now(), Why: tampered.Error()}))
+		s.add(s.engine.Observe(alert.Fact{Kind: alert.Verified, Other: origin, At: s.Now(), Why: tampered.Error(), Cites: alert.Ref{Origin: origin, Seq: tampered.From}}))
 	}
 	return true, nil
 }

@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -70,8 +69,8 @@ func (s *session) unissued(ctx context.Context, f alert.Fact) error {
 	_, err = s.Store.Certificate(ctx, serial)
 	if errors.Is(err, store.ErrNotFound) {
 		s.add(s.engine.Observe(alert.Fact{
-			Kind: alert.Unissued, At: f.At, Identity: f.Identity, Site: f.Site, Serial: f.Serial, Other: f.Origin,
-			Why: fmt.Sprintf("entry %d of that journal shows it", f.Seq),
+			Kind: alert.Unissued, At: f.At, Identity: f.Identity, Site: f.Site, Serial: f.Serial, Other: f.Other,
+			Cites: alert.Ref{Origin: f.Origin, Seq: f.Seq},
 		}))
 		return nil
 	}
