@@ -244,7 +244,7 @@ func (a *admission) applicant() Applicant {
 	if a.token != nil {
 		proof.owner = a.token.token.Owner
 	}
-	who := Applicant{Identity: a.who, Proof: proof, about: map[string]any{"proofs": proof.names()}}
+	who := Applicant{Identity: a.who, Proof: proof, about: a.r.clock(a.claim.Sent, map[string]any{"proofs": proof.names()})}
 	who.Identity.Source, who.Identity.Proofs = a.claim.From, len(a.parts)
 	if len(a.parts) > 0 {
 		who.Identity.Method = a.parts[0].method()

@@ -3,6 +3,7 @@ package enroll
 import (
 	"crypto/x509"
 	"net/netip"
+	"time"
 )
 
 // A Claim is all that a machine shows when it asks for its first certificate. What is
@@ -12,6 +13,8 @@ type Claim struct {
 	CSR []byte
 	// From is the address that it speaks from; the zero Addr if that is no network.
 	From netip.Addr
+	// Sent is when it was made, by the machine's own clock; zero: it does not say.
+	Sent time.Time
 	// Role is the role that it asks for; "": the one that its credentials are for.
 	Role string
 	// Token is the text of a join token.

@@ -54,7 +54,7 @@ func (r *Registrar) RenewLate(ctx context.Context, h Holder, csr []byte) (*x509.
 func (r *Registrar) renewLate(ctx context.Context, h Holder, csr []byte, replayable bool) (*x509.Certificate, error) {
 	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, late: true, replayable: replayable}
 	expired := h.Certificate.NotAfter.UTC().Format(time.RFC3339)
-	a := Applicant{Identity: h.Applicant, Proof: proof, about: map[string]any{"expired": expired}}
+	a := Applicant{Identity: h.Applicant, Proof: proof, about: r.clock(h.Sent, map[string]any{"expired": expired})}
 	req, err := ca.ParseRequest(csr)
 	if err != nil {
 		return nil, r.refuse(ctx, a, err)

@@ -30,7 +30,7 @@ type Terms struct {
 // record as a fork. The errors are those of Renew.
 func (r *Registrar) Reenroll(ctx context.Context, h Holder, csr []byte, t Terms) (*x509.Certificate, error) {
 	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, keeps: true, replayable: t.Replayable}
-	a := Applicant{Identity: h.Applicant, Proof: proof}
+	a := Applicant{Identity: h.Applicant, Proof: proof, about: r.clock(h.Sent, nil)}
 	req, err := ca.ParseRequest(csr)
 	if err != nil {
 		return nil, r.refuse(ctx, a, err)

@@ -19,7 +19,7 @@ import (
 // those of Issue.
 func (r *Registrar) Renew(ctx context.Context, h Holder, csr []byte) (*x509.Certificate, error) {
 	proof := &parentProof{r: r, parent: h.Certificate.Serial, id: h.Applicant, child: nil}
-	a := Applicant{Identity: h.Applicant, Proof: proof}
+	a := Applicant{Identity: h.Applicant, Proof: proof, about: r.clock(h.Sent, nil)}
 	req, err := ca.ParseRequest(csr)
 	if err != nil {
 		return nil, r.refuse(ctx, a, err)

@@ -1,10 +1,14 @@
 package enroll_test
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/binary"
+	"encoding/json"
 	"math/big"
+	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +18,7 @@ import (
 	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/enroll/enrolltest"
 	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 )
 
 // renew presents parent and asks for a certificate for the key of csr.
@@ -52,6 +57,65 @@ func TestRenew(t *testing.T) {
 	}
 	require.Empty(t, c.Audit("certificate.fork"))
 	require.False(t, c.Identity("device/pump-1").Suspect)
+}
+
+// The log says by how much the clock of who asks is off, if it is off by a minute or more.
+func TestClock(t *testing.T) {
+	c := enrolltest.New(t)
+	cert := enrolled(t, c, "device", "pump-1")
+	for _, off := range []time.Duration{0, 50 * time.Second, -210 * time.Second, time.Hour + 30*time.Second} {
+		holder, err := c.Holder(t.Context(), cert, home)
+		require.NoError(t, err)
+		holder.Sent = c.Now().Add(off)
+		cert, err = c.Renew(t.Context(), holder, newCSR(t))
+		require.NoError(t, err)
+	}
+	_, err := c.Admit(t.Context(), enroll.Claim{
+		CSR: newCSR(t), From: home, Token: c.Token(enroll.TokenRequest{Role: "device", Name: "pump-2"}), Sent: c.Now().Add(-24 * time.Hour),
+	})
+	require.NoError(t, err)
+	var said []int64
+	for _, e := range c.Audit("certificate.issue") {
+		off, _ := e.Detail["clock"].(json.Number)
+		seconds, _ := off.Int64()
+		said = append(said, seconds/60)
+	}
+	require.Equal(t, []int64{0, 0, 0, -3, 60, -24 * 60}, said)
+}
+
+// A certificate by an issuer's key that is not on record is more than a stranger's: the log
+// says whose it claims to be. One that is a stranger's, or has ended, is not.
+func TestUnissued(t *testing.T) {
+	c := enrolltest.New(t)
+	key := enrolltest.NewKey(t)
+	id, err := url.Parse("spiffe://" + enrolltest.TrustDomain + "/device/pump-9")
+	require.NoError(t, err)
+	forged := func(by crypto.Signer, ends time.Time) *x509.Certificate {
+		template := &x509.Certificate{SerialNumber: big.NewInt(0xabc), NotBefore: c.Now().Add(-time.Hour), NotAfter: ends, URIs: []*url.URL{id}}
+		issuer := *c.Authority.Certificate()
+		issuer.PublicKey = by.Public()
+		der, err := x509.CreateCertificate(rand.Reader, template, &issuer, key.Public(), by)
+		require.NoError(t, err)
+		cert, err := x509.ParseCertificate(der)
+		require.NoError(t, err)
+		return cert
+	}
+	for _, cert := range []*x509.Certificate{
+		forged(c.IssuingKey, c.Now().Add(time.Hour)), forged(key, c.Now().Add(time.Hour)), forged(c.IssuingKey, c.Now().Add(-time.Minute)),
+	} {
+		_, err := c.Holder(t.Context(), cert, home)
+		require.ErrorIs(t, err, enroll.ErrUnauthenticated)
+	}
+	c.Stop()
+	entries := c.Audit("certificate.refuse")
+	require.Len(t, entries, 3)
+	slices.SortFunc(entries, func(a, b audit.Entry) int { return len(b.Detail) - len(a.Detail) })
+	require.Equal(t, map[string]any{"proof": "certificate:00000000000000000000000000000abc", "void": "unissued", "claims": "device/pump-9"}, entries[0].Detail)
+	require.Equal(t, "stranger", entries[0].Actor)
+	for _, e := range entries[1:] {
+		require.Equal(t, "not a certificate of ours", e.Outcome)
+		require.Empty(t, e.Detail)
+	}
 }
 
 // The same parent with the same key gets the same child until that is confirmed;

@@ -363,3 +363,24 @@ func TestChain(t *testing.T) {
 	_, err := c.Certificate.Leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: sub, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	require.NoError(t, err)
 }
+
+// The CA is told what time the machine has, however wrong that is, and though the agent does
+// not go by it.
+func TestClockIsTold(t *testing.T) {
+	ca := catest.New(t)
+	wrong := 10 * time.Minute
+	var sent atomic.Pointer[time.Time]
+	ca.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathRenew {
+			at, _ := http.ParseTime(r.Header.Get("Date"))
+			sent.Store(&at)
+		}
+		return false
+	}
+	conf, _ := config(t, ca)
+	conf.Now = func() time.Time { return time.Now().Add(wrong) }
+	mustEnroll(t, ca, conf)
+	_, _, err := agent.Renew(t.Context(), conf, false)
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(wrong), *sent.Load(), time.Minute)
+}

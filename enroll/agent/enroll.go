@@ -200,7 +200,7 @@ func (k *keeper) client(url string) client.Config {
 	if k.conf.URL != "" {
 		url = k.conf.URL
 	}
-	conf := client.Config{URL: url, Trust: client.Trust{Now: k.now}, DialContext: k.conf.DialContext, Heard: k.heard}
+	conf := client.Config{URL: url, Trust: client.Trust{Now: k.now}, DialContext: k.conf.DialContext, Heard: k.heard, Clock: k.conf.Now}
 	if earliest, doubt := k.clock.doubtful(); doubt {
 		conf.Trust.Earliest = earliest
 	}

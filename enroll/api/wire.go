@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -152,6 +153,16 @@ func (p Pending) Reply(w http.ResponseWriter) error {
 func Source(r *http.Request) netip.Addr {
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return addr.Addr().Unmap()
+}
+
+// Sent returns when a request was made, by the clock of who made it: the Date that RFC 9110,
+// Section 6.6.1 lets a client say. It is zero if the request says none, or nonsense.
+func Sent(r *http.Request) time.Time {
+	at, err := http.ParseTime(r.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -58,6 +58,9 @@ func (c *Client) exchange(ctx context.Context, method, path, authorization strin
 		req.Header.Set("Content-Type", api.MediaJSON)
 	}
 	req.Header.Set("Accept", api.MediaJSON)
+	if c.conf.Clock != nil {
+		req.Header.Set("Date", c.conf.Clock().UTC().Format(http.TimeFormat))
+	}
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}

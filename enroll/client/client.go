@@ -33,6 +33,9 @@ type Config struct {
 	// Heard, if set, is called with the CA's clock, to the second, for each answer: of
 	// the CA, not of who else may answer before it is known.
 	Heard func(time.Time)
+	// Clock, if set, is the machine's own clock, wrong as it may be: the CA is told what it
+	// says, and tells people if it is off (RFC 9110, Section 6.6.1). Nil: it is not told.
+	Clock func() time.Time
 	// DialContext makes connections; nil: a net.Dialer, through the proxy that the
 	// environment names (HTTPS_PROXY), which sees only TLS.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)

@@ -68,5 +68,6 @@ func (h *Handler) follow(r *http.Request, cert *x509.Certificate, csr []byte, te
 	if err != nil {
 		return nil, err
 	}
+	holder.Sent = api.Sent(r)
 	return issue(r.Context(), holder, csr, terms)
 }

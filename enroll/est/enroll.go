@@ -39,7 +39,7 @@ func (h *Handler) claim(r *http.Request, label string, csr []byte) (enroll.Claim
 	}
 	_, birth := h.certificates(r)
 	return enroll.Claim{
-		CSR: csr, From: api.Source(r), Role: label, Token: text, Birth: birth,
+		CSR: csr, From: api.Source(r), Role: label, Token: text, Birth: birth, Sent: api.Sent(r),
 		Channel: channelOf(csr, r.TLS),
 		Ask:     text != "" || birth != nil || h.takesApproval(label),
 	}, nil

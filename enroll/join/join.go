@@ -39,7 +39,7 @@ func (h *Handler) Enroll(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	claim := enroll.Claim{CSR: body.CSR, From: api.Source(r), Role: body.Role, Token: token, Birth: h.birth(r), TPM: attested, Ask: body.Ask}
+	claim := enroll.Claim{CSR: body.CSR, From: api.Source(r), Role: body.Role, Token: token, Birth: h.birth(r), TPM: attested, Ask: body.Ask, Sent: api.Sent(r)}
 	if token == "" && len(r.Header.Values("Authorization")) > 0 {
 		claim.Ask = false // who shows what is no token has nothing wrong approved away
 	}

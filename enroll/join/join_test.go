@@ -63,8 +63,12 @@ func TestEnrollRaw(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			token := c.Token(enroll.TokenRequest{Role: "device", Name: name})
-			resp, body, err := post(t, c, bearer(token), encode(enrolltest.CSR(t, enrolltest.NewKey(t))))
+			header := bearer(token)
+			header.Set("Date", time.Now().UTC().Add(-24*time.Hour).Format(http.TimeFormat))
+			resp, body, err := post(t, c, header, encode(enrolltest.CSR(t, enrolltest.NewKey(t))))
 			require.NoError(t, err)
+			issued := c.Audit("certificate.issue")
+			require.Contains(t, issued[len(issued)-1].Detail, "clock", "its clock is a day behind")
 			require.Equal(t, http.StatusCreated, resp.StatusCode)
 			leaf, rest := pem.Decode(body)
 			issuer, rest := pem.Decode(rest)

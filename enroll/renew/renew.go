@@ -58,6 +58,7 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, find finder, ren
 			return err
 		}
 	}
+	holder.Sent = api.Sent(r)
 	cert, err := renew(r.Context(), holder, body.CSR)
 	if err != nil {
 		return err

@@ -172,3 +172,22 @@ func TestRenewLate(t *testing.T) {
 	require.Equal(t, http.StatusCreated, status)
 	require.Equal(t, cert.URIs, child.URIs)
 }
+
+// Who renews says what time his machine has, and the log by how much it is wrong.
+func TestClock(t *testing.T) {
+	c := enrolltest.New(t)
+	cert, key := enrolled(t, c)
+	m := connect(t, c, &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key})
+	for _, date := range []string{"yesterday", time.Now().UTC().Add(time.Hour + 30*time.Second).Format(http.TimeFormat)} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.url+api.PathRenew, bytes.NewReader(enrolltest.CSR(t, enrolltest.NewKey(t))))
+		require.NoError(t, err)
+		req.Header.Set("Date", date)
+		resp, err := m.client.Do(req)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.NoError(t, <-m.failed)
+	}
+	issued := c.Audit("certificate.issue")
+	require.NotContains(t, issued[len(issued)-2].Detail, "clock", "it said nonsense")
+	require.Contains(t, issued[len(issued)-1].Detail, "clock")
+}

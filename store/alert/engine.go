@@ -210,7 +210,7 @@ func (e *Engine) clock(f *Fact) {
 	}
 	ahead := f.At.Sub(e.now)
 	if f.Origin != "" && f.Seq > 0 {
-		e.judgeClock(f, max(ahead, 0))
+		e.judgeClock(f, machineOf(f.Origin), max(ahead, 0))
 	}
 	if ahead > aheadMost {
 		f.At = e.now

@@ -21,6 +21,7 @@ func Of(origin string, e audit.Entry) Fact {
 	switch e.Action {
 	case "certificate.issue":
 		f.Kind, f.Serial, f.Ends, f.Renewal = Issued, d.text("serial"), d.time("ends"), renewal(d.text("proof"))
+		f.Age = time.Duration(min(max(d.number("clock"), -maxClock), maxClock)) * time.Second
 	case "certificate.refuse":
 		refused(&f, d)
 	case "certificate.fork":
@@ -101,6 +102,8 @@ func refused(f *Fact, d detail) {
 	serial, holds := strings.CutPrefix(d.text("proof"), "certificate:")
 	switch void := d.text("void"); {
 	case void == "early":
+	case void == "unissued":
+		f.Kind, f.Serial, f.Identity = Unissued, serial, d.text("claims")
 	case void != "":
 		f.Kind, f.Code, f.Serial = Void, void, serial
 	case holds:
@@ -109,6 +112,9 @@ func refused(f *Fact, d detail) {
 		f.Kind, f.Identity, f.Other = Stranger, "", d.text("proof")
 	}
 }
+
+// maxClock bounds how far a clock may be said to be off, in seconds: a century.
+const maxClock = 100 * 366 * 86400
 
 // forkCode says in a word how a fork showed.
 func forkCode(outcome string) string {

@@ -45,6 +45,18 @@ func TestOf(t *testing.T) {
 			alert.Fact{Kind: alert.Issued, Identity: "device/a", Serial: serialA, Why: "ok"},
 		},
 		{
+			audit.Event{Action: "certificate.issue", Outcome: "ok", Detail: map[string]any{"serial": serialA, "proof": "token:01", "clock": -150}},
+			alert.Fact{Kind: alert.Issued, Identity: "device/a", Serial: serialA, Age: -150 * time.Second, Why: "ok"},
+		},
+		{
+			audit.Event{Action: "certificate.issue", Outcome: "ok", Detail: map[string]any{"serial": serialA, "proof": "token:01", "clock": int64(-1 << 62)}},
+			alert.Fact{Kind: alert.Issued, Identity: "device/a", Serial: serialA, Age: -100 * 366 * 24 * time.Hour, Why: "ok"},
+		},
+		{
+			audit.Event{Action: "certificate.refuse", Outcome: "no", Detail: map[string]any{"proof": "certificate:" + serialA, "void": "unissued", "claims": "device/b"}},
+			alert.Fact{Kind: alert.Unissued, Identity: "device/b", Serial: serialA, Why: "no"},
+		},
+		{
 			audit.Event{Action: "certificate.refuse", Outcome: "no", Detail: map[string]any{"proof": "certificate:" + serialA, "void": "revoked"}},
 			alert.Fact{Kind: alert.Void, Identity: "device/a", Serial: serialA, Code: alert.CodeRevoked, Why: "no"},
 		},

@@ -9,7 +9,8 @@ import (
 // records say the wrong time. Eleven at once are one incident, of the time server. A clock
 // that is right again within a quarter of an hour is nobody's business.
 //
-// Of guards it shows when their records are from the future; a record from the past is
+// A machine says what time it has when it asks for a certificate (RFC 9110, Section 6.6.1).
+// Of guards it shows, too, when their records are from the future; a record from the past is
 // merely late.
 func f03() *rule {
 	return &rule{
@@ -18,27 +19,26 @@ func f03() *rule {
 			Do:   "See that the machine has a time server and reaches it. If there are many, it is the time server.",
 			Hold: 15 * time.Minute, Quiet: 2 * time.Hour, Gather: 10, Everywhere: true,
 		},
-		kinds: []Kind{Clock},
-		look:  func(e *Engine, _ *rule, f *Fact, _ *habit) { e.skewed(f, f.Identity, f.Age) },
+		kinds: []Kind{Clock, Issued},
+		look:  func(e *Engine, _ *rule, f *Fact, _ *habit) { e.judgeClock(f, f.Identity, f.Age) },
 	}
 }
 
-// judgeClock looks how far the clock of a guard is ahead.
-func (e *Engine) judgeClock(f *Fact, ahead time.Duration) {
-	machine := machineOf(f.Origin)
-	if ahead <= aheadMost && len(e.held) == 0 && e.book.subjects[machine] == 0 {
-		return
-	}
-	e.skewed(f, machine, ahead)
-}
-
-func (e *Engine) skewed(f *Fact, machine string, off time.Duration) {
+// judgeClock looks how far the clock of a machine is off.
+func (e *Engine) judgeClock(f *Fact, machine string, off time.Duration) {
 	r := e.rule("F03")
 	if off.Abs() <= aheadMost {
+		if len(e.held) == 0 && e.book.subjects[machine] == 0 {
+			return
+		}
 		e.settle(r, machine, "its clock is right again")
 		return
 	}
-	n := of(f, say("the CA's time is %s", stamp(e.now)), say("the clock of %s is off by %s", machine, spell(off)))
+	which := "ahead"
+	if off < 0 {
+		which = "behind"
+	}
+	n := of(f, say("the CA's time is %s", stamp(e.now)), say("the clock of %s is %s %s", machine, spell(off), which))
 	n.Key, n.Subject, n.At = machine, machine, e.now
 	e.find(r, n)
 }

@@ -176,6 +176,21 @@ func TestF03(t *testing.T) {
 		w.tell(f)
 		w.none()
 	})
+	t.Run("of who asks for a certificate", func(t *testing.T) {
+		w := newWorld(t)
+		w.sleep(time.Minute)
+		asks := func(off time.Duration) {
+			w.tell(Fact{Kind: Issued, Identity: pump, Serial: serial(w.now, 1), Renewal: true, Age: off})
+		}
+		asks(-2 * time.Minute)
+		w.sleep(time.Hour)
+		w.none()
+		asks(-3 * time.Minute)
+		w.sleep(15 * time.Minute)
+		require.Contains(t, w.one("F03").Facts[1], pump+" is 3 minutes behind")
+		asks(0)
+		require.Empty(t, w.opened("F03"))
+	})
 }
 
 // More than one in fifty of a role that cannot renew in an hour are a bad rollout.
