@@ -21,6 +21,13 @@
 // is on record is not opened again. A count may be one too high for it. Whatever goes wrong
 // with a step, a disk that is full or a connection that is lost, it is begun so again.
 //
+// # Clocks
+//
+// Who asks for a certificate by the native API says what time his machine has, and so may a
+// client of EST; how far a guard's clock is ahead shows by its records. Clients of ACME and of
+// SCEP say nothing of theirs: the protocols have no place for it, and a wrong clock shows
+// there only as a certificate that is renewed out of time.
+//
 // # Falling behind
 //
 // The watch reads in batches, behind what is written, and holds nobody up: in a rush it falls
