@@ -344,5 +344,5 @@ func TestEnforced(t *testing.T) {
 		return
 	}
 	refused(t, err, "FIPS 140-3 is enforced")
-	require.Len(t, w.ca.Audit("attestation.refuse"), 1)
+	require.Eventually(t, func() bool { return len(w.ca.Audit("attestation.refuse")) == 1 }, 30*time.Second, 10*time.Millisecond)
 }
