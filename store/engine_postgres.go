@@ -47,6 +47,9 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 	if err != nil {
 		return nil, errors.New("store: the data source is malformed: want postgres://user@host/database") // err may quote the password
 	}
+	if err := approvedAuth(conf.ConnConfig); err != nil {
+		return nil, err
+	}
 	// Every query here has an index to follow, row by row and in its order. A plan
 	// that was made while a table was nearly empty would scan and sort it instead,
 	// and be kept while the table grows.

@@ -51,6 +51,9 @@ func RestoreDump(ctx context.Context, dsn, dump, from string) error {
 	if err != nil {
 		return errors.New("the data source is malformed: want postgres://user@host/database") // err may quote the password
 	}
+	if err := approvedAuth(conf); err != nil {
+		return err
+	}
 	conn, err := pgx.ConnectConfig(ctx, conf)
 	if err != nil {
 		return fmt.Errorf("connecting to PostgreSQL: %w", err)
