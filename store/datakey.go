@@ -101,6 +101,11 @@ func (d *DB) LogKeys(ctx context.Context) (LogKeys, error) {
 	return k, nil
 }
 
+// due says which keys are to be replaced at a time.
+func (k LogKeys) due(now time.Time) (data, wrapping bool) {
+	return now.Sub(k.Newest) >= DataKeyLife || k.Entries >= dataKeyEntries, now.Sub(k.Wrapped) >= WrappingKeyLife
+}
+
 // keysNow replaces the keys that are due, if this process is the one to do it, and seals
 // under what whoever it is has made.
 func (d *DB) keysNow(ctx context.Context) error {
@@ -116,13 +121,13 @@ func (d *DB) replaceKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := d.cfg.Now()
-	if now.Sub(k.Newest) >= DataKeyLife || k.Entries >= dataKeyEntries {
+	data, wrapping := k.due(d.cfg.Now())
+	if data {
 		if err := d.ReplaceDataKey(ctx, k.Newest); err != nil && !errors.Is(err, ErrStale) {
 			return err
 		}
 	}
-	if now.Sub(k.Wrapped) >= WrappingKeyLife && d.understood(ctx) {
+	if wrapping && d.understood(ctx) {
 		if err := d.ReplaceWrappingKey(ctx, k.Wrapped); err != nil && !errors.Is(err, ErrStale) {
 			return err
 		}
