@@ -65,7 +65,7 @@ var verbs = []verb{
 	{"GET", "audit/export", log, "export the audit log", "audit.export", (*Admin).exportAudit},
 	{"GET", "audit/review", log, "gather the audit log for a review", "audit.read", (*Admin).gatherReview},
 	{"POST", "audit/review", log | review, "review the audit log", "", (*Admin).reviewLog},
-	{"GET", "audit/reviews", log, "read who reviewed the audit log", "", (*Admin).listReviews},
+	{"GET", "audit/reviews", log, "read who reviewed the audit log", "audit.read", (*Admin).listReviews},
 	{"GET", "records", log, "read what guards wrote down", "audit.records", (*Admin).listRecords},
 
 	{"GET", "policy", inventory, "read the policy", "", (*Admin).showPolicy},
