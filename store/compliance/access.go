@@ -210,7 +210,7 @@ func tried(q question) verdict {
 	if len(all) == 0 {
 		return attested(q)
 	}
-	v := pass("Emergency powers were used within a year, and looked at afterwards: last on %s, by %s.", date(all[0].At), all[0].By)
+	v := pass("Emergency powers were taken within a year, and looked at afterwards: last on %s, by %s.", date(all[0].At), all[0].By)
 	for _, r := range all {
 		v.Add(r.Person, text("%s on %s: “%s”", r.By, date(r.At), r.Word))
 	}
