@@ -87,6 +87,33 @@ func scanWatch(row rowReader, ctx context.Context) (w Watch, err error) {
 	return w, err
 }
 
+// Watched returns where the watch stands, without its positions, for whoever does not take it.
+func (d *DB) Watched(ctx context.Context) (Watch, error) {
+	w, err := scanWatch(d.reads.row, ctx)
+	if err != nil {
+		return Watch{}, fmt.Errorf("reading where the watch stands: %w", err)
+	}
+	return w, nil
+}
+
+// NoteWatch puts on record how far the watch has come without a change: until when, and the
+// logs that it has read on. It is consistent, and not durable. The error is [ErrStale] if
+// somebody else has the watch.
+func (d *DB) NoteWatch(ctx context.Context, epoch int64, at time.Time, positions map[string]int64) error {
+	return d.Relaxed(ctx, func(tx *RelaxedTx) {
+		tx.demand(1, ErrStale, `UPDATE alert_watch SET at = $1 WHERE one = 1 AND epoch = $2`, at.UnixMilli(), epoch)
+		tx.tx.reached(positions)
+	})
+}
+
+// reached notes how far logs were read.
+func (t *Tx) reached(positions map[string]int64) {
+	for origin, seq := range positions {
+		t.demand(1, ErrStale, `
+			INSERT INTO alert_positions (origin, seq) VALUES ($1, $2) ON CONFLICT (origin) DO UPDATE SET seq = excluded.seq`, origin, seq)
+	}
+}
+
 // RecordAlerts puts a step on record, with its events. The error is [ErrStale] if somebody
 // else has the watch, or if an alert is not as the caller thinks; whatever the error, the
 // caller begins again from what is on record.
@@ -104,10 +131,7 @@ func (d *DB) RecordAlerts(ctx context.Context, s AlertStep) error {
 	tx.demand(1, ErrStale, `
 		UPDATE alert_watch SET last_id = CASE WHEN last_id < $1 THEN $1 ELSE last_id END, at = $2 WHERE one = 1 AND epoch = $3`,
 		last, s.At.UnixMilli(), s.Epoch)
-	for origin, seq := range s.Positions {
-		tx.demand(1, ErrStale, `
-			INSERT INTO alert_positions (origin, seq) VALUES ($1, $2) ON CONFLICT (origin) DO UPDATE SET seq = excluded.seq`, origin, seq)
-	}
+	tx.reached(s.Positions)
 	for _, c := range s.Changes {
 		tx.changeAlert(d, c)
 	}

@@ -30,10 +30,7 @@ func (s *session) record(ctx context.Context) error {
 			}
 		}
 		if len(some) == len(s.changes) {
-			step.Positions = make(map[string]int64, len(s.moved))
-			for origin := range s.moved {
-				step.Positions[origin] = s.at[origin]
-			}
+			step.Positions = s.reached()
 		}
 		if err := s.Store.RecordAlerts(ctx, step); err != nil {
 			return err
@@ -47,6 +44,25 @@ func (s *session) record(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// note puts on record how far the watch is, though nothing changed: whoever asks whether
+// alerts are evaluated asks the database.
+func (s *session) note(ctx context.Context) error {
+	if err := s.Store.NoteWatch(ctx, s.epoch, s.clock, s.reached()); err != nil {
+		return err
+	}
+	clear(s.moved)
+	return nil
+}
+
+// reached returns the places in the logs that moved since the last step on record.
+func (s *session) reached() map[string]int64 {
+	at := make(map[string]int64, len(s.moved))
+	for origin := range s.moved {
+		at[origin] = s.at[origin]
+	}
+	return at
 }
 
 // tell says in the daemon's own log what opened.

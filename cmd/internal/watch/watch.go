@@ -140,6 +140,9 @@ func (s *session) due(ctx context.Context, idle bool) error {
 		if err := s.record(ctx); err != nil {
 			return err
 		}
+		if err := s.note(ctx); err != nil {
+			return err
+		}
 		if err := s.act(ctx); err != nil {
 			return err
 		}

@@ -220,6 +220,22 @@ func TestTwo(t *testing.T) {
 	})
 }
 
+// How far the watch is shows in the database within a minute, though nothing comes of what it
+// reads; who has lost the watch says nothing of it.
+func TestNoted(t *testing.T) {
+	w := newWard(t, storetest.SQLite(t))
+	w.start()
+	w.tell("daemon.start", "self", nil)
+	w.minute()
+	on, err := w.CA.Store.Watched(t.Context())
+	require.NoError(t, err)
+	require.WithinDuration(t, w.Now(), on.At, 10*time.Second)
+	old := w.session
+	w.start()
+	require.Equal(t, w.CA.Store.LogSize(), w.at[""], "it goes on there")
+	require.ErrorIs(t, old.note(t.Context()), store.ErrStale)
+}
+
 // What the rules have learned outlives a restart: a machine that the watch knows for a week
 // is an old acquaintance to the next.
 func TestSaved(t *testing.T) {
