@@ -40,7 +40,7 @@ var layers = map[string]string{
 	"store/compliance":                  "", // checks over facts: whoever shows results links it
 	"store/compliance/pack":             "store/audit store/audit/checkpoint",
 	"store/compliance/report":           "store/audit/plain store/compliance store/compliance/pack",
-	"store/compliance/survey":           "store store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack store/review",
+	"store/compliance/survey":           "store store/alert store/audit store/audit/checkpoint store/audit/plain store/compliance store/compliance/pack store/review",
 	"store/review":                      "store store/audit store/audit/plain", // what people are shown of the log, and said of it
 	"revoke/x690":                       "",
 	"revoke/ocsp":                       "ca/sha1name revoke/x690",

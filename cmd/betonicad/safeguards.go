@@ -38,13 +38,14 @@ func safeguards(d layout, c *server.Config, urls adminapi.URLs, db *store.DB, lo
 				s.Listeners = append(s.Listeners, tryListener(ctx, l.name, l.address))
 			}
 		}
-		sinks, _, err := deliver.Look(ctx, db, c.Deliver.Outlets(), time.Now())
+		outlets := c.Deliver.Outlets()
+		sinks, _, err := deliver.Look(ctx, db, outlets, time.Now())
 		if err != nil {
 			logger.ErrorContext(ctx, "how far the audit log is delivered cannot be told", "error", err)
 			s.Known = false
 		}
-		for _, one := range sinks {
-			s.Sinks = append(s.Sinks, compliance.Sink{Name: one.Sink, Lag: one.Lag, Why: one.Trouble})
+		for i, one := range sinks {
+			s.Sinks = append(s.Sinks, compliance.Sink{Name: one.Sink, Lag: one.Lag, Why: one.Trouble, Alerts: outlets[i].Alerts()})
 		}
 		return s
 	}

@@ -21,7 +21,7 @@ func good() *Facts {
 			Listeners:  []Listener{{Name: "https", Address: "127.0.0.1:8443", Refuses: true, Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", Group: "X25519MLKEM768"}},
 			Passphrase: Place{File: "/secret/passphrase"}, Evidence: Place{File: "/other/evidence.log"},
 			Backup: Backup{At: now.Add(-time.Hour), File: "/b.age", Encrypted: true}, BackupWithin: 26 * time.Hour,
-			KeepsLog: 6 * 366 * day, KeepsRecords: 6 * 366 * day, Sinks: []Sink{{Name: "syslog", Lag: time.Second}},
+			KeepsLog: 6 * 366 * day, KeepsRecords: 6 * 366 * day, Sinks: []Sink{{Name: "syslog", Lag: time.Second, Alerts: true}},
 		},
 		Policy: Policy{
 			Version: 3, Digest: "00", Loaded: now.Add(-day), Actor: "admin/anna", Recorded: true, Logged: true, Kept: 3, Newest: 3,
@@ -42,8 +42,12 @@ func good() *Facts {
 		Enforcement: Enforcement{Lists: 1, Number: 17, Parties: 41},
 		Emergency:   Emergency{Taken: 1, Waiting: 1},
 		Reviews:     Reviews{N: 1, Waits: now.Add(-5 * day), Done: []LogReview{{First: 1, Last: 8000, By: "auditor/cleo", At: now.Add(-5 * day), Word: "as usual"}}},
-		Attested:    map[string]Attestation{},
-		Daily:       now.Add(-2 * time.Hour),
+		Alerts: Alerts{
+			Evaluated: now.Add(-time.Minute), Opened: 5, Critical: 2,
+			Unseen: []Alert{{ID: 3, Rule: "A08", Subject: "alert/3", Opened: now.Add(-5 * time.Hour)}, {ID: 2, Rule: "A08", Opened: now.Add(-3 * day), Resolved: now.Add(-2 * day)}},
+		},
+		Attested: map[string]Attestation{},
+		Daily:    now.Add(-2 * time.Hour),
 	}
 	for _, c := range Checks().Checks {
 		if c.Manual {
@@ -92,6 +96,7 @@ var faults = map[string]func(*Facts){
 	"312a-13": func(f *Facts) { f.Log.DataKey = now.Add(-36 * day) },
 	"312a-12": func(f *Facts) { f.Emergency.Unreviewed.Add("officer/anna", "") },
 	"312b-07": func(f *Facts) { f.System.Sinks[0].Lag = 2 * time.Hour },
+	"312b-08": func(f *Facts) { f.Alerts.Evaluated = now.Add(-61 * time.Minute) },
 	"312b-01": func(f *Facts) { f.Log.SignedAt = now.Add(-3 * time.Hour) },
 	"312b-02": func(f *Facts) { f.Log.Verified.Findings.Add("entry 7", "edited") },
 	"312b-03": func(f *Facts) { f.System.Evidence.Beside = "on the same file system" },
@@ -121,6 +126,8 @@ var faults = map[string]func(*Facts){
 	"308-06":  func(f *Facts) { f.System.Backup.At = now.Add(-27 * time.Hour) },
 	"308-08":  func(f *Facts) { f.Daily = now.Add(-27 * time.Hour) },
 	"308-13":  func(f *Facts) { f.Reviews.Waits = now.Add(-36 * day); f.Reviews.Gaps.Add("entries 7 to 9", "") },
+	"308-14":  func(f *Facts) { f.Alerts.Unseen[0].Opened = now.Add(-25 * time.Hour) },
+	"308-15":  func(f *Facts) { f.System.Sinks[0].Alerts = false },
 	"316-01":  func(f *Facts) { f.System.KeepsLog = day },
 	"316-02":  func(f *Facts) { f.System.KeepsRecords = day },
 	"316-03":  func(f *Facts) { f.Log.Missing.Add("segment-1", "") },
@@ -195,7 +202,9 @@ func TestPartOfTheFacts(t *testing.T) {
 		"no entry of it":     {func(f *Facts) { f.Policy.Logged = false }, []string{"312c-03"}},
 		"too many powers":    {func(f *Facts) { f.Emergency.Lost = true }, []string{"312a-12"}},
 		"no sink":            {func(f *Facts) { f.System.Sinks = nil }, []string{"312b-07"}},
-		"no daemon":          {func(f *Facts) { f.System = System{} }, []string{"308-06", "312a-08", "312a-09", "312a-10", "312b-03", "312b-07", "312e-01", "312e-02", "312e-03", "316-01", "316-02"}},
+		"no watch":           {func(f *Facts) { f.Alerts = Alerts{} }, []string{"308-14", "312b-08"}},
+		"too many alerts":    {func(f *Facts) { f.Alerts.Lost = true }, []string{"308-14"}},
+		"no daemon":          {func(f *Facts) { f.System = System{} }, []string{"308-06", "308-15", "312a-08", "312a-09", "312a-10", "312b-03", "312b-07", "312e-01", "312e-02", "312e-03", "316-01", "316-02"}},
 	} {
 		f := good()
 		tt.spoil(f)
@@ -232,6 +241,19 @@ func TestAttested(t *testing.T) {
 		f.Attested["308-07"] = tt.a
 		require.Equal(t, tt.want, judged(t, Current, f)["308-07"].State, name)
 	}
+}
+
+// A critical alert that resolved by itself after a day, with nobody's word, was not seen; one
+// that did so before was.
+func TestSeen(t *testing.T) {
+	f := good()
+	f.Alerts.Unseen[1].Resolved = f.Alerts.Unseen[1].Opened.Add(25 * time.Hour)
+	r := judged(t, Current, f)["308-14"]
+	require.Equal(t, Fail, r.State)
+	require.Len(t, r.Rows, 1)
+	require.Contains(t, r.Rows[0].Detail, "resolved by itself")
+	f.Alerts = Alerts{Evaluated: now, Opened: 3}
+	require.Contains(t, judged(t, Current, f)["308-14"].Found, "none of severity critical")
 }
 
 // Numbers are not used twice, every check has all its words, and nothing is called

@@ -1,6 +1,10 @@
 package compliance
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Facts are what is judged. They say what was seen and how much of it; none of them is a
 // verdict. Of whatever there may be millions of, they hold a number and a few rows.
@@ -18,6 +22,7 @@ type Facts struct {
 	Enforcement  Enforcement
 	Emergency    Emergency
 	Reviews      Reviews
+	Alerts       Alerts
 
 	Attested map[string]Attestation // by check: the newest
 	Last     *Summary               // the run before, of the same profile; nil: there is none on record
@@ -81,6 +86,8 @@ type Sink struct {
 	Name string
 	Lag  time.Duration // of the oldest entry that it has not taken
 	Why  string        // it did not take it; empty: nothing failed
+
+	Alerts bool // it is told of alerts
 }
 
 // A Listener is one that speaks TLS, as a client of this host met it.
@@ -193,6 +200,45 @@ type LogReview struct {
 	At           time.Time
 	Word         string
 	Own, Acts    int64 // of what people did in it, what was the reviewer's or his owner's, and all
+}
+
+// Alerts is how far the watch over the log and over guards' records is, and what became of
+// its alerts in the period.
+type Alerts struct {
+	Evaluated time.Time // what was on record then was looked at, and told; zero: nothing ever was
+	Opened    int64
+	Critical  int64   // of those
+	Unseen    []Alert // critical ones that nobody has acknowledged, open or resolved in the period
+	Newest    []Alert // the newest first, MaxAlerts at most
+	Lost      bool    // there were more than were read
+}
+
+// Add takes in an alert that is open, or came since.
+func (a *Alerts) Add(one Alert, since time.Time) {
+	critical := one.Severity == "critical"
+	if !one.Opened.Before(since) {
+		a.Opened++
+		if critical {
+			a.Critical++
+		}
+	}
+	if critical && one.Acknowledged.IsZero() {
+		a.Unseen = append(a.Unseen, one)
+	}
+	a.Newest = append(a.Newest, one)
+	slices.SortFunc(a.Newest, func(x, y Alert) int { return cmp.Compare(y.ID, x.ID) })
+	a.Newest = a.Newest[:min(len(a.Newest), MaxAlerts)]
+}
+
+// MaxAlerts is how many alerts are kept to be shown.
+const MaxAlerts = 30
+
+// An Alert is one, as it stands.
+type Alert struct {
+	ID                             int64
+	Rule, Severity, Subject, Facts string
+	Opened, Acknowledged, Resolved time.Time // zero: not yet
+	By, Word                       string    // who acknowledged it, and what he said
 }
 
 // Attestation is what somebody has put his name to.

@@ -28,11 +28,11 @@ func judgements() map[string]func(question) verdict {
 	return map[string]func(question) verdict{
 		"312a-01": observed, "312a-02": wide, "312a-03": unused, "312a-04": borrowed, "312a-05": crowded,
 		"312a-06": orphaned, "312a-07": logoff, "312a-08": apart, "312a-09": backupSealed, "312a-10": rootAway, "312a-11": tried, "312a-12": reviewed, "312a-13": keysReplaced,
-		"312b-01": signed, "312b-02": verified, "312b-03": evidenceApart, "312b-04": heard, "312b-05": gaps, "312b-06": forked, "312b-07": delivered,
+		"312b-01": signed, "312b-02": verified, "312b-03": evidenceApart, "312b-04": heard, "312b-05": gaps, "312b-06": forked, "312b-07": delivered, "312b-08": watched,
 		"312c-01": digests, "312c-02": sampled, "312c-03": policyRecorded,
 		"312d-01": named, "312d-02": revokedIn, "312d-03": keysAtHome, "312d-04": lifetimes, "312d-05": strong, "312d-06": suspects, "312d-07": proofs,
 		"312e-01": listeners, "312e-02": plaintext, "312e-03": fips, "312e-04": lists, "312e-05": enforced,
-		"308-01": owners, "308-02": twoPeople, "308-03": dormancy, "308-04": unattested, "308-05": refusals, "308-06": backedUp, "308-08": evaluated, "308-13": looked,
+		"308-01": owners, "308-02": twoPeople, "308-03": dormancy, "308-04": unattested, "308-05": refusals, "308-06": backedUp, "308-08": evaluated, "308-13": looked, "308-14": seen, "308-15": told,
 		"316-01": logKept, "316-02": recordsKept, "316-03": archived, "316-04": versions,
 	}
 }

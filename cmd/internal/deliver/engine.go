@@ -48,6 +48,9 @@ type Outlet struct {
 	All bool
 }
 
+// Alerts reports whether the sink is told of alerts.
+func (o Outlet) Alerts() bool { return o.Events.Match("alert.open") }
+
 // An Engine delivers. Its methods may be called concurrently; Run once.
 type Engine struct {
 	feeds []*feed

@@ -51,7 +51,8 @@ func results(in Input) ([]byte, error) {
 			"records": f.Access.Records, "unreadable": f.Access.Unreadable, "outcomes": f.Access.Outcomes, "protocols": f.Access.Protocols,
 			"refusals": f.Access.Refusals, "logoffs": f.Access.Logoffs, "edges": f.Access.Edges, "records_beyond_edges": f.Access.EdgesLost,
 		},
-		"log": map[string]any{"entries": f.Log.Entries, "signed": f.Log.Signed, "signed_at": f.Log.SignedAt, "key": f.Log.Key, "actions": f.Log.Actions},
+		"alerts": map[string]any{"opened": f.Alerts.Opened, "critical": f.Alerts.Critical, "evaluated": f.Alerts.Evaluated},
+		"log":    map[string]any{"entries": f.Log.Entries, "signed": f.Log.Signed, "signed_at": f.Log.SignedAt, "key": f.Log.Key, "actions": f.Log.Actions},
 	}})
 }
 

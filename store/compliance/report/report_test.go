@@ -71,10 +71,18 @@ func TestWordsOfThePage(t *testing.T) {
 	require.Contains(t, current, "952 active identities, each with keys of its own. None is shared.")
 }
 
+// The page shows what became of alerts: who said what to which, and what nobody has seen.
+func TestAlertsOfThePage(t *testing.T) {
+	page := string(written(t, hospital(), "")["report.html"])
+	require.Regexp(t, `6, A02, critical</td><td>modality/xr-4</td><td>[^<]+</td><td>officer/ben.osei, [^<]+</td><td>\d[^<]+</td><td>it was renewed with another key[^<]+Set back to a snapshot`, page)
+	require.Regexp(t, `7, B01, medium</td><td>infusion-pump/p-114</td><td>[^<]+</td><td>nobody</td><td>no</td>`, page)
+}
+
 // A report of nothing is one, too.
 func TestEmpty(t *testing.T) {
 	files := written(t, &compliance.Facts{At: now, Since: now.Add(-day), TrustDomain: "empty.example"}, "")
 	require.Contains(t, string(files["report.html"]), "nothing to draw")
+	require.Contains(t, string(files["report.html"]), "No rule was ever put to the log.")
 	require.NotContains(t, string(files["report.html"]), "NaN")
 }
 

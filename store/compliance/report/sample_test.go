@@ -88,6 +88,13 @@ func hospital() *compliance.Facts {
 			{Since: now.Add(-13 * day), Until: now.Add(-6 * day), First: 140_112, Last: 183_777, By: "auditor/ines.roth", At: now.Add(-6 * day), Word: "Two alerts looked into, with clinical engineering: SEC-318, SEC-321.", Own: 1, Acts: 14},
 			{Since: now.Add(-20 * day), Until: now.Add(-13 * day), First: 97_001, Last: 140_111, By: "auditor/ines.roth", At: now.Add(-12 * day), Word: "As usual."},
 		}},
+		Alerts: compliance.Alerts{Evaluated: now.Add(-40 * time.Second), Opened: 2, Critical: 1, Newest: []compliance.Alert{
+			{ID: 7, Rule: "B01", Severity: "medium", Subject: "infusion-pump/p-114", Facts: "it was used from 203.0.113.0/24 at 2026-11-21T02:10:00Z, for the first time", Opened: now.Add(-34 * time.Hour)},
+			{
+				ID: 6, Rule: "A02", Severity: "critical", Subject: "modality/xr-4", Facts: "it was renewed with another key, from 10.4.7.19 at 2026-11-14T09:31:00Z", Opened: now.Add(-8 * day),
+				Acknowledged: now.Add(-8*day + time.Hour), By: "officer/ben.osei", Word: "Set back to a snapshot by the vendor; enrolled anew.", Resolved: now.Add(-7 * day),
+			},
+		}},
 		Attested: map[string]compliance.Attestation{
 			"308-07": {Word: "Restored the backup of 3 November on ca-test; it served in 22 minutes. Minutes in IT-311.", By: "officer/ben.osei", At: now.Add(-17 * day), Expires: now.Add(348 * day), Entry: 181_020},
 		},

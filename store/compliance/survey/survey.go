@@ -102,7 +102,7 @@ type survey struct {
 
 // rest reads what there is little of.
 func (s *survey) rest(ctx context.Context) error {
-	for _, read := range []func(context.Context) error{s.identities, s.policy, s.log, s.past, s.emergencies, s.reviews, s.enforcement} {
+	for _, read := range []func(context.Context) error{s.identities, s.policy, s.log, s.past, s.emergencies, s.reviews, s.alerts, s.enforcement} {
 		if err := read(ctx); err != nil {
 			return err
 		}
