@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,6 +85,7 @@ func writeStatus(env environment, form output, s adminapi.Status) error {
 		{"intermediates", issuersText(s.Issuers, now)}, {"rotation", rotationText(s.Rotation, now)},
 		{"policy", fmt.Sprintf("version %d", s.Policy)},
 		{"identities", strings.Join(identities, ", ")}, {"suspects", suspects}, {"alerts", alertsText(s.Alerts)},
+		{"delivery", deliveryText(s.Deliveries)},
 		{"survival", survivalSummary(s.Survival, now)}, {"certificates end", survivalCertificates(s.Survival, now)},
 		{"in doubt", doubtText(s.Doubtful)},
 		{"certificates", fmt.Sprintf("%d live", s.Certificates)}, {"tokens", fmt.Sprintf("%d open", s.Tokens)},
@@ -115,4 +117,31 @@ func alertsText(open map[string]int64) string {
 		return ""
 	}
 	return strings.Join(parts, ", ") + ": see betonica alert list"
+}
+
+// slow is how far a receiver of the audit log may be behind without a word.
+const slow = 5 * time.Minute
+
+// deliveryText says which receivers of the audit log and of alerts are late, take nothing, or
+// refuse some of it; "" if there are no receivers.
+func deliveryText(all []adminapi.Delivery) string {
+	var wrong []string
+	for _, d := range all {
+		switch behind := time.Duration(d.Behind) * time.Second; {
+		case d.Failing != nil:
+			wrong = append(wrong, fmt.Sprintf("%s takes nothing, %d entries wait: %s", d.Sink, d.Waiting, d.Trouble))
+		case behind > slow:
+			wrong = append(wrong, fmt.Sprintf("%s is %s behind, %d entries wait", d.Sink, span(behind), d.Waiting))
+		}
+		if d.Refused > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s refused %d of the last day: see betonica audit list --action delivery.refuse", d.Sink, d.Refused))
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return ""
+	case len(wrong) > 0:
+		return strings.Join(wrong, "; ")
+	}
+	return fmt.Sprintf("all of %d receivers", len(all))
 }

@@ -156,7 +156,7 @@ func open(ctx context.Context, d layout, c *server.Config, s *secrets, l *server
 	})
 	metrics.CollectAlerts(db, watch.Stats)
 	admin := admin.New(admin.Config{
-		Compliance: office, Watch: watch, Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
+		Compliance: office, Watch: watch, Registrar: registrar, Store: db, Issuers: issuers, Issuance: issuance.Status, Deliveries: deliveries(db, c.Deliver.Outlets()), Revoker: va.revoker, Enforcement: va.enforcement, UID: uint32(os.Getuid()),
 		Version: version(), Started: time.Now(), URLs: l.URLs(), Ready: ready, Log: logger,
 	})
 	opened := &daemon{

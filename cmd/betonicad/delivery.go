@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"strconv"
 	"time"
 
+	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/cmd/internal/deliver"
 	"github.com/betonica/betonica/cmd/internal/deliver/alertmanager"
 	"github.com/betonica/betonica/cmd/internal/deliver/fhir"
@@ -66,6 +68,36 @@ func lags(e *deliver.Engine) (all []watch.Lag) {
 		}
 	}
 	return all
+}
+
+// deliveries returns what tells how the receivers are doing, as the store knows it.
+func deliveries(db *store.DB, outlets []deliver.Outlet) func(context.Context) ([]adminapi.Delivery, error) {
+	return func(ctx context.Context) (all []adminapi.Delivery, err error) {
+		if len(outlets) == 0 {
+			return nil, nil
+		}
+		now := time.Now()
+		known, _, err := deliver.Look(ctx, db, outlets, now)
+		if err != nil {
+			return nil, err
+		}
+		refused := map[string]int64{}
+		entries, _, err := db.AuditEntries(ctx, store.AuditFilter{Action: "delivery.refuse", Since: now.Add(-24 * time.Hour)}, store.Page{Limit: 100})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			refused[e.Subject]++
+		}
+		for _, s := range known {
+			one := adminapi.Delivery{Sink: s.Sink, Waiting: s.Entries, Behind: int64(s.Lag / time.Second), Trouble: s.Trouble, Refused: refused[s.Sink]}
+			if !s.Failing.IsZero() {
+				one.Failing = &s.Failing
+			}
+			all = append(all, one)
+		}
+		return all, nil
+	}
 }
 
 // openSink makes the sink of a table of [deliver], of those that need nothing of the daemon.

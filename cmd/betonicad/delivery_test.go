@@ -200,6 +200,13 @@ path = "audit.jsonl"
 		return receiver.asked >= 4
 	}, patience, 10*time.Millisecond)
 	enrol(d, "ill")
+	require.Eventually(t, func() bool {
+		s, err := d.admin(t).Status(t.Context())
+		return err == nil && slices.ContainsFunc(s.Deliveries, func(one adminapi.Delivery) bool {
+			return one.Failing != nil && one.Waiting > 0 && one.Trouble != ""
+		})
+	}, patience, 20*time.Millisecond)
+	require.Contains(t, run(t, "betonica", "status", "--socket", d.Socket), "takes nothing")
 	require.Empty(t, receiver.events)
 	require.Empty(t, receiver.fhir)
 	receiver.recover()

@@ -36,6 +36,9 @@ type Config struct {
 	// Enforcement knows what relying parties enforce.
 	Enforcement *enforcement.Registry
 
+	// Deliveries tells how the receivers of the audit log are doing.
+	Deliveries func(context.Context) ([]adminapi.Delivery, error)
+
 	// Compliance checks the safeguards.
 	Compliance *comply.Office
 

@@ -63,7 +63,7 @@ func serve(t *testing.T, uid int) *fixture {
 			System: func(context.Context) compliance.System { return compliance.System{} },
 		}),
 		Watch:     watch.New(watch.Config{Store: f.Store, Registrar: f.Registrar, Name: "test", Now: f.Now, Log: log}),
-		Registrar: f.Registrar, Store: f.Store, Issuers: f.Issuers, Issuance: noRotation, Revoker: w.Revoker, Enforcement: w.Enforcement, UID: uint32(uid),
+		Registrar: f.Registrar, Store: f.Store, Issuers: f.Issuers, Issuance: noRotation, Deliveries: noDeliveries, Revoker: w.Revoker, Enforcement: w.Enforcement, UID: uint32(uid),
 		Version: "test", Started: f.Now(), URLs: f.urls, Ready: f.Store.Health, Log: log,
 	})
 	s := &server.Server{
@@ -375,3 +375,6 @@ func TestBadRequests(t *testing.T) {
 func noRotation(context.Context) ([]adminapi.Intermediate, *adminapi.Rotation, error) {
 	return []adminapi.Intermediate{{State: "issues"}}, nil, nil
 }
+
+// noDeliveries is a CA whose log goes nowhere.
+func noDeliveries(context.Context) ([]adminapi.Delivery, error) { return nil, nil }

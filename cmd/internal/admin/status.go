@@ -46,6 +46,10 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 	if err != nil {
 		return err
 	}
+	deliveries, err := a.Deliveries(r.Context())
+	if err != nil {
+		return err
+	}
 	out := adminapi.Status{
 		Version: a.Version, Started: a.Started, TrustDomain: a.Issuers.TrustDomain(), URLs: a.URLs, Ready: true,
 		Root: issuerOf(a.Issuers.Root()), Issuer: issuerOf(a.Issuers.Current().Certificate()), Issuers: issuers, Rotation: rotation,
@@ -54,7 +58,7 @@ func (a *Admin) status(w http.ResponseWriter, r *http.Request, _ enroll.Actor) e
 		Replicas: replicas, RelyingParties: relyingPartiesOf(parties),
 		Entries: counts.AuditEntries, Checkpointed: signed.Size, LogKey: key,
 	}
-	out.Survival, out.Doubtful = survival, map[string]int64{}
+	out.Survival, out.Deliveries, out.Doubtful = survival, deliveries, map[string]int64{}
 	if len(alerts) > 0 {
 		out.Alerts = map[string]int64{}
 	}

@@ -30,6 +30,9 @@ type Status struct {
 	Suspects int64 `json:"suspects"`
 	// Alerts counts those that are not resolved, by severity.
 	Alerts map[string]int64 `json:"open_alerts,omitempty"`
+	// Deliveries are the receivers of the audit log, and of alerts, in the order of the
+	// configuration.
+	Deliveries []Delivery `json:"deliveries,omitempty"`
 	// Certificates is how many are neither expired nor revoked.
 	Certificates int64 `json:"live_certificates"`
 	// Tokens is how many could still be spent.
@@ -45,6 +48,18 @@ type Status struct {
 	Checkpointed int64 `json:"audit_checkpointed"`
 	// LogKey is what checkpoints are verified with (a C2SP verifier key).
 	LogKey string `json:"audit_key"`
+}
+
+// A Delivery is how a receiver of the audit log is doing, whichever daemon delivers to it.
+type Delivery struct {
+	Sink    string     `json:"sink"`
+	Waiting int64      `json:"waiting"`                 // entries that it has not been through
+	Behind  int64      `json:"behind_seconds"`          // how long the oldest of them waits
+	Failing *time.Time `json:"failing_since,omitempty"` // since when it takes nothing; absent: it does
+	Trouble string     `json:"trouble,omitempty"`       // why
+	// Refused is how many entries of the last day it refused, which were passed over: 100 at
+	// most, of all receivers together.
+	Refused int64 `json:"refused_in_a_day,omitempty"`
 }
 
 // A Replica is one of the daemons on a database.
