@@ -134,7 +134,7 @@ func TestDashboard(t *testing.T) {
 			require.Equal(t, []string{"prometheus", "${datasource}"}, []string{target.Datasource.Type, target.Datasource.UID}, p.Title)
 		}
 	}
-	require.Equal(t, []string{"At a glance", "Issuance", "Store", "Revocation", "OCSP", "Relying parties", "The CA's own", "Replicas", "Alerts"}, rows)
+	require.Equal(t, []string{"At a glance", "Issuance", "Store", "Revocation", "OCSP", "Relying parties", "The CA's own", "Replicas", "Alerts", "Delivery"}, rows)
 }
 
 // foreign are metrics that others tell.
