@@ -3,9 +3,13 @@ package main_test
 import (
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,6 +17,7 @@ import (
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
 	"github.com/betonica/betonica/enroll/api"
+	"github.com/betonica/betonica/store/storetest"
 )
 
 // A token that is used twice, and a certificate whose machine was suspended: each is an
@@ -108,4 +113,54 @@ func TestAlerted(t *testing.T) {
 	var p *adminapi.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, http.StatusConflict, p.Status)
+}
+
+// Of two daemons on one database one evaluates: when it is killed the other goes on where it
+// stood. What happened at either, before, meanwhile and after, is one alert each.
+func TestAlertedByReplicas(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Postgres(t).Database(t)
+	dir := newCA(t, "--dsn", dsn)
+	other := filepath.Join(t.TempDir(), "ca")
+	require.NoError(t, os.WriteFile(other+".passphrase", read(t, dir+".passphrase"), 0o600))
+	run(t, "betonicad", "join", "--dsn", dsn, "--dir", other, "--name", "ca-2")
+	one, two, roots := serve(t, dir), serve(t, other), rootsOf(t, dir)
+	reuse := func(d *daemon, name string) {
+		t.Helper()
+		token, err := d.admin(t).CreateToken(t.Context(), adminapi.TokenRequest{Role: "device", Name: name})
+		require.NoError(t, err)
+		for _, want := range []int{http.StatusCreated, http.StatusConflict} {
+			c, err := dial(d.HTTPS, roots)
+			require.NoError(t, err)
+			status, answer, err := c.post(api.PathEnroll, token.Secret, newRequest(t).csr)
+			c.Close()
+			require.NoError(t, expect(want)(status, answer, err))
+		}
+	}
+	opened := func(d *daemon, want ...string) {
+		t.Helper()
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			page, err := d.admin(t).Alerts(t.Context(), adminapi.AlertFilter{}, adminapi.PageRequest{})
+			require.NoError(c, err)
+			var got []string
+			for _, a := range page.Items {
+				got = append(got, fmt.Sprintf("%d %s %s", a.ID, a.Rule, a.Subject))
+			}
+			require.ElementsMatch(c, want, got)
+		}, patience, tickOf)
+	}
+	watches := func(d *daemon) bool { return strings.Contains(d.metrics(t), "\nbetonica_alert_watching 1\n") }
+	reuse(one, "pump-1")
+	opened(two, "1 A06 device/pump-1")
+	require.True(t, watches(one))
+	require.False(t, watches(two))
+
+	reuse(two, "pump-2")
+	one.kill()
+	reuse(two, "pump-3")
+	opened(two, "1 A06 device/pump-1", "2 A06 device/pump-2", "3 A06 device/pump-3")
+	require.Eventually(t, func() bool { return watches(two) }, patience, tickOf)
+	entries, err := two.admin(t).Audit(t.Context(), adminapi.AuditFilter{Action: "alert.open"}, adminapi.PageRequest{})
+	require.NoError(t, err)
+	require.Len(t, entries.Items, 3, "none is opened twice")
 }
