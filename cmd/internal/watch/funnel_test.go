@@ -114,7 +114,7 @@ func TestFunnelMore(t *testing.T) {
 	}
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.Len(c, w.Audit("token.refuse"), 1)
-		require.Len(c, w.Audit("certificate.refuse"), 6)
+		require.Len(c, w.Audit("certificate.refuse"), 7)
 	}, time.Minute, 10*time.Millisecond)
 	w.run()
 	w.Advance(16 * time.Minute)
