@@ -42,18 +42,51 @@ func (d *disk) doubtful(err error) {
 	}
 }
 
-// sync has the database's pages written to the disk, beside SQLite. An error is as one
-// that SQLite meets.
-func (d *disk) sync() error {
-	err := unix.Fdatasync(int(d.file.Fd()))
-	for errors.Is(err, unix.EINTR) {
-		err = unix.Fdatasync(int(d.file.Fd()))
+// sync has the database's pages, of which so many were written since the last time,
+// written to the disk, beside SQLite. An error is as one that SQLite meets.
+func (d *disk) sync(pages int64) error {
+	err := d.writeOut(pages)
+	if err == nil {
+		err = again(func() error { return unix.Fdatasync(int(d.file.Fd())) })
 	}
 	if err != nil {
 		d.doubt.Store(true)
-		return InTrouble(TroubleIO, fmt.Errorf("store: fdatasync of %s: %w", d.path, err))
+		return InTrouble(TroubleIO, fmt.Errorf("store: writing %s to the disk: %w", d.path, err))
 	}
 	return nil
+}
+
+// writeOut has most of the pages written, one part of the file after the other, before
+// fdatasync has it all: that would hand them to the disk at once, and every commit
+// meanwhile wait behind thousands of them. It makes nothing durable. What it reports of a
+// page that could not be written, fdatasync would not report a second time.
+func (d *disk) writeOut(pages int64) error {
+	info, err := d.file.Stat()
+	if err != nil {
+		return err
+	}
+	part := max(info.Size()/(pages/walPart+1), walPart*walPage)
+	for from := int64(0); from < info.Size(); from += part {
+		err := again(func() error {
+			return unix.SyncFileRange(int(d.file.Fd()), from, part, unix.SYNC_FILE_RANGE_WRITE|unix.SYNC_FILE_RANGE_WAIT_AFTER)
+		})
+		switch {
+		case errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM): // a sandbox that does not know the call
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// again repeats a call that a signal interrupts.
+func again(call func() error) error {
+	err := call()
+	for errors.Is(err, unix.EINTR) {
+		err = call()
+	}
+	return err
 }
 
 // present returns an error unless the files under the store's names are the ones

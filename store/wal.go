@@ -16,7 +16,8 @@ const (
 	walIdle  = 2 * time.Second // without a write: the store is idle
 	walPage  = 4096            // bytes of a page, SQLite's default
 	walRest  = 256             // pages that the writer may be left to copy
-	walTurns = 4               // copies in the background that make the rest so few
+	walTurns = 8               // copies in the background that make the rest so few
+	walPart  = 32              // pages that are written out to the disk at a time
 
 	busyWait  = "10000" // milliseconds that the writer waits for a lock
 	resetWait = "5"     // that it waits for readers before the WAL starts anew
@@ -34,7 +35,10 @@ const (
 // SQLite syncs the database only with a copy that is all. One in the background seldom
 // is, so it would leave that to the writer, for all that was copied since the last time:
 // with 900,000 certificates one commit in two hundred waited 110 to 220 ms for it.
-// So the background syncs, too, and copies what came meanwhile.
+// So the background syncs, too, and copies what came meanwhile. While it did so all at
+// once, commits took twice as long as otherwise (9.7 ms for 5, one in a hundred 30): it has
+// the pages written in small parts first, which takes longer and lets commits pass. The
+// log grows meanwhile: to 200 MiB instead of 130 at 1,400 certificates a second.
 type wal struct {
 	rows  atomic.Int64
 	due   chan struct{}
@@ -112,10 +116,19 @@ func (e *sqlite) copyWAL() (pages, rest int64, err error) {
 	if e.disk.doubt.Load() {
 		return 0, 0, errDoubt
 	}
-	if pages, _, err = e.walExtent("PASSIVE"); err != nil {
+	_, before, err := e.walExtent("NOOP")
+	if err != nil {
 		return 0, 0, err
 	}
-	if err := e.disk.sync(); err != nil {
+	pages, copied, err := e.walExtent("PASSIVE")
+	if err != nil {
+		return 0, 0, err
+	}
+	fresh := copied - before
+	if fresh < 0 { // the log began anew meanwhile
+		fresh = copied
+	}
+	if err := e.disk.sync(fresh); err != nil {
 		return 0, 0, err
 	}
 	now, copied, err := e.walExtent("NOOP")

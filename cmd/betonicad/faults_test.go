@@ -29,6 +29,7 @@ func TestDiskErrors(t *testing.T) {
 	for _, tt := range []struct{ name, calls, when string }{ // of the calls of each of the daemon's threads
 		{"flushes now and then", "fsync,fdatasync", "10+5"},
 		{"flushes for a while", "fsync,fdatasync", "20..50"},
+		{"parts of checkpoints", "sync_file_range", "1+2"},
 		{"writes now and then", "pwrite64", "100+40"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
