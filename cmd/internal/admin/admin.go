@@ -58,10 +58,13 @@ type Config struct {
 }
 
 // An Admin answers the admin API. Its pages may be called concurrently.
-type Admin struct{ Config }
+type Admin struct {
+	Config
+	once once
+}
 
 // New returns the admin API of a daemon.
-func New(c Config) *Admin { return &Admin{c} }
+func New(c Config) *Admin { return &Admin{Config: c} }
 
 // A page answers one URL. If it returns an error it has written nothing, and the
 // error is one of those that package enroll lists, or of adminapi's.

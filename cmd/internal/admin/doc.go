@@ -8,5 +8,6 @@
 // TLS the certificate says who calls, and his role what he may do, beside what he
 // is lent for a time: see rights.go, which is all of it. What policy, the
 // identities' states and other people say comes on top, in package enroll. Every
-// refusal goes into the audit log, and so does whoever reads that.
+// change and every refusal goes into the audit log, and so does whoever reads that, at
+// each call, or reads anything else, once an hour for each thing.
 package admin

@@ -4,9 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/betonica/betonica/enroll"
 	"github.com/betonica/betonica/store"
-	"github.com/betonica/betonica/store/audit"
 )
 
 // lend gives a caller what he has for a time, if he needs it: what he does then is done
@@ -36,31 +34,4 @@ func (a *Admin) lend(r *http.Request, by caller, need right) (caller, *http.Requ
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.Registrar.Left(*first))
 	return by, r.WithContext(ctx), cancel, nil
-}
-
-// reads puts on record that somebody reads what the log, or guards' journals, have. Who
-// cannot be put on record reads nothing, but root on the host, who has the files.
-func (a *Admin) reads(r *http.Request, by enroll.Actor, action string) error {
-	const most = 512
-	q := r.URL.Query()
-	q.Del("page_token")
-	text := q.Encode()
-	e := audit.Event{
-		Action: action, Actor: by.Name, Subject: by.Name, Outcome: "ok", RequestID: enroll.RequestID(r.Context()),
-		Detail: map[string]any{"request": r.Method + " " + r.URL.Path, "query": text[:min(len(text), most)]},
-	}
-	if by.Address.IsValid() {
-		e.Address = by.Address.String()
-	}
-	err := a.Store.Update(r.Context(), func(tx *store.Tx) audit.Event {
-		for _, id := range by.Powers {
-			tx.UsePower(id, by.Name)
-		}
-		return e
-	})
-	if err != nil && by.Root {
-		a.Log.ErrorContext(r.Context(), "reading the log is not on record", "actor", by.Name, "action", action, "error", err, "request", e.RequestID)
-		return nil
-	}
-	return err
 }

@@ -194,6 +194,35 @@ func TestReadsAreOnRecord(t *testing.T) {
 	}
 }
 
+// Whoever reads of machines, tokens, policy or status is on record once an hour for each
+// thing that he reads, and others beside him.
+func TestInventoryReadsAreOnRecord(t *testing.T) {
+	f := serve(t, os.Getuid())
+	f.enrolled("device", "c")
+	clients := make(map[string]*http.Client)
+	for _, name := range []string{"alice", "bob"} {
+		transport := &http.Transport{TLSClientConfig: f.tls(f.enrolled("operator", name))}
+		defer transport.CloseIdleConnections()
+		clients["operator/"+name] = &http.Client{Transport: transport}
+	}
+	want := []string{}
+	for _, path := range []string{"tokens", "requests", "proposals", "powers", "identities?role=device", "identities/device/c", "certificates", "policy", "status"} {
+		for _, name := range []string{"operator/alice", "operator/bob"} {
+			for range 3 {
+				status, text := f.request(clients[name], "GET", path, nil, "")
+				require.Equal(t, http.StatusOK, status, text)
+			}
+			request, query, _ := strings.Cut(path, "?")
+			want = append(want, name+" GET "+adminapi.Prefix+request+" "+strings.ReplaceAll(query, "/", "%2F"))
+		}
+	}
+	got := []string{}
+	for _, e := range f.Audit("admin.read") {
+		got = append(got, fmt.Sprint(e.Actor, " ", e.Detail["request"], " ", e.Detail["query"]))
+	}
+	require.Equal(t, want, got)
+}
+
 // reorder puts the limit of a query at its end.
 func reorder(query any) string {
 	text := fmt.Sprint(query)

@@ -35,6 +35,7 @@ var actions = [...]row{
 
 	{"acme.account", "ACME account registered", securityAlert, attributesChanged, node, &created, fine, minor},
 	{"acme.refuse", "ACME request refused", securityAlert, restricted, node, nil, fine, minor},
+	{"admin.read", "Inventory read", securityAlert, nil, node, nil, fine, minor},
 	{"admin.refuse", "Administration refused", securityAlert, restricted, node, nil, fine, serious},
 	{"alert.", "Alert", securityAlert, nil, record, nil, fine, minor},
 	{"alert.acknowledge", "Alert acknowledged", securityAlert, nil, record, &amended, fine, minor},

@@ -23,6 +23,7 @@ var actionForm = regexp.MustCompile(`^[a-z]+(-[a-z]+)*\.[a-z]+(-[a-z]+)*$`)
 // made are actions that the sources put together, by the file that does.
 var made = map[string][]string{
 	"../../../enroll/refusals.go":              {"token.refuse", "certificate.refuse"}, // string(reason) + ".refuse"
+	"../../../enroll/unissued.go":              {"certificate.refuse"},                 // the same
 	"../../../cmd/internal/record/event.go":    {"access.connection", "access.request", "access.message", "access.association", "access.unknown"},
 	"../../../store/alert/event.go":            {"alert.open", "alert.count", "alert.acknowledge", "alert.resolve"},
 	"../../../cmd/internal/record/sealable.go": {"access.request"},
