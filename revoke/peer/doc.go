@@ -77,5 +77,6 @@
 // the CA a minute, or after a delta that names somebody. At most 64 OCSP questions are
 // under way.
 //
-// It imports the standard library only, and the four pure packages beside it.
+// It imports the standard library only, and the four pure packages beside it. With them
+// come two that are as pure: x690, and ca/sha1name.
 package peer
