@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,10 +129,12 @@ func TestTransports(t *testing.T) {
 func TestNoTransport(t *testing.T) {
 	signing, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	p224 := elliptic.P224().Params()
+	base := elliptic.P224().Params()
+	p224, err := ecdsa.ParseUncompressedPublicKey(elliptic.P224(), slices.Concat([]byte{4}, base.Gx.FillBytes(make([]byte, 28)), base.Gy.FillBytes(make([]byte, 28))))
+	require.NoError(t, err)
 	for name, key := range map[string]crypto.PublicKey{
 		"Ed25519":  signing,
-		"P-224":    &ecdsa.PublicKey{Curve: elliptic.P224(), X: p224.Gx, Y: p224.Gy},
+		"P-224":    p224,
 		"RSA-1024": &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537},
 	} {
 		cert := certify(t, key)
