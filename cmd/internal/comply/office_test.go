@@ -48,6 +48,7 @@ func open(t *testing.T, dsn string) *office {
 	o.system = compliance.System{
 		Known: true, Ops: "127.0.0.1:9090", BackupWithin: time.Hour, KeepsLog: store.SixYears, KeepsRecords: store.SixYears,
 		Listeners: []compliance.Listener{{Name: "https", Refuses: true, Version: "TLS 1.3"}}, Evidence: compliance.Place{File: "/evidence"},
+		Sinks: []compliance.Sink{{Name: "alertmanager", Alerts: true}},
 	}
 	o.Office = comply.New(comply.Config{
 		Store: o.CA.Store, Policies: o.CA.Policies, TrustDomain: enrolltest.TrustDomain, Now: o.CA.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
