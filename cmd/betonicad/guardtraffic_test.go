@@ -30,11 +30,13 @@ type flaky struct {
 	group sync.WaitGroup
 }
 
-// flakies are one application of each kind: each answers with what it was asked.
+// flakies are one application of each kind: each answers with what it was asked. They
+// come back at the port that they left, so they have an address at which no connection
+// of another test is given that port meanwhile.
 func flakies(t testing.TB) []*flaky {
 	all := []*flaky{{scheme: "http", serve: serveHTTP}, {scheme: "tcp", serve: func(c net.Conn) { io.Copy(c, c) }}, {scheme: "mllp", serve: serveMLLP}}
 	for _, a := range all {
-		a.t, a.address, a.conns = t, "127.0.0.1:0", map[net.Conn]bool{}
+		a.t, a.address, a.conns = t, "127.0.0.2:0", map[net.Conn]bool{}
 		a.up()
 		t.Cleanup(a.down)
 	}
