@@ -74,18 +74,20 @@ func TestB01(t *testing.T) {
 			require.Empty(t, w.opened("B01"))
 		})
 	}
-	t.Run("planned work", func(t *testing.T) {
-		w := newWorld(t)
-		s := w.settle(pump, home, 8)
-		w.tell(Fact{Kind: Window, Site: "ward 3", Ends: w.now.Add(2 * time.Hour)})
-		w.tell(at("ward 3", used(pump, s, far, w.now)))
-		w.sleep(time.Hour)
-		w.none()
-		w.sleep(time.Hour)
-		w.tell(at("ward 3", used(pump, s, "198.51.100.1", w.now)))
-		w.sleep(30 * time.Minute)
-		w.one("B01")
-	})
+	for name, site := range map[string]string{"planned work": "ward 3", "planned work everywhere": ""} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.settle(pump, home, 8)
+			w.tell(Fact{Kind: Window, Site: site, Ends: w.now.Add(2 * time.Hour)})
+			w.tell(at("ward 3", used(pump, s, far, w.now)))
+			w.sleep(time.Hour)
+			w.none()
+			w.sleep(time.Hour)
+			w.tell(at("ward 3", used(pump, s, "198.51.100.1", w.now)))
+			w.sleep(30 * time.Minute)
+			w.one("B01")
+		})
+	}
 }
 
 // What a machine never asked for is an alert after a week, more so where it reads ePHI, unless
