@@ -126,6 +126,8 @@ func TestWatch(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []any{alert.Acknowledged, "auditor/cleo", "the ward asked for it twice", int64(2)}, []any{alerts[0].State, alerts[0].By, alerts[0].Word, alerts[0].Count})
 
+		require.Equal(t, []any{"acknowledged", "auditor/cleo"}, []any{w.Audit("alert.count")[0].Detail["state"], w.Audit("alert.count")[0].Detail["by"]}, "what is told of it from then on says so")
+
 		w.tell("identity.revoke", "device/a", map[string]any{"serials": []string{}})
 		w.Advance(8 * 24 * time.Hour)
 		w.minute()
@@ -233,7 +235,8 @@ func TestNoted(t *testing.T) {
 	old := w.session
 	w.start()
 	require.Equal(t, w.CA.Store.LogSize(), w.at[""], "it goes on there")
-	require.ErrorIs(t, old.note(t.Context()), store.ErrStale)
+	w.Advance(time.Minute)
+	require.ErrorIs(t, old.due(t.Context(), true), store.ErrStale, "and ends")
 }
 
 // What the rules have learned outlives a restart: a machine that the watch knows for a week
