@@ -51,6 +51,7 @@ func TestReplaceDataKey(t *testing.T) {
 		later(2 * time.Hour)
 		require.NoError(t, d.keysNow(t.Context()))
 		require.NoError(t, d.keysNow(t.Context()), "and once")
+		require.ErrorIs(t, d.ReplaceDataKey(t.Context(), first.Newest), ErrStale, "another has made the next already")
 		more(t, d, 2)
 		k, err := d.LogKeys(t.Context())
 		require.NoError(t, err)
@@ -192,6 +193,24 @@ func opens(t *testing.T, d *DB, origin string, keys []audit.DataKey) {
 	require.NoError(t, d.followKeys(t.Context()))
 }
 
+// wrappedNow demands that the log's data keys are all wrapped by the newest wrapping key.
+func wrappedNow(t *testing.T, d *DB) {
+	t.Helper()
+	w, err := d.wrappings(t.Context(), d.reads.query)
+	require.NoError(t, err)
+	require.False(t, w.made.IsZero())
+	rows, err := d.reads.query(t.Context(), readDataKeys)
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var id, wrapped []byte
+		var made int64
+		require.NoError(t, rows.Scan(&id, &wrapped, &made))
+		require.True(t, w.current(wrapped), "data key %x is not wrapped by the wrapping key of now", id)
+	}
+	require.NoError(t, rows.Err())
+}
+
 // The wrapping key is replaced each year, and all that it wraps is wrapped anew: the log's
 // keys at once, those of journals by and by. Wherever that stops, everything opens; and
 // when it is through, the key of before is gone.
@@ -239,6 +258,11 @@ func TestReplaceWrappingKey(t *testing.T) {
 			}
 			for before = range wrappings() {
 			}
+
+			k, err = d.LogKeys(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, d.ReplaceDataKey(t.Context(), k.Newest))
+			wrappedNow(t, d)
 		}
 		var marked []byte
 		require.True(t, errors.Is(d.reads.row(t.Context(), readMeta, []any{metaRewrap}, &marked), ErrNotFound))
