@@ -123,13 +123,15 @@ func TestSnapshot(t *testing.T) {
 		require.NoError(t, d.SaveSnapshot(ctx, 1, first))
 		require.True(t, bytes.Equal(first, kept()))
 		require.ErrorIs(t, d.SaveSnapshot(ctx, 1, second), ErrStale, "it has lost the watch")
+		require.ErrorIs(t, d.SaveSnapshot(ctx, 1, nil), ErrStale, "with nothing to keep, too")
+		require.True(t, bytes.Equal(first, kept()))
 		require.NoError(t, d.Relaxed(ctx, func(tx *RelaxedTx) {
 			for part := range 3 {
 				tx.demand(1, ErrExists, `INSERT INTO alert_snapshots (snapshot, part, body) VALUES ($1, $2, $3)`, 2, part, []byte("torn"))
 			}
 		}))
 		require.True(t, bytes.Equal(first, kept()))
-		require.NoError(t, d.SaveSnapshot(ctx, 3, second))
+		require.NoError(t, d.SaveSnapshot(ctx, 4, second))
 		require.Equal(t, second, kept())
 		var rows int
 		require.NoError(t, d.reads.row(ctx, `SELECT COUNT(*) FROM alert_snapshots s WHERE s.snapshot > $1`, []any{0}, &rows))

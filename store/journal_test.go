@@ -32,11 +32,17 @@ func TestJournals(t *testing.T) {
 		_, err = d.JournalOf(t.Context(), "x")
 		require.ErrorIs(t, err, ErrNotFound)
 
+		ages, err := d.LogKeys(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, d.ReplaceWrappingKey(t.Context(), ages.Wrapped))
 		data := audit.NewDataKey()
 		sealed, err := data.SealFor(d.ReaderKey())
 		require.NoError(t, err)
 		key, err := d.OpenJournalKey(t.Context(), data.ID, sealed)
 		require.NoError(t, err)
+		w, err := d.wrappings(t.Context(), d.reads.query)
+		require.NoError(t, err)
+		require.True(t, w.current(key.Wrapped), "as the log's own data keys are")
 		at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 		extend := func(before, last int64) error {
 			return d.Relaxed(t.Context(), func(tx *RelaxedTx) {

@@ -31,8 +31,8 @@ func (t *RelaxedTx) keepJournalKey(origin string, k JournalKey) {
 // ReaderKey is to what the data keys of journals are sealed.
 func (d *DB) ReaderKey() []byte { return d.cfg.Keys.ReaderKey() }
 
-// OpenJournalKey returns a data key that was sealed to ReaderKey, wrapped by the log's
-// key of now.
+// OpenJournalKey returns a data key that was sealed to ReaderKey, wrapped by the
+// wrapping key of now.
 func (d *DB) OpenJournalKey(ctx context.Context, id audit.KeyID, sealed []byte) (JournalKey, error) {
 	key, err := d.cfg.Keys.OpenFor(id, sealed)
 	if err != nil {
