@@ -243,19 +243,6 @@ func TestAttested(t *testing.T) {
 	}
 }
 
-// A critical alert that resolved by itself after a day, with nobody's word, was not seen; one
-// that did so before was.
-func TestSeen(t *testing.T) {
-	f := good()
-	f.Alerts.Unseen[1].Resolved = f.Alerts.Unseen[1].Opened.Add(25 * time.Hour)
-	r := judged(t, Current, f)["308-14"]
-	require.Equal(t, Fail, r.State)
-	require.Len(t, r.Rows, 1)
-	require.Contains(t, r.Rows[0].Detail, "resolved by itself")
-	f.Alerts = Alerts{Evaluated: now, Opened: 3}
-	require.Contains(t, judged(t, Current, f)["308-14"].Found, "none of severity critical")
-}
-
 // Numbers are not used twice, every check has all its words, and nothing is called
 // compliant.
 func TestTable(t *testing.T) {
