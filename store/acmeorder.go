@@ -84,6 +84,20 @@ func (t *RelaxedTx) InsertOrder(o Order, fresh []Authorization) {
 	}
 }
 
+const completeOrder = `
+	UPDATE acme_orders AS o SET status = 'valid', serial = $1, remove_at = o.expires_at + $2
+	WHERE o.id = $3 AND o.status = 'open' AND o.expires_at > $4
+	AND EXISTS (
+		SELECT 1 FROM acme_accounts a WHERE a.id = o.account AND a.status = 'valid'
+		AND (a.token IS NULL OR EXISTS (SELECT 1 FROM tokens t WHERE t.id = a.token AND t.revoked_at IS NULL {share of t}))
+		{share of a})
+	AND (
+		SELECT COUNT(*) FILTER (WHERE s.status = 'valid' AND s.expires_at > $4) FROM (
+			SELECT z.status, z.expires_at
+			FROM acme_order_authorizations l JOIN acme_authorizations z ON z.id = l.authorization_id
+			WHERE l.order_id = $3 {share of z}) AS s
+	) = NULLIF((SELECT COUNT(*) FROM acme_order_authorizations l WHERE l.order_id = $3), 0)`
+
 // CompleteOrder demands that the order is open and in time, its account valid and
 // the account's token, if it has one, not revoked, and its authorizations, at least
 // one, all valid and in time; and makes it valid with the certificate that the same
@@ -93,19 +107,7 @@ func (t *RelaxedTx) InsertOrder(o Order, fresh []Authorization) {
 // Whoever revokes the token, ends the account or deactivates an authorization, and
 // commits first, wins.
 func (t *Tx) CompleteOrder(id OrderID, serial Serial) {
-	t.demand(1, ErrSpent, `
-		UPDATE acme_orders AS o SET status = 'valid', serial = $1, remove_at = o.expires_at + $2
-		WHERE o.id = $3 AND o.status = 'open' AND o.expires_at > $4
-		AND EXISTS (
-			SELECT 1 FROM acme_accounts a WHERE a.id = o.account AND a.status = 'valid'
-			AND (a.token IS NULL OR EXISTS (SELECT 1 FROM tokens t WHERE t.id = a.token AND t.revoked_at IS NULL {share of t}))
-			{share of a})
-		AND (
-			SELECT COUNT(*) FILTER (WHERE s.status = 'valid' AND s.expires_at > $4) FROM (
-				SELECT z.status, z.expires_at
-				FROM acme_order_authorizations l JOIN acme_authorizations z ON z.id = l.authorization_id
-				WHERE l.order_id = $3 {share of z}) AS s
-		) = NULLIF((SELECT COUNT(*) FROM acme_order_authorizations l WHERE l.order_id = $3), 0)`,
+	t.demand(1, ErrSpent, completeOrder,
 		serial[:], keepValid.Milliseconds(), id[:], t.millis())
 }
 

@@ -61,6 +61,14 @@ func (c *Certificate) X509() (*x509.Certificate, error) {
 	return cert, nil
 }
 
+const insertCertificate = `
+	INSERT INTO certificates (serial, identity, not_before, not_after, spki, method, token, parent, policy_version, der, issuer)
+	SELECT $1, i.path, $2, $3, $4, $5, $6, $7, c.policy_version, $8, (SELECT s.id FROM issuers s WHERE s.key_id = $9)
+	FROM identities i, current c
+	WHERE i.path = $10 AND i.state IN ('active', $11) AND i.revision = $12 AND c.id = 1 AND c.policy_version = $13
+	AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = $7)
+	{share of i, c}`
+
 // InsertCertificate demands, when the transaction commits, that the identity is
 // active at c.Revision, the policy in force is c.Policy, and c.Parent is not
 // revoked ([ErrStale]); that the public key belongs to no other identity, and is
@@ -76,13 +84,7 @@ func (t *Tx) InsertCertificate(c Certificate) {
 	if c.Method == MethodAttestation {
 		also, owner = Pending, MethodAttestation+":"+c.Identity
 	}
-	t.demand(1, ErrStale, `
-		INSERT INTO certificates (serial, identity, not_before, not_after, spki, method, token, parent, policy_version, der, issuer)
-		SELECT $1, i.path, $2, $3, $4, $5, $6, $7, c.policy_version, $8, (SELECT s.id FROM issuers s WHERE s.key_id = $9)
-		FROM identities i, current c
-		WHERE i.path = $10 AND i.state IN ('active', $11) AND i.revision = $12 AND c.id = 1 AND c.policy_version = $13
-		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.serial = $7)
-		{share of i, c}`,
+	t.demand(1, ErrStale, insertCertificate,
 		c.Serial[:], c.NotBefore.UnixMilli(), c.NotAfter.UnixMilli(), c.SPKI[:], c.Method, c.Token.arg(), c.Parent.arg(), c.DER, c.Issuer,
 		c.Identity, string(also), c.Revision, c.Policy)
 	t.takeKey(c.SPKI, owner, c.Serial, c.Rekey)

@@ -62,14 +62,22 @@ const (
 	Ownerless  Why = "ownerless"  // nobody answers for it
 )
 
+const (
+	createIdentity = `
+		INSERT INTO identities (path, role, name, owner, state, revision, suspect, created_at, changed_at, attested_at, dns, ips, site)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $7, $7, $8, $9, $10)
+		ON CONFLICT (path) DO NOTHING`
+
+	activateIdentity = `
+		UPDATE identities SET state = 'active', changed_at = $1
+		WHERE path = $2 AND revision = $3 AND state = 'pending'`
+)
+
 // CreateIdentity demands that no identity has this path, and records one. Its
 // revision is 1 and its times are the transaction's, whatever id says. The error
 // is [ErrExists].
 func (t *Tx) CreateIdentity(id Identity) {
-	t.demand(1, ErrExists, `
-		INSERT INTO identities (path, role, name, owner, state, revision, suspect, created_at, changed_at, attested_at, dns, ips, site)
-		VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $7, $7, $8, $9, $10)
-		ON CONFLICT (path) DO NOTHING`,
+	t.demand(1, ErrExists, createIdentity,
 		id.Path, id.Role, id.Name, id.Owner, string(id.State), id.Suspect, t.millis(), list(id.DNSNames), list(id.IPs), id.Site)
 }
 
@@ -87,10 +95,7 @@ func (t *Tx) FillIdentity(path, owner, site string) {
 // makes it active. The revision stays, so that an InsertCertificate of the same
 // call demands the same one. The error is [ErrStale].
 func (t *Tx) ActivateIdentity(path string, revision int64) {
-	t.demand(1, ErrStale, `
-		UPDATE identities SET state = 'active', changed_at = $1
-		WHERE path = $2 AND revision = $3 AND state = 'pending'`,
-		t.millis(), path, revision)
+	t.demand(1, ErrStale, activateIdentity, t.millis(), path, revision)
 }
 
 // SetState demands that the identity is in one of the states from, puts it in

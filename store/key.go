@@ -1,14 +1,21 @@
 package store
 
+const (
+	takeNewKey = `
+		INSERT INTO keys (spki, identity, serial) VALUES ($1, $2, $3)
+		ON CONFLICT (spki) DO NOTHING`
+
+	keepKey = `
+		INSERT INTO keys (spki, identity, serial) VALUES ($1, $2, $3)
+		ON CONFLICT (spki) DO UPDATE SET serial = excluded.serial WHERE keys.identity = excluded.identity`
+)
+
 // takeKey demands that the public key is the identity's own or nobody's, or
 // nobody's if it must be new, and takes it for ever: the table is never pruned,
 // so a key that was used once cannot come back under another name.
 func (t *Tx) takeKey(spki [32]byte, identity string, serial Serial, fresh bool) {
 	if fresh {
-		t.demand(1, ErrKeyTaken, `
-			INSERT INTO keys (spki, identity, serial) VALUES ($1, $2, $3)
-			ON CONFLICT (spki) DO NOTHING`,
-			spki[:], identity, serial[:])
+		t.demand(1, ErrKeyTaken, takeNewKey, spki[:], identity, serial[:])
 		return
 	}
 	t.keepKey(spki, identity, serial[:])
@@ -22,8 +29,5 @@ func (t *Tx) takeAccountKey(spki [32]byte, account AccountID) {
 }
 
 func (t *Tx) keepKey(spki [32]byte, holder string, serial []byte) {
-	t.demand(1, ErrKeyTaken, `
-		INSERT INTO keys (spki, identity, serial) VALUES ($1, $2, $3)
-		ON CONFLICT (spki) DO UPDATE SET serial = excluded.serial WHERE keys.identity = excluded.identity`,
-		spki[:], holder, serial)
+	t.demand(1, ErrKeyTaken, keepKey, spki[:], holder, serial)
 }

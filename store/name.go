@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
+const takeName = `
+	INSERT INTO names (name, holder) VALUES ($1, $2)
+	ON CONFLICT (name) DO UPDATE SET holder = excluded.holder WHERE names.holder = excluded.holder`
+
 // takeName demands that the name is the holder's own or nobody's, and takes it.
 func (t *Tx) takeName(name, holder string) {
-	t.demand(1, ErrNameTaken, `
-		INSERT INTO names (name, holder) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder WHERE names.holder = excluded.holder`,
-		name, holder)
+	t.demand(1, ErrNameTaken, takeName, name, holder)
 }
 
 // adoptName is takeName for a holder "role/*", who may also have what one identity of

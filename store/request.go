@@ -135,13 +135,15 @@ const denyRequests = `
 	UPDATE requests SET state = 'denied', decided_by = $1, decided_at = $2
 	WHERE identity = $3 AND state IN ('waiting', 'approved')`
 
+const useRequest = `
+	UPDATE requests SET state = 'used'
+	WHERE id = $1 AND spki = $2 AND identity = $3 AND state = 'approved' AND expires_at > $4`
+
 // UseRequest demands that the request is of that key, approved for this identity and in
 // time, and uses it up. Of any number of callers, on any number of replicas, one
 // succeeds. The error is [ErrSpent].
 func (t *Tx) UseRequest(id RequestID, spki [32]byte, path string) {
-	t.demand(1, ErrSpent, `
-		UPDATE requests SET state = 'used'
-		WHERE id = $1 AND spki = $2 AND identity = $3 AND state = 'approved' AND expires_at > $4`,
+	t.demand(1, ErrSpent, useRequest,
 		id[:], spki[:], path, t.millis())
 }
 

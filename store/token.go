@@ -71,20 +71,23 @@ func (t *Tx) InsertToken(k Token) {
 		k.Owner, k.CreatedBy, t.millis(), optional(k.Sealed), k.Lifts)
 }
 
+const (
+	spendToken = `
+		UPDATE tokens SET uses = uses + 1
+		WHERE id = $1 AND uses < max_uses AND expires_at > $2 AND revoked_at IS NULL`
+
+	nameTokenUser = `UPDATE tokens SET used_by = $1 WHERE id = $2`
+)
+
 // SpendToken demands that the token is in time, not revoked and has a use left,
 // and takes that use. Of any number of callers, on any number of replicas, at
 // most as many succeed as the token has uses. The error is [ErrSpent].
-func (t *Tx) SpendToken(id TokenID) {
-	t.demand(1, ErrSpent, `
-		UPDATE tokens SET uses = uses + 1
-		WHERE id = $1 AND uses < max_uses AND expires_at > $2 AND revoked_at IS NULL`,
-		id[:], t.millis())
-}
+func (t *Tx) SpendToken(id TokenID) { t.demand(1, ErrSpent, spendToken, id[:], t.millis()) }
 
 // NameTokenUser demands that the token exists, and records which identity its
 // pattern was used for. The error is [ErrSpent].
 func (t *Tx) NameTokenUser(id TokenID, path string) {
-	t.demand(1, ErrSpent, `UPDATE tokens SET used_by = $1 WHERE id = $2`, path, id[:])
+	t.demand(1, ErrSpent, nameTokenUser, path, id[:])
 }
 
 // RevokeToken demands that the token exists, and makes it useless. Revoking
