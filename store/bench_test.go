@@ -1,7 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -75,7 +79,7 @@ func benchmarkUpdate(b *testing.B, dsn string, replicas, callers int) {
 		defer run()
 	}
 
-	before, busy := work(dbs), cpu(b)
+	before, busy, servers := work(dbs), cpu(b), serverCPU(b, d)
 	var next atomic.Int64
 	var callersDone sync.WaitGroup
 	b.ResetTimer()
@@ -104,9 +108,36 @@ func benchmarkUpdate(b *testing.B, dsn string, replicas, callers int) {
 	after := work(dbs)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 	b.ReportMetric(float64((cpu(b)-busy).Microseconds())/float64(b.N), "cpu-µs/call")
+	if d.engine.shared() {
+		b.ReportMetric(float64((serverCPU(b, d)-servers).Microseconds())/float64(b.N), "postgres-cpu-µs/call")
+	}
 	b.ReportMetric(float64(after.Calls-before.Calls)/float64(after.Batches-before.Batches), "calls/batch")
 	must(b, d, func(*Tx) {})
 	require.GreaterOrEqual(b, d.LogSize(), int64(b.N))
+}
+
+// serverCPU returns the processor time of the processes of PostgreSQL that serve the
+// database; 0 on SQLite.
+func serverCPU(b *testing.B, d *DB) (sum time.Duration) {
+	if !d.engine.shared() {
+		return 0
+	}
+	rows, err := d.reads.query(b.Context(), `SELECT pid FROM pg_stat_activity WHERE datname = current_database()`)
+	require.NoError(b, err)
+	defer rows.Close()
+	for rows.Next() {
+		var pid int
+		require.NoError(b, rows.Scan(&pid))
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(b, err)
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		for _, field := range fields[11:13] { // utime, stime
+			ticks, err := strconv.Atoi(field)
+			require.NoError(b, err)
+			sum += time.Duration(ticks) * 10 * time.Millisecond
+		}
+	}
+	return sum
 }
 
 // work adds up what the writers have done.
