@@ -16,13 +16,24 @@ import (
 // round trip for a batch, where savepoints would cost two for each call, and could
 // not undo an update that hit no row, since counts come too late. If some calls
 // fail, the others are applied again without them. What failed may have done so
-// because of a neighbour, and is for the writer to apply alone.
+// because of a neighbour, and is for the writer to apply alone. Calls are left in the
+// order in which they were applied.
 //
 // Measured with 32 callers: 10,161 calls a second, against 1,799 with savepoints.
 func (e *postgres) apply(ctx context.Context, s *session, calls []*call, size int64) (again []*call, tail []tlog.Hash, err error) {
+	all := calls
+	joint, others := together(calls)
 	for repeats := 0; ; repeats++ {
-		failed, tail, err := e.pipeline(ctx, s, calls, size)
+		failed, tail, err := e.pipeline(ctx, s, calls, joint, others, size)
+		if errors.Is(err, errApart) {
+			if err := e.rollback(ctx, s); err != nil {
+				return nil, nil, err
+			}
+			joint, others = nil, calls // which says who
+			continue
+		}
 		if err != nil || len(failed) == 0 {
+			copy(all[copy(all, calls):], again)
 			return again, tail, err
 		}
 		alone := len(calls) == 1 && again == nil
@@ -38,6 +49,7 @@ func (e *postgres) apply(ctx context.Context, s *session, calls []*call, size in
 				return again, nil, nil
 			}
 		}
+		joint, others = together(calls)
 		if err := e.rollback(ctx, s); err != nil {
 			return nil, nil, err
 		}
@@ -51,10 +63,11 @@ type failure struct {
 }
 
 // pipeline begins a transaction if the turn did not, sends the demands of the calls,
-// takes the log's lock, gives the turn back and reads the tail, in one round trip. It
-// returns the calls that are known to have failed; if one failed with an error of the
-// server, those behind it were not tried.
-func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, size int64) (failed []failure, tail []tlog.Hash, err error) {
+// joint ones and then those of the others, takes the log's lock, gives the turn back and
+// reads the tail, in one round trip. It returns those of the others that are known to have
+// failed; if one failed with an error of the server, those behind it were not tried. If
+// a joint demand is not met it returns errApart.
+func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, joint []demand, others []*call, size int64) (failed []failure, tail []tlog.Hash, err error) {
 	b := &pgx.Batch{}
 	if !s.turn {
 		b.Queue(`BEGIN`)
@@ -63,7 +76,10 @@ func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, size
 		b.Queue(notDurable)
 	}
 	head := b.Len()
-	for _, c := range calls {
+	for _, d := range joint {
+		b.Queue(s.dialect(d.query), d.args...)
+	}
+	for _, c := range others {
 		for _, d := range c.demands {
 			b.Queue(s.dialect(d.query), d.args...)
 		}
@@ -88,8 +104,14 @@ func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, size
 				return err
 			}
 		}
-		var stopped bool
-		if failed, stopped, err = e.outcomes(results, calls); err != nil || stopped {
+		apart, stopped, err := metTogether(results, joint)
+		if err != nil {
+			return err
+		}
+		if stopped {
+			return errApart
+		}
+		if failed, stopped, err = e.outcomes(results, others); err != nil || stopped {
 			return err
 		}
 		for range locks {
@@ -98,6 +120,9 @@ func (e *postgres) pipeline(ctx context.Context, s *session, calls []*call, size
 			}
 		}
 		s.turn = false
+		if apart {
+			return errApart
+		}
 		if log {
 			if tail, err = readPipelinedTail(results); err != nil {
 				return err
@@ -197,5 +222,5 @@ func columns(records []audit.Record) []any {
 			terms[n][i] = r.Terms[n][:]
 		}
 	}
-	return []any{seq, at, action, leaf, hash, terms[0], terms[1], terms[2], terms[3]}
+	return []any{seq, at, action, byteas(leaf), byteas(hash), byteas(terms[0]), byteas(terms[1]), byteas(terms[2]), byteas(terms[3])}
 }

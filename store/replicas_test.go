@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/store/audit"
@@ -51,6 +52,38 @@ func TestReplicasSpendOnce(t *testing.T) {
 	require.Equal(t, size, verify(t, dbs[1]))
 }
 
+// A token for many is spent as often as it has uses, by however many at once; whoever comes
+// too late leaves nothing behind.
+func TestReplicasSpendOften(t *testing.T) {
+	dbs := replicas(t, 3)
+	const uses = 100
+	id := token(t, dbs[0], uses)
+	spent := 0
+	for i, err := range parallel(3*uses, func(i int) error {
+		return update(dbs[i%3], func(tx *Tx) {
+			tx.SpendToken(id)
+			tx.NameTokenUser(id, device(i))
+			tx.CreateIdentity(Identity{Path: device(i), Role: "device", Name: device(i)[7:], State: Active})
+		})
+	}) {
+		_, found := dbs[0].Identity(t.Context(), device(i))
+		if err == nil {
+			spent++
+			require.NoError(t, found)
+			continue
+		}
+		require.ErrorIs(t, err, ErrSpent)
+		require.ErrorIs(t, found, ErrNotFound)
+	}
+	require.Equal(t, uses, spent)
+	k, err := dbs[0].Token(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, uses, k.Uses)
+	_, err = dbs[0].Identity(t.Context(), k.UsedBy)
+	require.NoError(t, err)
+	require.EqualValues(t, 1+uses, verify(t, dbs[0]))
+}
+
 // A log to which several write in turn has every tile, and none twice.
 func TestReplicasTiles(t *testing.T) {
 	dbs := replicas(t, 3)
@@ -69,10 +102,11 @@ func TestReplicasTiles(t *testing.T) {
 // decided before is stale, and nothing live is left.
 func TestReplicasRevokeWins(t *testing.T) {
 	dbs := replicas(t, 3)
-	for i := range 15 {
+	var wg sync.WaitGroup
+	const identities = 15
+	for i := range identities {
 		path := device(i)
 		identity(t, dbs[0], path)
-		var wg sync.WaitGroup
 		for _, d := range dbs[1:] {
 			for range 2 {
 				wg.Go(func() {
@@ -81,9 +115,13 @@ func TestReplicasRevokeWins(t *testing.T) {
 				})
 			}
 		}
-		require.NoError(t, alone(dbs[0], (*AloneTx).RevokeIdentity, path))
-		wg.Wait()
-		live, _, err := dbs[0].Certificates(t.Context(), CertificateFilter{Identity: path, Live: true}, Page{})
+	}
+	for i := range identities {
+		require.NoError(t, alone(dbs[0], (*AloneTx).RevokeIdentity, device(i)))
+	}
+	wg.Wait()
+	for i := range identities {
+		live, _, err := dbs[0].Certificates(t.Context(), CertificateFilter{Identity: device(i), Live: true}, Page{})
 		require.NoError(t, err)
 		require.Empty(t, live)
 	}
@@ -94,19 +132,24 @@ func TestReplicasRevokeWins(t *testing.T) {
 // one before.
 func TestReplicasPolicy(t *testing.T) {
 	dbs := replicas(t, 2)
-	identity(t, dbs[0], "device/a")
+	const identities = 5
+	for i := range identities {
+		identity(t, dbs[0], device(i))
+	}
 	for version := range int64(30) {
 		var wg sync.WaitGroup
-		wg.Go(func() {
-			for {
-				c := certificate("device/a")
-				c.Policy = version
-				if err := update(dbs[1], func(tx *Tx) { tx.InsertCertificate(c) }); err != nil {
-					require.ErrorIs(t, err, ErrStale)
-					return
+		for i := range identities {
+			wg.Go(func() {
+				for {
+					c := certificate(device(i))
+					c.Policy = version
+					if err := update(dbs[1], func(tx *Tx) { tx.InsertCertificate(c) }); err != nil {
+						assert.ErrorIs(t, err, ErrStale)
+						return
+					}
 				}
-			}
-		})
+			})
+		}
 		must(t, dbs[0], func(tx *Tx) { tx.SetPolicy(Policy{Version: version + 1, Text: []byte("x")}) })
 		wg.Wait()
 	}
