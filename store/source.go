@@ -121,7 +121,9 @@ func (s *AuditSource) rows(ctx context.Context, after, to int64, limit int) ([]a
 			return nil, fmt.Errorf("reading the log after entry %d: %w", after, err)
 		}
 		r.At, r.Leaf = fromMillis(at), kept.keep(leaf)
-		copy(r.Hash[:], hash)
+		if len(hash) == len(r.Hash) { // else it stays zero, which is no entry's
+			r.Hash = tlog.Hash(hash)
+		}
 		r.Terms = kept.terms(terms[:])
 		records = append(records, r)
 	}
@@ -148,7 +150,8 @@ func (s *shelf) keep(b []byte) []byte {
 	return s.bytes[at:len(s.bytes):len(s.bytes)]
 }
 
-// terms returns those that are not null.
+// terms returns those that are not null. One of another length than terms have is zero,
+// which no party's is: cut off or filled up, it might be what it should be.
 func (s *shelf) terms(columns []sql.RawBytes) []audit.Term {
 	if len(columns) > cap(s.list)-len(s.list) {
 		s.list = make([]audit.Term, 0, shelfSize/2/len(audit.Term{}))
@@ -157,7 +160,9 @@ func (s *shelf) terms(columns []sql.RawBytes) []audit.Term {
 	for _, column := range columns {
 		if column != nil {
 			var t audit.Term
-			copy(t[:], column)
+			if len(column) == len(t) {
+				t = audit.Term(column)
+			}
 			s.list = append(s.list, t)
 		}
 	}
