@@ -67,6 +67,28 @@ func TestLogNoticesEdits(t *testing.T) {
 	}
 }
 
+// So is one that only lengthens a column: what is behind its end belongs to it, too.
+func TestLogNoticesLongColumns(t *testing.T) {
+	for _, column := range []string{"hash", "term1"} {
+		t.Run(column, func(t *testing.T) {
+			eachEngine(t, func(t *testing.T, d *DB) {
+				must(t, d, func(*Tx) {})
+				var value []byte
+				require.NoError(t, d.reads.row(t.Context(), `SELECT `+column+` FROM audit WHERE seq = 1`, nil, &value))
+				must(t, d, func(tx *Tx) {
+					tx.demand(1, nil, `UPDATE audit SET `+column+` = $1 WHERE seq = 1`, append(value, 0))
+				})
+				source, err := d.AuditSource(t.Context())
+				require.NoError(t, err)
+				_, err = audit.Verify(t.Context(), source, audit.VerifyOptions{Verifier: verifier(t, d)})
+				var tampered *audit.TamperError
+				require.ErrorAs(t, err, &tampered)
+				require.EqualValues(t, 1, tampered.From)
+			})
+		})
+	}
+}
+
 // Entries are found by actor, subject, action and time, alone and together, and
 // by nothing else.
 func TestAuditEntries(t *testing.T) {
@@ -123,6 +145,46 @@ func TestAuditEntries(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 1) // not hidden
 		require.Contains(t, entries[0].Outcome, "unreadable")
+	})
+}
+
+// What a request left in the log is left out of a list on demand, and the list is as long
+// without it: in pages that are full, and with no page more than there are entries for.
+func TestAuditEntriesExcept(t *testing.T) {
+	eachEngine(t, func(t *testing.T, d *DB) {
+		for _, request := range []string{"A", "B", "C", "B", "A"} {
+			require.NoError(t, d.Update(t.Context(), func(*Tx) audit.Event {
+				return audit.Event{Actor: "uid:0", Action: "test.write", RequestID: request}
+			}))
+		}
+		for _, tt := range []struct {
+			except string
+			want   [][]int64 // pages
+		}{
+			{"", [][]int64{{5, 4}, {3, 2}, {1}}},
+			{"D", [][]int64{{5, 4}, {3, 2}, {1}}},
+			{"A", [][]int64{{4, 3}, {2}}},
+			{"C", [][]int64{{5, 4}, {2, 1}}},
+		} {
+			for _, f := range []AuditFilter{{Except: tt.except}, {Except: tt.except, Actor: "uid:0"}, {Except: tt.except, Action: "test.write"}} {
+				var pages [][]int64
+				for after := ""; ; {
+					entries, next, err := d.AuditEntries(t.Context(), f, Page{After: after, Limit: 2})
+					require.NoError(t, err)
+					var page []int64
+					for _, e := range entries {
+						page = append(page, e.Seq)
+					}
+					if len(page) > 0 { // behind the last there may be one that turns out to be empty
+						pages = append(pages, page)
+					}
+					if after = next; next == "" {
+						break
+					}
+				}
+				require.Equal(t, tt.want, pages, "%+v", f)
+			}
+		}
 	})
 }
 

@@ -84,6 +84,10 @@ type engine interface {
 	// other call could succeed in its transaction either.
 	broken(s *session, err error) bool
 
+	// beforehand makes what these steps can find there already, and takes long, while
+	// other processes go on writing.
+	beforehand(ctx context.Context, steps []migration) error
+
 	// migration runs f in one transaction, alone among all processes.
 	migration(ctx context.Context, f func(context.Context, *session) error) error
 

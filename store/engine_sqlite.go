@@ -348,6 +348,8 @@ func (e *sqlite) notify(ctx context.Context, here *notices, topic, payload strin
 	return here.put(ctx, notice{topic, payload})
 }
 
+func (e *sqlite) beforehand(context.Context, []migration) error { return nil } // nobody else writes
+
 func (e *sqlite) migration(ctx context.Context, f func(context.Context, *session) error) error {
 	s, err := e.connect(ctx)
 	if err != nil {

@@ -51,9 +51,9 @@ func (d *dater) add(at time.Time, actor string, n int) {
 func TestEntriesOfPartyInTime(t *testing.T) {
 	eachDater(t, func(t *testing.T, d *dater) {
 		begin := time.Now().Add(-48 * time.Hour).Truncate(time.Hour)
-		d.add(begin, "uid:0", maxOpened+500)
+		d.add(begin, "uid:0", maxPassed+500)
 		d.add(begin.Add(12*time.Hour), "uid:0", 3)
-		d.add(begin.Add(24*time.Hour), "uid:0", maxOpened+500)
+		d.add(begin.Add(24*time.Hour), "uid:0", maxPassed+500)
 		for _, f := range []AuditFilter{
 			{Actor: "uid:0", Since: begin.Add(11 * time.Hour), Until: begin.Add(13 * time.Hour)},
 			{Subject: "device/a", Since: begin.Add(11 * time.Hour), Until: begin.Add(13 * time.Hour)},
@@ -62,7 +62,7 @@ func TestEntriesOfPartyInTime(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, next)
 			require.Len(t, entries, 3)
-			require.EqualValues(t, maxOpened+503, entries[0].Seq)
+			require.EqualValues(t, maxPassed+503, entries[0].Seq)
 		}
 	})
 }

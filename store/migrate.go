@@ -13,7 +13,8 @@ import (
 
 // schemas holds the numbered migrations of each engine: schema/ENGINE/NNNN_name.sql.
 // A migration that was released is never changed. The engines have the same
-// numbers. What the first line of each says: see contracts.
+// numbers. What the first line of each says: see contracts. How PostgreSQL makes an
+// index over a table that is large: see beforehand.
 //
 //go:embed schema
 var schemas embed.FS
@@ -38,6 +39,9 @@ func migrate(ctx context.Context, e engine, cfg Config) (int, error) {
 }
 
 func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) error {
+	if err := e.beforehand(ctx, steps); err != nil {
+		return err
+	}
 	migrated := false
 	err := e.migration(ctx, func(ctx context.Context, s *session) error {
 		have, err := applied(ctx, e, s)
