@@ -113,10 +113,14 @@ func (a *Admin) pages(authenticate func(*http.Request) (caller, error)) map[stri
 			if by.rights&v.needs != v.needs {
 				return a.refuse(r, by, &adminapi.ForbiddenError{Actor: by.Name, Verb: v.what, Needs: v.needs.who()})
 			}
-			if v.reads != "" {
-				err = a.reads(r, by.Actor, v.reads)
-			}
-			if err == nil {
+			switch {
+			case v.beside():
+				err = a.recordBeside(v, w, r, by.Actor)
+			case v.reads != "":
+				if err = a.reads(r, by.Actor, v.reads); err == nil {
+					err = v.do(a, w, r, by.Actor)
+				}
+			default:
 				err = v.do(a, w, r, by.Actor)
 			}
 			if errors.Is(err, store.ErrOver) {

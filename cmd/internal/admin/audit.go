@@ -16,12 +16,18 @@ import (
 	"github.com/betonica/betonica/store/audit"
 )
 
+// listAudit lists entries of the log, but for the one that says that this page of them was
+// read: what is listed is what there was when the page was asked for. The next page that
+// anybody asks for from the newest on begins with it.
 func (a *Admin) listAudit(w http.ResponseWriter, r *http.Request, _ enroll.Actor) error {
 	q, page, err := listParameters(r, "actor", "subject", "action", "since", "until")
 	if err != nil {
 		return err
 	}
-	filter := store.AuditFilter{Actor: q.Get("actor"), Subject: q.Get("subject"), Action: q.Get("action"), Encoded: true}
+	filter := store.AuditFilter{
+		Actor: q.Get("actor"), Subject: q.Get("subject"), Action: q.Get("action"),
+		Except: enroll.RequestID(r.Context()), Encoded: true,
+	}
 	if filter.Since, err = moment(q, "since"); err != nil {
 		return err
 	}

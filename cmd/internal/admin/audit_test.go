@@ -41,6 +41,21 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// Who reads the log is on record with each page that he was given, whatever he looks for in
+// it, and a page shows those that were asked for before it.
+func TestAuditShowsReadersBefore(t *testing.T) {
+	f := serve(t, os.Getuid())
+	root := f.root()
+	filter := adminapi.AuditFilter{Action: "audit.read"}
+	for n := range 4 {
+		page, err := root.Audit(t.Context(), filter, adminapi.PageRequest{Limit: 2})
+		require.NoError(t, err)
+		require.Len(t, page.Items, min(n, 2))
+		require.Equal(t, n > 2, page.Next != "")
+		require.Len(t, f.Audit("audit.read"), n+1)
+	}
+}
+
 // An export verifies by itself under the log's key, whole or in part; before the
 // first checkpoint there is nothing to export.
 func TestExport(t *testing.T) {

@@ -51,7 +51,7 @@ func (o *once) forget(q asked) {
 }
 
 // reads puts on record that somebody reads. What the log, or guards' journals, have is on
-// record at each call, and who cannot be put on record reads nothing of it, but root on
+// record at each call, and who cannot be put on record is told nothing of it, but root on
 // the host, who has the files. What is read of the inventory is on record once an hour for
 // each caller and each thing read, by each replica; whoever reads it while nothing can be
 // recorded, to find out why, is told of in the daemon's own log. But a lent power is only

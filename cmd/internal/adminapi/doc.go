@@ -44,7 +44,9 @@
 //
 // A list takes limit (1 to 1000, default 100) and page_token, and is ordered by
 // a key that does not change, so that a caller who follows next_page_token
-// meets every record that was there from beginning to end exactly once. Errors
+// meets every record that was there from beginning to end exactly once. Whoever lists
+// the audit log is on record with each page, and is not shown that entry by the page
+// itself, but by any that he asks for later. Errors
 // are problem documents ([Problem]). Times are RFC 3339.
 package adminapi
 
