@@ -35,7 +35,7 @@ const (
 	// else in the database is likely to use.
 	logLock       = 0x6265746f6e696361 // "betonica"
 	migrationLock = logLock + 1
-	contractLock  = logLock + 2 // turnLock is the next
+	contractLock  = logLock + 2 // turnLock and indexLock are the next
 
 	// transaction bounds a transaction of the writer; what it waits for is another
 	// replica's, or the network.
