@@ -45,15 +45,15 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 	}
 	e := &sqlite{
 		path: path, cfg: cfg, disk: &disk{path: path, file: file},
-		write: openFile(path, "mode=rw&_txlock=immediate&_auto_vacuum=incremental&_journal_mode=WAL&_synchronous=FULL&_busy_timeout="+busyWait, `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`),
-		// It waits for readers with the writer's lock held: a backup reads for minutes.
-		upkeep:  openFile(path, "mode=rw&_synchronous=FULL&_busy_timeout=50", `PRAGMA wal_autocheckpoint = 0`),
 		wal:     newWAL(),
 		ballast: &ballast{path: path + ".ballast"},
 	}
+	e.write = e.openOwn("mode=rw&_txlock=immediate&_auto_vacuum=incremental&_journal_mode=WAL&_synchronous=FULL&_busy_timeout="+busyWait, `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`, nil)
+	// It waits for readers with the writer's lock held: a backup reads for minutes.
+	e.upkeep = e.openOwn("mode=rw&_synchronous=FULL&_busy_timeout=50", `PRAGMA wal_autocheckpoint = 0`, nil)
 	// A connection is one goroutine's at a time, as database/sql has it: SQLite's own lock,
 	// taken three times for each column, would keep nobody out.
-	e.read = openWatched(path, "mode=ro&_mutex=no&_query_only=true&_busy_timeout=10000", ``, &e.damage)
+	e.read = e.openOwn("mode=ro&_mutex=no&_query_only=true&_busy_timeout=10000", ``, &e.damage)
 	e.write.SetMaxOpenConns(1)
 	e.upkeep.SetMaxOpenConns(1)
 	readers := max(8, 4*runtime.GOMAXPROCS(0))
@@ -84,27 +84,40 @@ func touch(path string) (*os.File, error) {
 // openFile returns connections with the options of the driver, on each of which
 // the pragmas are set.
 func openFile(path, options, pragmas string) *sql.DB {
-	return openWatched(path, options, pragmas, nil)
+	return sql.OpenDB(connectorOf(path, options, pragmas))
 }
 
-// openWatched is openFile of connections that show their errors to a damage.
-func openWatched(path, options, pragmas string, watch *damage) *sql.DB {
+// openOwn is openFile of the engine's own connections, which are made only to the file that
+// it opened. They show their errors to watch, unless that is nil.
+func (e *sqlite) openOwn(options, pragmas string, watch *damage) *sql.DB {
+	c := connectorOf(e.path, options, pragmas)
+	c.watch, c.present = watch, e.disk.present
+	return sql.OpenDB(c)
+}
+
+func connectorOf(path, options, pragmas string) sqliteConnector {
 	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options
-	return sql.OpenDB(sqliteConnector{name, &sqlite3.SQLiteDriver{
+	return sqliteConnector{name: name, driver: &sqlite3.SQLiteDriver{
 		ConnectHook: func(c *sqlite3.SQLiteConn) error {
 			_, err := c.Exec(pragmas, nil)
 			return err
 		},
-	}, watch})
+	}}
 }
 
 type sqliteConnector struct {
-	name   string
-	driver *sqlite3.SQLiteDriver
-	watch  *damage // or nil
+	name    string
+	driver  *sqlite3.SQLiteDriver
+	watch   *damage      // or nil
+	present func() error // or nil
 }
 
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
+	if c.present != nil {
+		if err := c.present(); err != nil {
+			return nil, err
+		}
+	}
 	conn, err := c.driver.Open(c.name)
 	if err != nil || c.watch == nil {
 		return conn, err
@@ -298,11 +311,14 @@ func (e *sqlite) room() error {
 }
 
 // close leaves everything open, for the process to end with, where it is not known
-// what is on disk: SQLite would take the rest of the write-ahead log for copied, and
-// delete it.
+// what is on disk, or the files are not in their places: SQLite would take the rest of the
+// write-ahead log for copied, and delete it.
 func (e *sqlite) close() error {
 	if e.disk.doubt.Load() {
 		return errDoubt
+	}
+	if err := e.disk.present(); err != nil {
+		return err
 	}
 	err := errors.Join(e.upkeep.Close(), e.write.Close())
 	e.disk.file.Close() // now that SQLite holds no lock on it; all that was written has been synced

@@ -23,8 +23,10 @@ import (
 // all of it has been written anew, synced, and read back.
 type disk struct {
 	path string
-	file *os.File       // the database; open as long as SQLite is, because closing any descriptor of a file drops SQLite's locks on it (POSIX)
-	wal  syscall.Stat_t // the write-ahead log, likewise, once it is known
+	file *os.File // the database; open as long as SQLite is, because closing any descriptor of a file drops SQLite's locks on it (POSIX)
+
+	mu  sync.Mutex
+	wal syscall.Stat_t // the write-ahead log, once it is known
 
 	checkpoints sync.Mutex // one at a time, and none while proving
 	doubt       atomic.Bool
@@ -90,8 +92,12 @@ func again(call func() error) error {
 }
 
 // present returns an error unless the files under the store's names are the ones
-// that SQLite has open: what is written to others is gone with the process.
+// that SQLite has open: what is written to others is gone with the process. Nor may SQLite
+// open or close anything then: it goes by names, and would copy our write-ahead log into
+// somebody else's file, and delete it.
 func (d *disk) present() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var opened syscall.Stat_t
 	if err := syscall.Fstat(int(d.file.Fd()), &opened); err != nil {
 		return fmt.Errorf("store: %s: %w", d.path, err)

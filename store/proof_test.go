@@ -10,6 +10,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // fsyncFailed is what SQLite says.
@@ -28,9 +29,9 @@ func onDisk(t *testing.T) (*DB, *sqlite, Config) {
 func TestFsyncFailedInBackground(t *testing.T) {
 	d, e, _ := onDisk(t)
 	require.NoError(t, create(d, 1))
-	unsyncable, w, err := os.Pipe()
+	fd, err := unix.Open(e.path, unix.O_PATH|unix.O_CLOEXEC, 0) // which says what it is, and no more
 	require.NoError(t, err)
-	defer w.Close()
+	unsyncable := os.NewFile(uintptr(fd), e.path)
 	defer unsyncable.Close()
 	err = d.quiet(t.Context(), func(context.Context, *AloneTx) error { // while the writer waits
 		file := e.disk.file
@@ -167,6 +168,41 @@ func TestReplaced(t *testing.T) {
 		require.NoError(t, create(d, 4))
 		verify(t, d)
 		require.NoError(t, d.Close())
+	}
+}
+
+// Somebody's file that was put in the place of the database stays as it is, and so does the
+// write-ahead log, which holds what was acknowledged: whatever is opened, copied or closed
+// under the name meanwhile, and at the end.
+func TestReplacedIsLeftAlone(t *testing.T) {
+	d, e, _ := onDisk(t)
+	for i := range 20 {
+		require.NoError(t, create(d, i))
+	}
+	_, _, err := e.walExtent("NOOP") // so that it is open
+	require.NoError(t, err)
+	mine, err := os.ReadFile(e.path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(e.path+".new", mine, 0o600))
+	require.NoError(t, os.Rename(e.path+".new", e.path))
+	log, err := os.ReadFile(e.path + "-wal")
+	require.NoError(t, err)
+
+	require.Equal(t, TroubleReplaced, TroubleOf(e.checkpointWAL(true)))
+	_, err = e.checkpoint("TRUNCATE")
+	require.Equal(t, TroubleReplaced, TroubleOf(err))
+	e.upkeep.SetMaxIdleConns(0) // what was open is closed, and opened by its name
+	e.upkeep.SetMaxIdleConns(1)
+	_, err = e.upkeep.Conn(t.Context())
+	require.Equal(t, TroubleReplaced, TroubleOf(err))
+	e.read.SetMaxIdleConns(0)
+	_, err = d.Identity(t.Context(), device(1))
+	require.Equal(t, TroubleReplaced, TroubleOf(err))
+	require.Equal(t, TroubleReplaced, TroubleOf(d.Close()))
+	for name, want := range map[string][]byte{e.path: mine, e.path + "-wal": log} {
+		got, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), name)
 	}
 }
 

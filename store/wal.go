@@ -116,6 +116,9 @@ func (e *sqlite) copyWAL() (pages, rest int64, err error) {
 	if e.disk.doubt.Load() {
 		return 0, 0, errDoubt
 	}
+	if err := e.disk.present(); err != nil {
+		return 0, 0, err
+	}
 	_, before, err := e.walExtent("NOOP")
 	if err != nil {
 		return 0, 0, err
@@ -157,6 +160,9 @@ func (e *sqlite) checkpoint(mode string) (pages int64, err error) {
 	defer e.disk.checkpoints.Unlock()
 	if e.disk.doubt.Load() {
 		return 0, errDoubt
+	}
+	if err := e.disk.present(); err != nil {
+		return 0, err
 	}
 	pages, _, err = e.walExtent(mode)
 	return pages, err
