@@ -127,27 +127,12 @@ func (d *DB) replaceKeys(ctx context.Context) error {
 			return err
 		}
 	}
-	if wrapping && d.understood(ctx) {
-		if err := d.ReplaceWrappingKey(ctx, k.Wrapped); err != nil && !errors.Is(err, ErrStale) {
+	if wrapping {
+		if err := d.ReplaceWrappingKey(ctx, k.Wrapped); err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrOlderReplica) {
 			return err
 		}
 	}
 	return d.rewrapJournals(ctx)
-}
-
-// understood says whether every process on the database knows this schema: one that came
-// before could not read what a wrapping key wraps.
-func (d *DB) understood(ctx context.Context) bool {
-	all, err := d.Replicas(ctx)
-	if err != nil {
-		return false
-	}
-	for _, r := range all {
-		if r.Live && r.Schema < d.schema {
-			return false
-		}
-	}
-	return true
 }
 
 // followKeys has the writer seal under the newest data key on record.

@@ -60,7 +60,7 @@ var (
 	// this one cannot work with.
 	ErrNewerSchema = errors.New("store: database is newer than this program")
 
-	// ErrOlderReplica means that a migration would end what a replica of an older
-	// program, which is still there, can do.
+	// ErrOlderReplica means that a migration, or a new wrapping key, would end what a
+	// replica of an older program, which is still there, can do.
 	ErrOlderReplica = errors.New("store: a replica of an older program is still there")
 )

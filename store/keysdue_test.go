@@ -79,6 +79,9 @@ func TestKeysUnderstood(t *testing.T) {
 	do(`INSERT INTO replicas (id, name, version, url, schema, seen, beats, started_at, lease_until)
 		VALUES (1000000, 'old', 'v0', '', $1, 0, 1, $2, $2)`, d.schema-1, time.Now().UnixMilli()*2)
 	require.NoError(t, d.replaceKeys(t.Context()))
+	err = d.ReplaceWrappingKey(t.Context(), before.Wrapped) // by order, neither
+	require.ErrorIs(t, err, ErrOlderReplica)
+	require.ErrorContains(t, err, `"old", version "v0"`)
 	k, err := d.LogKeys(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, before.Wrapped, k.Wrapped)

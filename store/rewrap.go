@@ -14,17 +14,37 @@ import (
 
 // ReplaceWrappingKey makes the key that wraps data keys from now on, and wraps the log's data
 // keys with it, in one transaction, if the one before was made at a time; it adds the events
-// of why, if there are any. The error is [ErrStale] if it was made at another. The keys of
-// guards' journals, of which there may be very many, follow in transactions of their own,
-// by this process or the next eldest; the wrapping key of before is removed when none is
-// left that it wraps.
+// of why, if there are any. The error is [ErrStale] if it was made at another, and
+// [ErrOlderReplica] while a process is on the database that could not read what the key
+// wraps. The keys of guards' journals, of which there may be very many, follow in
+// transactions of their own, by this process or the next eldest; the wrapping key of before
+// is removed when none is left that it wraps.
 //
 // Killed at any moment, it leaves a store whose keys all open.
 func (d *DB) ReplaceWrappingKey(ctx context.Context, before time.Time, why ...audit.Event) error {
-	if err := d.replaceWrappingKey(ctx, before, why); err != nil {
+	err := d.Understood(ctx)
+	if err == nil {
+		err = d.replaceWrappingKey(ctx, before, why)
+	}
+	if err != nil {
 		return fmt.Errorf("replacing the wrapping key: %w", err)
 	}
 	return errors.Join(d.rewrapJournals(ctx), d.followKeys(ctx))
+}
+
+// Understood returns [ErrOlderReplica] unless every process on the database knows this
+// schema: one that came before wrapping keys could open nothing that one wraps.
+func (d *DB) Understood(ctx context.Context) error {
+	all, err := d.Replicas(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Live && r.Schema < d.schema {
+			return fmt.Errorf("%w: %q, version %q", ErrOlderReplica, r.Name, r.Version)
+		}
+	}
+	return nil
 }
 
 func (d *DB) replaceWrappingKey(ctx context.Context, before time.Time, why []audit.Event) error {

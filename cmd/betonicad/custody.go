@@ -177,7 +177,7 @@ func (c *custody) open(p *deposit) (*secrets, error) {
 // put deposits what is here. What was ordered is on record before that, so that those
 // who take it over find it there, and it is on record once.
 func (c *custody) put(ctx context.Context, local *deposit, ours *secrets, replaces, version int64) error {
-	if err := record(ctx, c.store, ours.roster.Orders); err != nil {
+	if err := record(ctx, c.store, ours.roster.Orders); err != nil && !errors.Is(err, store.ErrOlderReplica) {
 		return err
 	}
 	local.Version = version

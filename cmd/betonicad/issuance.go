@@ -48,6 +48,7 @@ type issuance struct {
 	mu          sync.Mutex // of take, and of what follows
 	secrets     *secrets
 	authorities map[string]*ca.Authority // those that could be opened, by id
+	waits       error                    // why an order is not carried out yet; nil: all are
 
 	tokens sync.Map // id -> *keys.TokenKey: those that they sign with
 }
@@ -131,8 +132,10 @@ func (i *issuance) take(ctx context.Context, s *secrets) error {
 			return err
 		}
 	}
-	if err := record(ctx, i.store, s.roster.Orders); err != nil {
+	if err := record(ctx, i.store, s.roster.Orders); err != nil && !errors.Is(err, store.ErrOlderReplica) {
 		return err
+	} else if i.waits = err; err != nil {
+		i.log.WarnContext(ctx, "an order waits", "error", err)
 	}
 	now := time.Now()
 	live, err := i.store.LiveIssuers(ctx, now.Add(-i.config.CRL.Lifetime.Duration))
@@ -256,7 +259,13 @@ func (i *issuance) known() *secrets {
 
 // next is how long nothing is to be done, wait at most.
 func (i *issuance) next(wait time.Duration) time.Duration {
-	if m := i.known().roster.Move; m != nil && m.State == moveOn {
+	i.mu.Lock()
+	m, waits := i.secrets.roster.Move, i.waits
+	i.mu.Unlock()
+	if waits != nil {
+		wait = min(wait, rosterWait)
+	}
+	if m != nil && m.State == moveOn {
 		if left := time.Until(m.Begins); left > 0 {
 			return min(wait, left)
 		}

@@ -16,7 +16,8 @@ func rotateLogKeyCommand(env environment) *cobra.Command {
 		Long: `log-key has the daemon replace the keys of the audit log: the data key that entries
 are sealed under, and the key that wraps it and all data keys of before, those of
 guards' journals included, which are wrapped anew. The daemon does so at SIGHUP, or when
-it starts; on PostgreSQL one replica does it for all.
+it starts; on PostgreSQL one replica does it for all, once all are of a version that
+can read with such keys.
 
 By itself it replaces the data key each month, and the wrapping key each year. Entries,
 exports and archives of before are read as ever, and no backup has to be made anew: each
