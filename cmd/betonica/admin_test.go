@@ -154,8 +154,9 @@ func TestErrors(t *testing.T) {
 		{"policy apply -", 400, api.ProblemMalformed, exitUsage, ""},
 		{"status", 401, api.ProblemUnauthenticated, exitNotAllowed, ""},
 		{"status", 500, api.ProblemInternal, exitFailed, ""},
-		{"status", 503, api.ProblemUnavailable, exitUnreachable, "again once the CA answers"},
-		{"cert list", 429, api.ProblemRateLimited, exitUnreachable, "again once the CA answers"},
+		{"status", 503, api.ProblemUnavailable, exitUnreachable, "betonicad doctor, on the CA's host"},
+		{"cert list", 429, api.ProblemRateLimited, exitUnreachable, "again in a minute"},
+		{"cert list", 502, api.ProblemUnavailable, exitUnreachable, "check the address; .*again once the CA answers"},
 	} {
 		d.says(tt.status, adminapi.Problem{Type: tt.typ, Status: tt.status, Title: "T", Detail: "the reason why", RequestID: "r1"})
 		r := x.run(strings.Fields(tt.args)...)

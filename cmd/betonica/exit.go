@@ -157,6 +157,10 @@ func report(env environment, err error) {
 		next = a.next
 	} else if p, ok := errors.AsType[*api.Problem](err); ok && p.RetryAfter > 0 {
 		next = "try again in " + span(p.RetryAfter)
+	} else if status, _, answered := problemOf(err); answered && status == http.StatusServiceUnavailable {
+		next = "betonicad doctor, on the CA's host, says what keeps it from that; then run the same command again"
+	} else if answered && status == http.StatusTooManyRequests {
+		next = "run the same command again in a minute"
 	} else if exitCode(err) == exitUnreachable {
 		next = "check the address; the same command may be run again once the CA answers"
 	}
