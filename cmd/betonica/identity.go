@@ -19,7 +19,7 @@ func identityCommand(env environment) *cobra.Command {
 func writeIdentity(env environment, form output, i adminapi.Identity) error {
 	suspect := ""
 	if i.Suspect {
-		suspect = "yes: a token or a certificate was used twice; see betonica audit list --subject " + i.Path
+		suspect = "yes: a token or a certificate was used twice, or a restored backup did not know of its revocation; see betonica audit list --subject " + i.Path
 	}
 	return writeOne(env, form, i, []field{
 		{"identity", i.ID}, {"state", stateText(adminapi.Identity{State: i.State, Why: i.Why})}, {"suspect", suspect}, {"owner", i.Owner}, {"site", i.Site},

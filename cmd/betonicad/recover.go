@@ -34,7 +34,9 @@ func recoverCommand(env environment) *cobra.Command {
 put back, fit to sign again. The daemons on it must be stopped.
 
 It takes revocation lists that this CA signed: files in DER or PEM, such as chain.crl.pem
-on a web server or *.crl in the state folder of a relying party. Every one is verified.
+on a web server or *.crl in the state folder of a relying party. Every one is verified. A
+file may also be the SQLite database that was lost, damaged or not: the lists are taken
+that can be read in it.
 With --from-peers it listens where relying parties fetch lists, and takes those that
 they hold; they notice within a minute or so.
 
@@ -128,13 +130,17 @@ func (r recovering) run(ctx context.Context, env environment) (err error) {
 func (r recovering) evidence(ctx context.Context, env environment, c *server.Config, s *secrets) (*evidence.Evidence, error) {
 	known := newEvidence(s)
 	for _, file := range r.files {
-		text, err := os.ReadFile(file)
+		texts, err := listsIn(ctx, file)
 		if err != nil {
 			return nil, err
 		}
-		n, err := known.AddFile(text, s.root)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+		n := 0
+		for _, text := range texts {
+			some, err := known.AddFile(text, s.root)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			n += some
 		}
 		fmt.Fprintf(env.stderr, "%s: %d lists verified\n", file, n)
 	}
@@ -147,6 +153,19 @@ func (r recovering) evidence(ctx context.Context, env environment, c *server.Con
 		return nil, errors.New("there is no list of an intermediate among what was brought: nothing is recovered")
 	}
 	return known, nil
+}
+
+// listsIn returns what a file holds, or the lists in it if it is a database.
+func listsIn(ctx context.Context, file string) ([][]byte, error) {
+	database, err := store.IsSQLite(file)
+	if err != nil {
+		return nil, err
+	}
+	if database {
+		return store.KeptLists(ctx, file)
+	}
+	text, err := os.ReadFile(file)
+	return [][]byte{text}, err
 }
 
 // newEvidence knows every intermediate that there ever was.
