@@ -44,9 +44,8 @@ func caseOf(ctx context.Context, d layout) *doctor.Case {
 		_, err = verifyLog(ctx, log, evidence, nil)
 		return err
 	}
-	c.Daemon, err = doctor.Ask(ctx, c.Config.Server.Socket, c.Config.Server.Ops.String())
-	if err != nil {
-		c.Daemon = nil
+	if d, err := doctor.Ask(ctx, c.Config.Server.Socket, c.Config.Server.Ops.String()); err == nil {
+		c.Answers(d)
 	}
 	return c
 }
@@ -65,34 +64,43 @@ func keysOf(d layout, c *server.Config) *doctor.Keys {
 		k.Intermediates = []doctor.Key{{Name: "the intermediates", Err: err}}
 		return k
 	}
-	var opened []intermediate
 	for _, m := range r.Intermediates {
 		one, err := openMember(d, c, m, passphrase)
+		if one.certificate == nil { // it is there all the same, as a rule
+			one.certificate, _ = readCertificate(d.inKeys(m.Certificate))
+		}
 		issues := r.issuing(time.Now()) == m.ID || r.Move != nil && r.Move.To == m.ID
+		inToken := keys.InToken(keyOf(d, c, m))
 		k.Intermediates = append(k.Intermediates, doctor.Key{
-			Name: "the intermediate " + m.Certificate, ID: m.ID, Certificate: one.certificate, Issues: issues, Err: err,
+			Name: "the intermediate " + m.Certificate, ID: m.ID, Certificate: one.certificate, Issues: issues, InToken: inToken, Err: err,
 		})
-		opened = append(opened, one)
+		if len(k.Intermediates) == 1 {
+			unseal(d, k, one, passphrase)
+		}
+		closeKey(one.signer)
 	}
-	unseal(d, k, opened[0], passphrase, k.Intermediates[0].Err)
 	return k
 }
 
-// unseal opens what is sealed under the first intermediate's key.
-func unseal(d layout, k *doctor.Keys, first intermediate, passphrase []byte, err error) {
-	if err != nil {
-		err = errors.New("it is sealed under the first intermediate's key, which does not open")
-		k.Log.Err, k.Responder.Err = err, err
-		return
+// unseal opens what is sealed under the first intermediate's key, or under the one that was
+// made for it, which opens whatever became of a token.
+func unseal(d layout, k *doctor.Keys, first intermediate, passphrase []byte) {
+	sealer, err := (*keys.Sealer)(nil), errors.New("it is sealed under the first intermediate's key, which does not open")
+	switch {
+	case k.Intermediates[0].InToken:
+		sealer, err = openSealingKey(d, passphrase)
+	case first.signer != nil:
+		sealer, err = keys.NewSealer(first.signer)
 	}
-	sealer, err := openSealer(d, first.signer, passphrase)
 	if err != nil {
 		k.Log.Err, k.Responder.Err = err, err
 		return
 	}
 	k.Audit, k.Log.Err = openLogKey(d, sealer)
-	s := secrets{intermediates: []intermediate{first}}
-	k.Origin = origin(s.trustDomain())
+	if first.certificate != nil {
+		s := secrets{intermediates: []intermediate{first}}
+		k.Origin = origin(s.trustDomain())
+	}
 	said, err := readStatement(d, sealer)
 	if err == nil {
 		k.Responder.Certificate = said.Responder

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"database/sql"
 	"net"
 	"os"
@@ -226,7 +227,9 @@ func TestDoctorTroubles(t *testing.T) {
 	d := wellCA(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	serveOps(t, l, store.TroubleDiskFull.String()+"\nmoon: it is full; wait")
+	root, err := readCertificate(d.rootCertificate())
+	require.NoError(t, err)
+	serveOps(t, l, root, filepath.Join(string(d), "admin.sock"), store.TroubleDiskFull.String()+"\nmoon: it is full; wait")
 	rewrite(t, d.config(), `# ops = "127.0.0.1:9090"`, `ops = "`+l.Addr().String()+`"`)
 	r := examined(t, d, 0)
 	requireFinding(t, r, "daemon", doctor.Failed, "disk-full: the store's disk is full", store.TroubleDiskFull.Remedy())
@@ -238,6 +241,52 @@ func TestDoctorTroubles(t *testing.T) {
 	requireFinding(t, r, "lists", doctor.Failed, "the delta list of 0123abcd is 3 minutes old", "see the daemon's log")
 	requireFinding(t, r, "lists", doctor.Failed, "the full list of 0123abcd has ended", "see the daemon's log")
 	requireFinding(t, r, "certificates", doctor.Failed, "the daemon's own certificate ended", "see the daemon's log")
+}
+
+// What answers at the ops address is taken for the daemon only if it is this CA's, and of
+// this folder: another one that is well says nothing of this one.
+func TestDoctorStranger(t *testing.T) {
+	t.Parallel()
+	d := wellCA(t)
+	ours, err := readCertificate(d.rootCertificate())
+	require.NoError(t, err)
+	theirs, err := readCertificate(layout(newCA(t)).rootCertificate())
+	require.NoError(t, err)
+	socket := filepath.Join(string(d), "admin.sock")
+	at := `# ops = "127.0.0.1:9090"`
+	for _, tt := range []struct {
+		root   *x509.Certificate
+		socket string
+		held   bool // somebody has the folder's lock
+		state  doctor.Verdict
+		what   string
+	}{
+		{ours, socket, false, doctor.Failed, "moon"},
+		{ours, "/elsewhere/admin.sock", true, doctor.Failed, "moon"}, // its folder has another path in a container
+		{ours, "/elsewhere/admin.sock", false, doctor.Warning, "none runs here: what answers at 127.0.0.1:"},
+		{theirs, socket, false, doctor.Warning, "is the daemon of another CA"},
+		{theirs, socket, true, doctor.Failed, "holds the lock of the folder, and what answers at 127.0.0.1:"},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		serveOps(t, l, tt.root, tt.socket, "moon: it is full")
+		rewrite(t, d.config(), at, `ops = "`+l.Addr().String()+`"`)
+		at = `ops = "` + l.Addr().String() + `"`
+		free := func() {}
+		if tt.held {
+			f, err := os.OpenFile(d.lock(), os.O_RDWR|os.O_CREATE, 0o600)
+			require.NoError(t, err)
+			require.NoError(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
+			free = func() { f.Close() }
+		}
+		r := examined(t, d, 0)
+		free()
+		requireFinding(t, r, "daemon", tt.state, tt.what, "")
+		if tt.what != "moon" {
+			require.Len(t, found(t, r, "daemon").Findings, 1, tt.what)
+			require.Equal(t, doctor.Skipped, found(t, r, "listeners").State, tt.what)
+		}
+	}
 }
 
 // On PostgreSQL the other daemons on the database are told of.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/cmd/internal/adminapi"
+	"github.com/betonica/betonica/cmd/internal/doctor"
 	"github.com/betonica/betonica/store"
 )
 
@@ -104,6 +105,10 @@ func TestHSMAway(t *testing.T) {
 		return status == "503" && strings.Contains(body, "cannot be reached")
 	}, time.Minute, 10*time.Millisecond)
 	require.Contains(t, ready(), store.TroubleHSM.String())
+	r := examined(t, layout(dir), 0)
+	requireFinding(t, r, "keys", doctor.Failed, "hsm: the intermediate ", store.TroubleHSM.Remedy())
+	require.Len(t, found(t, r, "keys").Findings, 1, "what else there is does not lie in the HSM")
+	require.Equal(t, doctor.OK, found(t, r, "store").State)
 	status, err := ocspOf(t, m, issuer, chain)
 	require.NoError(t, err)
 	require.Contains(t, status, "good")

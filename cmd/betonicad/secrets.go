@@ -84,16 +84,20 @@ func closeKey(key crypto.Signer) {
 	}
 }
 
+// keyOf returns the reference to the key of one of the roster's.
+func keyOf(d layout, c *server.Config, m member) string {
+	switch {
+	case keys.InToken(m.Key):
+		return m.Key
+	case m.Key != "":
+		return "file:" + d.inKeys(m.Key)
+	}
+	return c.CA.Key
+}
+
 // openMember opens one of the roster's.
 func openMember(d layout, c *server.Config, m member, passphrase []byte) (intermediate, error) {
-	ref := c.CA.Key
-	if m.Key != "" {
-		ref = "file:" + d.inKeys(m.Key)
-	}
-	if keys.InToken(m.Key) {
-		ref = m.Key
-	}
-	one, err := openIntermediate(d.inKeys(m.Certificate), ref, passphrase)
+	one, err := openIntermediate(d.inKeys(m.Certificate), keyOf(d, c, m), passphrase)
 	if err == nil && one.id != m.ID {
 		err = fmt.Errorf("%s is not the intermediate %s", d.inKeys(m.Certificate), m.ID)
 	}
@@ -105,12 +109,17 @@ func openMember(d layout, c *server.Config, m member, passphrase []byte) (interm
 // could have, the one that was made for it.
 func openSealer(d layout, first crypto.Signer, passphrase []byte) (*keys.Sealer, error) {
 	if _, token := first.(*keys.TokenKey); token {
-		var err error
-		if first, err = keys.Open("file:"+d.sealingKey(), passphrase); err != nil {
-			return nil, err
-		}
+		return openSealingKey(d, passphrase)
 	}
 	return keys.NewSealer(first)
+}
+
+func openSealingKey(d layout, passphrase []byte) (*keys.Sealer, error) {
+	key, err := keys.Open("file:"+d.sealingKey(), passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return keys.NewSealer(key)
 }
 
 // openLogKey opens the audit log's master secret.

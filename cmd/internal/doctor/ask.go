@@ -3,6 +3,8 @@ package doctor
 import (
 	"bufio"
 	"context"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +21,8 @@ import (
 
 // A Daemon is what a running one tells of itself.
 type Daemon struct {
-	PID      int      // 0: not known
+	At       string   // where it answers: a socket's path, or host and port
+	PID      int      // of who listens at the socket; 0: not known
 	Troubles []string // the lines of /readyz; none: it is ready
 	metrics  map[string]*dto.MetricFamily
 }
@@ -38,7 +41,7 @@ var ErrSilent = errors.New("no daemon answers")
 func Ask(ctx context.Context, socket, ops string) (*Daemon, error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	d := &Daemon{}
+	d := &Daemon{At: socket}
 	over := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		if err == nil {
@@ -51,6 +54,7 @@ func Ask(ctx context.Context, socket, ops string) (*Daemon, error) {
 	if err != nil && ops != "" {
 		plain := &http.Transport{}
 		defer plain.CloseIdleConnections()
+		d.At = ops
 		err = d.ask(ctx, &http.Client{Transport: plain}, "http://"+ops)
 	}
 	if err != nil {
@@ -84,6 +88,29 @@ func (d *Daemon) ask(ctx context.Context, c *http.Client, base string) error {
 	}
 	d.metrics, err = parseMetrics(body)
 	return err
+}
+
+// stranger says of what the daemon is that answers where the one of a folder would; empty if
+// it is that one, as far as what it tells of itself goes. holder is who holds the folder's
+// lock, 0 if nobody does.
+func (d *Daemon) stranger(root *x509.Certificate, socket string, holder int) string {
+	other := "of another CA"
+	for _, s := range d.samples("betonica_certificate_not_after_timestamp_seconds") {
+		if s.labels["certificate"] == "root" && s.labels["issuer"] == hex.EncodeToString(root.SubjectKeyId) {
+			other = ""
+		}
+	}
+	if other != "" || holder != 0 {
+		return other
+	}
+	// In a container the folder may have another path, and its daemon another process
+	// number: both have to speak against it.
+	for _, s := range d.samples("betonica_listener_info") {
+		if s.labels["listener"] == "socket" && s.labels["address"] != socket {
+			return "of another folder, with the socket " + s.labels["address"]
+		}
+	}
+	return ""
 }
 
 // get returns an answer of at most maxAnswer bytes.

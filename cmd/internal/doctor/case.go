@@ -37,10 +37,26 @@ type Case struct {
 	// VerifyLog verifies the whole audit log against all evidence; for Deep.
 	VerifyLog func(context.Context, *store.Log) error
 
-	// Daemon is what the daemon tells; nil if none answers, and then Holder is the
-	// process that holds the lock of DIR all the same, 0 if there is none.
-	Daemon *Daemon
-	Holder int
+	// Daemon is what the daemon tells; nil if none answers. Stranger says what does in its
+	// place, if something else does. Holder is the process that holds the lock of DIR, 0 if
+	// none is known to.
+	Daemon   *Daemon
+	Stranger string
+	Holder   int
+
+	told bool // what to do about the damage that checks meet
+}
+
+// Answers takes what answers where the daemon would: as the daemon, if it is this CA's, and
+// of this folder.
+func (c *Case) Answers(d *Daemon) {
+	c.Daemon = d
+	if c.Keys == nil || c.Keys.Root == nil {
+		return // there is nothing to know it by
+	}
+	if whose := d.stranger(c.Keys.Root, c.Config.Server.Socket, c.Holder); whose != "" {
+		c.Daemon, c.Stranger = nil, "what answers at "+d.At+" is the daemon "+whose
+	}
 }
 
 // Keys are the CA's keys, each as far as it opens.
@@ -65,6 +81,7 @@ type Key struct {
 	ID          string // of an intermediate: its subject key identifier, in hex
 	Certificate *x509.Certificate
 	Issues      bool // it is the intermediate that issues, or that will
+	InToken     bool // it lies in an HSM
 	Err         error
 }
 

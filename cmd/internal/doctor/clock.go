@@ -50,7 +50,7 @@ func newest(ctx context.Context, c *Case) []Finding {
 		return nil
 	}
 	if err != nil {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	switch behind := at.Sub(c.Now()); {
 	case behind > mostDrift:

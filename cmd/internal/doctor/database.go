@@ -36,15 +36,15 @@ func database(ctx context.Context, c *Case) []Finding {
 	defer i.Close()
 	s, err := i.ServerSettings(ctx)
 	if err != nil {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	replicas, err := i.Replicas(ctx)
 	if err != nil {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	_, entries, err := i.Newest(ctx)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	live := int64(0)
 	for _, r := range replicas {

@@ -20,7 +20,7 @@ func deliveries(ctx context.Context, c *Case) []Finding {
 	defer i.Close()
 	all, others, err := deliver.Look(ctx, i, c.Config.Deliver.Outlets(), c.Now())
 	if err != nil {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	var found []Finding
 	for _, s := range all {

@@ -25,6 +25,8 @@ func keys(_ context.Context, c *Case) []Finding {
 	}
 	for _, one := range k.Intermediates {
 		switch {
+		case one.Err != nil && one.InToken:
+			found = append(found, fail(store.TroubleHSM.Remedy(), "%s: %s: %v", string(store.TroubleHSM), one.Name, one.Err))
 		case one.Err != nil:
 			found = append(found, fail("check the passphrase file; if it is the right one, put the key back from a backup (betonicad restore)", "%s: %v", one.Name, one.Err))
 		case k.Root != nil && one.Certificate.CheckSignatureFrom(k.Root) != nil:

@@ -85,11 +85,11 @@ func keptLists(ctx context.Context, c *Case) []Finding {
 	defer i.Close()
 	kept, err := i.Lists(ctx)
 	if err != nil {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	reserved, err := i.CRLNumber(ctx)
 	if err != nil {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	var found []Finding
 	issues := map[string]bool{}

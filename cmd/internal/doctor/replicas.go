@@ -26,7 +26,7 @@ func replicas(ctx context.Context, c *Case) []Finding {
 	defer i.Close()
 	all, err := i.Replicas(ctx)
 	if err != nil {
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	found, live := judgeReplicas(c.Version, all)
 	if newest, behind := newestRevoked(all); behind {
@@ -35,7 +35,7 @@ func replicas(ctx context.Context, c *Case) []Finding {
 		case <-ctx.Done():
 		}
 		if all, err = i.Replicas(ctx); err != nil {
-			return []Finding{broken(err)}
+			return []Finding{c.broken(err)}
 		}
 		found = append(found, lagging(all, newest)...)
 	}

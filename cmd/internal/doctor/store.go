@@ -17,21 +17,31 @@ func inspect(ctx context.Context, c *Case) (*store.Inspection, []Finding) {
 	if c.Keys == nil || c.Keys.Audit == nil {
 		return nil, []Finding{skip("the log's key does not open, and the store is not looked at without it")}
 	}
+	if d := c.Daemon; d != nil && d.troubledBy(store.TroubleReplaced) { // SQLite goes by names: it would read one file with another's log
+		return nil, []Finding{skip("what lies in the place of the database is not what the daemon has open")}
+	}
 	i, err := store.Inspect(ctx, store.Config{
 		DSN: c.Config.Store.DSN, Keys: c.Keys.Audit, Origin: c.Keys.Origin, Evidence: c.Config.Audit.Evidence, IDFile: c.IDFile, Now: c.Now,
 	})
+	if errors.Is(err, os.ErrNotExist) && c.Holder != 0 { // it does not answer, or has not noticed
+		return nil, []Finding{fail(c.whenReplaced(), "%v", err)}
+	}
 	if err != nil {
-		return nil, []Finding{broken(err)}
+		return nil, []Finding{c.broken(err)}
 	}
 	return i, nil
 }
 
 // broken is the finding that the store failed in some way.
-func broken(err error) Finding {
+func (c *Case) broken(err error) Finding {
 	if errors.Is(err, os.ErrNotExist) {
 		return fail("put the file back that belongs there, or run betonicad restore", "%v", err)
 	}
-	if t := store.TroubleOf(err); t != "" {
+	t := store.TroubleOf(err)
+	if t == store.TroubleCorrupt {
+		return fail(c.whenDamaged(), "%s: %v", string(t), err)
+	}
+	if t != "" {
 		return fail(t.Remedy(), "%s: %v", string(t), err)
 	}
 	return fail(store.TroubleOther.Remedy(), "%v", err)
@@ -44,7 +54,7 @@ func storeCheck(ctx context.Context, c *Case) []Finding {
 		return why
 	}
 	defer i.Close()
-	found := append(standing(ctx, i), whole(ctx, c, i)...)
+	found := append(c.standing(ctx, i), whole(ctx, c, i)...)
 	if c.Deep && c.VerifyLog != nil {
 		if err := c.VerifyLog(ctx, &i.Log); err != nil {
 			found = append(found, fail("see betonicad audit verify; put back a backup with betonicad restore", "the audit log: %v", err))
@@ -64,7 +74,7 @@ func givesBack(ctx context.Context, c *Case, i *store.Inspection) []Finding {
 	gives, free, err := i.GivesBack(ctx)
 	switch {
 	case err != nil:
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	case gives:
 		return nil
 	}
@@ -78,12 +88,12 @@ func givesBack(ctx context.Context, c *Case, i *store.Inspection) []Finding {
 }
 
 // standing tells of a store that was set back, restored, or put in another's place.
-func standing(ctx context.Context, i *store.Inspection) []Finding {
+func (c *Case) standing(ctx context.Context, i *store.Inspection) []Finding {
 	s, contradiction, err := i.Standing(ctx)
 	t := store.TroubleSetBack
 	switch {
 	case err != nil:
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	case s == store.Serves:
 		return nil
 	case s == store.Restored:
@@ -107,7 +117,7 @@ func whole(ctx context.Context, c *Case, i *store.Inspection) []Finding {
 	damage, checked, err := i.Damage(reading, c.Deep)
 	var found []Finding
 	for _, line := range damage {
-		found = append(found, fail(store.TroubleCorrupt.Remedy(), "%s: %s", string(store.TroubleCorrupt), line))
+		found = append(found, fail(c.whenDamaged(), "%s: %s", string(store.TroubleCorrupt), line))
 	}
 	switch {
 	case !checked:
@@ -116,7 +126,7 @@ func whole(ctx context.Context, c *Case, i *store.Inspection) []Finding {
 	case errors.Is(context.Cause(reading), late):
 		return []Finding{skip("the file was read for %s and not to its end: --deep reads all of it", c.ReadFor.Round(time.Millisecond))}
 	case err != nil:
-		return []Finding{broken(err)}
+		return []Finding{c.broken(err)}
 	}
 	return found
 }
