@@ -37,9 +37,11 @@ func (c *clock) start(now func() time.Time, newest time.Time, ours bool) {
 	}
 }
 
-// recorded moves the newest entry on.
+// recorded moves the newest entry on. One that is made while the clock is known to be wrong,
+// of a revocation, says nothing of the time: by one from the future a clock that was set
+// right would be behind.
 func (c *clock) recorded(at time.Time) {
-	if at := at.UnixMilli(); at > c.newest.Load() {
+	if at := at.UnixMilli(); at > c.newest.Load() && c.check() == nil {
 		c.newest.Store(at)
 	}
 }

@@ -86,6 +86,25 @@ func TestClockCompared(t *testing.T) {
 	}
 }
 
+// A clock that jumps ahead and is set right again is right, also if something was revoked
+// meanwhile: as far back as what is on record from before the jump.
+func TestClockSetRight(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	var c clock
+	wall, run := at, time.Duration(0)
+	c.start(func() time.Time { return wall }, at, true)
+	c.run = func() time.Duration { return run }
+	wall, run = at.Add(10*time.Minute), 10*time.Minute
+	c.recorded(wall)
+	wall = wall.Add(time.Hour)
+	c.recorded(wall)
+	require.ErrorIs(t, c.check(), ErrClock)
+	wall = wall.Add(-time.Hour)
+	require.NoError(t, c.check())
+	wall, run = at.Add(4*time.Minute), 4*time.Minute
+	require.ErrorIs(t, c.check(), ErrClock)
+}
+
 // The database server's clock is looked at every second.
 func TestClockOfServer(t *testing.T) {
 	cfg := config(t, storetest.Postgres(t).Database(t))
