@@ -26,11 +26,12 @@ func TestDiskErrors(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		storetest.LeaveOut(t, "strace is not installed")
 	}
-	for _, tt := range []struct{ name, calls, when string }{ // of the calls of each of the daemon's threads
-		{"flushes now and then", "fsync,fdatasync", "10+5"},
-		{"flushes for a while", "fsync,fdatasync", "20..50"},
-		{"parts of checkpoints", "sync_file_range", "1+2"},
-		{"writes now and then", "pwrite64", "100+40"},
+	const anew = "what was acknowledged was written anew and read back"
+	for _, tt := range []struct{ name, calls, when, then string }{ // of the calls of each of the daemon's threads
+		{"flushes now and then", "fsync,fdatasync", "10+5", anew},
+		{"flushes for a while", "fsync,fdatasync", "20..50", anew},
+		{"parts of checkpoints", "sync_file_range", "1+2", anew},
+		{"writes now and then", "pwrite64", "100+40", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -41,12 +42,14 @@ func TestDiskErrors(t *testing.T) {
 				"-e", "trace="+tt.calls, "-e", "inject="+tt.calls+":error=EIO:when="+tt.when, "--")
 			crowd.while(t, d, func(issued <-chan struct{}) {
 				// Through a few failures, and on after the last of them.
-				for strings.Count(d.log.String(), "input/output error") < 5 {
+				for start := time.Now(); strings.Count(d.log.String(), "input/output error") < 5; {
+					require.Less(t, time.Since(start), patience, "what failed is not told")
 					waitFor(t, d, issued)
 				}
 				d.awaitReadiness(t, http.StatusOK)
 				waitFor(t, d, issued)
 			})
+			require.True(t, strings.Contains(d.log.String(), tt.then), "want %q; it said:\n%s", tt.then, d.log.tail())
 			d.kill()
 
 			d = serve(t, dir)
