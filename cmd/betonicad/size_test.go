@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ func measureSize(b *testing.B, empty, sized string, postgres int) {
 	require.NoError(b, was.stop())
 
 	d := startedBench(b, sized, postgres)
+	d.watched(b)
 	b.Run("enroll", func(b *testing.B) { d.enroll(b, 32, *certificates) })
 	b.Run("memory", func(b *testing.B) {
 		more := residentMiB(b, d.pid) - idle
@@ -74,6 +76,15 @@ func measureSize(b *testing.B, empty, sized string, postgres int) {
 	require.NoError(b, d.stop())
 	b.Run("start", func(b *testing.B) { startTimes(b, sized) })
 	b.Run("verify", func(b *testing.B) { verifyTimes(b, sized) })
+}
+
+// watched waits until the watch over the log has read what the filling wrote behind its
+// back: a daemon that issued it all would have read it meanwhile.
+func (d *bench) watched(b *testing.B) {
+	require.Eventually(b, func() bool {
+		text := d.metrics(b)
+		return strings.Contains(text, "\nbetonica_alert_watching 1\n") && strings.Contains(text, "\nbetonica_alert_behind_seconds 0\n")
+	}, 2*time.Hour, time.Second)
 }
 
 func startedBench(b *testing.B, dir string, postgres int) *bench {

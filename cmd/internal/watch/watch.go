@@ -17,6 +17,7 @@ const (
 	saving    = 10 * time.Minute // from one snapshot to the next
 	worst     = time.Minute      // at most, from a failure to the next try
 	lastWork  = 30 * time.Second // to save what was learned, at the end
+	rest      = 3                // times what a round took, where there is more to read
 )
 
 // Config is what a Watch works with. All but Lags and Memory is required.
@@ -102,6 +103,7 @@ func (w *Watch) watch(ctx context.Context) error {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for w.Store.Eldest() {
+		began := time.Now()
 		more, err := s.round(ctx)
 		if err == nil {
 			err = s.due(ctx, !more)
@@ -113,11 +115,12 @@ func (w *Watch) watch(ctx context.Context) error {
 			return err
 		}
 		w.publish(s, true)
+		wait := tick.C
 		if more {
-			continue
+			wait = time.After(rest * time.Since(began))
 		}
 		select {
-		case <-tick.C:
+		case <-wait:
 		case <-ctx.Done():
 		}
 	}
