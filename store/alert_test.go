@@ -135,8 +135,35 @@ func TestSnapshot(t *testing.T) {
 		require.Equal(t, second, kept())
 		var rows int
 		require.NoError(t, d.reads.row(ctx, `SELECT COUNT(*) FROM alert_snapshots s WHERE s.snapshot > $1`, []any{0}, &rows))
-		require.Equal(t, 1, rows)
+		require.Equal(t, 2, rows, "it, and what the next is written over")
+		for _, b := range [][]byte{first, second, first, first} {
+			w, err := d.TakeWatch(ctx, "ca-1")
+			require.NoError(t, err)
+			require.NoError(t, d.SaveSnapshot(ctx, w.Epoch, b))
+			require.True(t, bytes.Equal(b, kept()))
+		}
 	})
+}
+
+// Snapshots are written over those before, so that they leave no free pages in an SQLite
+// file for other rows to be scattered over.
+func TestSnapshotsLeaveNoHoles(t *testing.T) {
+	d := open(t, config(t, storetest.SQLite(t)))
+	w, err := d.TakeWatch(t.Context(), "ca-1")
+	require.NoError(t, err)
+	b := bytes.Repeat([]byte("some"), snapshotPart)
+	free := func() (n int) {
+		require.NoError(t, d.reads.row(t.Context(), `PRAGMA freelist_count`, nil, &n))
+		return n
+	}
+	for range 4 {
+		require.NoError(t, d.SaveSnapshot(t.Context(), w.Epoch, b))
+	}
+	before := free()
+	for range 12 {
+		require.NoError(t, d.SaveSnapshot(t.Context(), w.Epoch, b))
+	}
+	require.Equal(t, before, free())
 }
 
 // Whoever follows the log gets each entry once, in order, and opened, also with a data key

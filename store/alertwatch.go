@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/betonica/betonica/store/audit"
@@ -193,9 +194,11 @@ const (
 	maxSnapshot  = 160 << 20
 )
 
-// SaveSnapshot keeps what the engine of the watch knows, in the place of the last one, once
-// all of it is there: a part at a time, so that nobody waits for it. A crash may lose it,
-// and leaves the one before then. The error is [ErrStale] if somebody else has the watch.
+// SaveSnapshot keeps what the engine of the watch knows, once all of it is there: a part at
+// a time, so that nobody waits for it, and in the rows of the last but one. (Rows that came
+// and went would leave free pages all over an SQLite file, and whatever is written next
+// change these instead of a few at its end.) A crash may lose it, and leaves the one before
+// then. The error is [ErrStale] if somebody else has the watch.
 func (d *DB) SaveSnapshot(ctx context.Context, epoch int64, b []byte) error {
 	if len(b) > maxSnapshot {
 		return fmt.Errorf("the snapshot of the watch has %d bytes, and may have %d", len(b), maxSnapshot)
@@ -205,7 +208,8 @@ func (d *DB) SaveSnapshot(ctx context.Context, epoch int64, b []byte) error {
 		return fmt.Errorf("reading where the watch stands: %w", err)
 	}
 	next := max(w.Snapshot, 0) + 1
-	if err := d.forgetParts(ctx, epoch, w.Snapshot); err != nil { // what a crash has left
+	spare := w.Snapshot - 1
+	if err := d.forgetParts(ctx, epoch, spare, math.MaxInt32); err != nil { // what a crash has left
 		return err
 	}
 	parts := 0
@@ -213,7 +217,8 @@ func (d *DB) SaveSnapshot(ctx context.Context, epoch int64, b []byte) error {
 		part := d.cfg.Keys.SealAside(partName(next, parts), b[from:min(from+snapshotPart, len(b))])
 		err := d.Relaxed(ctx, func(tx *RelaxedTx) {
 			tx.watching(epoch)
-			tx.demand(1, ErrExists, `INSERT INTO alert_snapshots (snapshot, part, body) VALUES ($1, $2, $3)`, next, parts, part)
+			tx.demand(anyRows, nil, `UPDATE alert_snapshots SET snapshot = $1, body = $2 WHERE snapshot IN ($3, $1) AND part = $4`, next, part, spare, parts)
+			tx.demand(anyRows, nil, `INSERT INTO alert_snapshots (snapshot, part, body) VALUES ($1, $2, $3) ON CONFLICT (snapshot, part) DO NOTHING`, next, parts, part)
 		})
 		if err != nil {
 			return fmt.Errorf("saving the snapshot of the watch: %w", err)
@@ -221,12 +226,13 @@ func (d *DB) SaveSnapshot(ctx context.Context, epoch int64, b []byte) error {
 		parts++
 	}
 	err = d.Relaxed(ctx, func(tx *RelaxedTx) {
+		tx.demand(anyRows, nil, `DELETE FROM alert_snapshots WHERE snapshot = $1 AND part >= $2`, next, parts) // likewise
 		tx.demand(1, ErrStale, `UPDATE alert_watch SET snapshot = $1, parts = $2 WHERE one = 1 AND epoch = $3`, next, parts, epoch)
 	})
 	if err != nil {
 		return fmt.Errorf("saving the snapshot of the watch: %w", err)
 	}
-	return d.forgetParts(ctx, epoch, next)
+	return d.forgetParts(ctx, epoch, w.Snapshot, parts)
 }
 
 // watching demands that nobody else has taken the watch.
@@ -234,18 +240,21 @@ func (t *RelaxedTx) watching(epoch int64) {
 	t.demand(1, ErrStale, `UPDATE alert_watch SET holder = holder WHERE one = 1 AND epoch = $1`, epoch)
 }
 
-// forgetParts removes the parts of snapshots but one, some at a time.
-func (d *DB) forgetParts(ctx context.Context, epoch, but int64) error {
+// forgetParts removes, some at a time, the parts from a number on of a snapshot that is
+// kept to be written over, and of all that are older.
+func (d *DB) forgetParts(ctx context.Context, epoch, spare int64, from int) error {
 	for {
 		var snapshot, part int64
-		err := d.reads.row(ctx, `SELECT s.snapshot, s.part FROM alert_snapshots s WHERE s.snapshot <> $1 ORDER BY s.snapshot, s.part LIMIT 1`, []any{but}, &snapshot, &part)
+		err := d.reads.row(ctx, `
+			SELECT s.snapshot, s.part FROM alert_snapshots s WHERE s.snapshot < $1 OR s.snapshot = $1 AND s.part >= $2
+			ORDER BY s.snapshot, s.part LIMIT 1`, []any{spare, from}, &snapshot, &part)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
 		if err == nil {
 			err = d.Relaxed(ctx, func(tx *RelaxedTx) {
 				tx.watching(epoch)
-				tx.demand(anyRows, nil, `DELETE FROM alert_snapshots WHERE snapshot = $1 AND part < $2`, snapshot, part+16)
+				tx.demand(anyRows, nil, `DELETE FROM alert_snapshots WHERE snapshot = $1 AND part >= $2 AND part < $3`, snapshot, part, part+16)
 			})
 		}
 		if err != nil {
