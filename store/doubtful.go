@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -23,8 +24,8 @@ type Cutoff struct {
 }
 
 // Doubtful lists identities in doubt: first those that were suspended for it, by their
-// paths; then those that go on, of [Unattested] role by role, who was attested longest
-// ago first. Each part follows an index.
+// paths; then those that go on, role by role: of [Unattested] who was attested longest ago
+// first, of [Ownerless] who was made first. Each part follows an index.
 func (d *DB) Doubtful(ctx context.Context, q Doubt, p Page) ([]Identity, string, error) {
 	after, err := p.key(0)
 	if err != nil {
@@ -52,8 +53,8 @@ func (d *DB) Doubtful(ctx context.Context, q Doubt, p Page) ([]Identity, string,
 // doubtfulPart returns some of the list from a place on, and the place behind them:
 //
 //	0 PATH             suspended for it
-//	1 PATH             ownerless
-//	2 ROLE/TIME PATH   unattested, TIME 8 bytes
+//	1 ROLE/TIME PATH   ownerless, TIME 8 bytes
+//	2 ROLE/TIME PATH   unattested
 func (d *DB) doubtfulPart(ctx context.Context, q Doubt, at string, limit int) ([]Identity, string, error) {
 	const columns = `SELECT ` + identityColumns + ` FROM identities i `
 	from, to := "", "\x7f"
@@ -70,34 +71,39 @@ func (d *DB) doubtfulPart(ctx context.Context, q Doubt, at string, limit int) ([
 		case len(all) == limit:
 			return all, "0" + all[limit-1].Path, nil
 		case q.Why == Ownerless:
-			return all, "1", nil
+			return all, "1" + q.Role + "/" + string(numbered(-1<<62, nil)), nil
 		case q.Why == Unattested && len(q.Cutoffs) > 0:
 			return all, "2" + q.Cutoffs[0].Role + "/" + string(numbered(-1<<62, nil)), nil
 		}
 		return all, "", nil
 	case '1':
+		role, made, path, ok := splitPlace(at[1:])
+		if !ok {
+			return nil, "", ErrBadCursor
+		}
 		all, err := d.identities(ctx, columns+`
-			WHERE i.state = 'active' AND i.owner = '' AND i.role <> 'ca' AND i.path > $1 AND i.path >= $2 AND i.path < $3 ORDER BY i.path LIMIT $4`, at[1:], from, to, limit)
+			WHERE i.state = 'active' AND i.owner = '' AND i.role <> 'ca' AND (i.role, i.created_at, i.path) > ($1, $2, $3) AND i.role >= $4 AND i.role <= $5
+			ORDER BY i.role, i.created_at, i.path LIMIT $6`, role, made, path, q.Role, cmp.Or(q.Role, "\x7f"), limit)
 		if err != nil || len(all) < limit {
 			return all, "", err
 		}
-		return all, "1" + all[limit-1].Path, nil
+		last := all[limit-1]
+		return all, "1" + last.Role + "/" + string(numbered(last.Created.UnixMilli(), []byte(last.Path))), nil
 	case '2':
-		role, key, ok := strings.Cut(at[1:], "/")
-		if !ok || len(key) < 8 {
+		role, attested, path, ok := splitPlace(at[1:])
+		if !ok {
 			return nil, "", ErrBadCursor
 		}
-		attested, path := splitNumbered([]byte(key))
 		for i, c := range q.Cutoffs {
 			if c.Role < role || q.Role != "" && c.Role != q.Role {
 				continue
 			}
 			if c.Role > role {
-				attested, path = -1<<62, nil
+				attested, path = -1<<62, ""
 			}
 			all, err := d.identities(ctx, columns+`
 				WHERE i.role = $1 AND i.state = 'active' AND (i.attested_at, i.path) > ($2, $3) AND i.attested_at < $4
-				ORDER BY i.attested_at, i.path LIMIT $5`, c.Role, attested, string(path), c.Before.UnixMilli(), limit)
+				ORDER BY i.attested_at, i.path LIMIT $5`, c.Role, attested, path, c.Before.UnixMilli(), limit)
 			switch {
 			case err != nil:
 				return nil, "", err
@@ -112,6 +118,16 @@ func (d *DB) doubtfulPart(ctx context.Context, q Doubt, at string, limit int) ([
 		return nil, "", nil
 	}
 	return nil, "", ErrBadCursor
+}
+
+// splitPlace returns the parts of ROLE/TIME PATH.
+func splitPlace(place string) (role string, at int64, path string, ok bool) {
+	role, key, ok := strings.Cut(place, "/")
+	if !ok || len(key) < 8 {
+		return "", 0, "", false
+	}
+	at, rest := splitNumbered([]byte(key))
+	return role, at, string(rest), true
 }
 
 // identities returns what a query finds.
