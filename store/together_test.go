@@ -169,7 +169,7 @@ func TestTogetherMeetings(t *testing.T) {
 	now := time.Now()
 	end := now.Add(time.Minute)
 	w.alone(t, collected(now, func(tx *Tx) {
-		tx.demand(1, nil, `INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number) VALUES ($1, 'x', 1, 1, 1, 1)`, make([]byte, 16))
+		tx.demand(1, nil, `INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number) VALUES ($1, 'x', 1, 1, 1, 0)`, make([]byte, 16))
 	}))
 	for n, tt := range []struct {
 		name  string
@@ -242,8 +242,12 @@ func TestTogetherMeetings(t *testing.T) {
 				calls = append(calls, collected(now, func(tx *Tx) { f(tx, path, id, c) }))
 			}
 			order := slices.Clone(calls)
-			for i := range fewest {
-				calls = append(calls, collected(now, func(tx *Tx) { tx.takeName(fmt.Sprint(path, i), path) }))
+			for i := range fewest { // what has nothing to do with it, and demands the same
+				holder := fmt.Sprint(path, "-", i)
+				identity(t, w.DB, holder)
+				other := certificate(holder)
+				other.DNSNames = []string{fmt.Sprint(path, i)}
+				calls = append(calls, collected(now, func(tx *Tx) { tx.InsertCertificate(other) }))
 			}
 			joint, _ := together(copied(calls))
 			require.NotEmpty(t, joint)
@@ -263,6 +267,28 @@ func TestTogetherMeetings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where a call fails, those that met it come before others than they did, and stand there in
+// the log.
+func TestTogetherAnew(t *testing.T) {
+	t.Parallel()
+	w := newTwin(t)
+	now := time.Now()
+	var issue []*call
+	for i := range fewest + 1 {
+		identity(t, w.DB, device(i))
+		c := certificate(device(i))
+		c.DNSNames = []string{device(i)}
+		issue = append(issue, collected(now, func(tx *Tx) { tx.InsertCertificate(c) }))
+	}
+	fails := collected(now, func(tx *Tx) { tx.ActivateIdentity(device(0), 1) })
+	frees := collected(now, func(tx *Tx) { tx.FreeNames(device(0)) })
+	calls := append([]*call{fails, frees}, issue...)
+	require.Equal(t, []*call{fails}, w.apply(t, calls))
+	_, err := w.NameHolder(t.Context(), device(0))
+	require.ErrorIs(t, err, ErrNotFound, "the names were freed last")
+	require.True(t, slices.Equal(append(slices.Clone(issue[1:]), issue[0], frees, fails), calls))
 }
 
 var errAny = errors.New("any error")

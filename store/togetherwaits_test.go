@@ -37,7 +37,7 @@ func TestTogetherWaits(t *testing.T) {
 		{"name of the same", `INSERT INTO names (name, holder) VALUES ({name}, {path})`, nil},
 		{"parent renewed", `INSERT INTO lineage (parent, child, forked) VALUES ({parent}, '', FALSE)`, ErrForked},
 		{"parent revoked", `
-			WITH fall AS (INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number) VALUES ({parent}, {path}, 1, 1, 1, 1))
+			WITH fall AS (INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number) VALUES ({parent}, {path}, 1, 1, 1, 0))
 			UPDATE identities SET revision = revision + 1 WHERE path = {path}`, ErrStale},
 		{"policy changed", `UPDATE current SET policy_version = policy_version + 1`, ErrStale},
 	} {

@@ -148,7 +148,7 @@ func newStock(seed uint64) (*stock, []*call) {
 	}
 	make(func(tx *Tx) { tx.RevokeToken(s.tokens[8]) })
 	make(func(tx *Tx) {
-		tx.demand(1, nil, `INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number) VALUES ($1, 'device/0', 1, 1, 1, 1)`, s.parents[1][:])
+		tx.demand(1, nil, `INSERT INTO revocations (serial, identity, reason, revoked_at, not_after, number) VALUES ($1, 'device/0', 1, 1, 1, 0)`, s.parents[1][:])
 	})
 	return s, calls
 }
