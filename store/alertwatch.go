@@ -245,9 +245,11 @@ func (t *RelaxedTx) watching(epoch int64) {
 func (d *DB) forgetParts(ctx context.Context, epoch, spare int64, from int) error {
 	for {
 		var snapshot, part int64
-		err := d.reads.row(ctx, `
-			SELECT s.snapshot, s.part FROM alert_snapshots s WHERE s.snapshot < $1 OR s.snapshot = $1 AND s.part >= $2
-			ORDER BY s.snapshot, s.part LIMIT 1`, []any{spare, from}, &snapshot, &part)
+		const first = `SELECT s.snapshot, s.part FROM alert_snapshots s WHERE `
+		err := d.reads.row(ctx, first+`s.snapshot < $1 ORDER BY s.snapshot, s.part LIMIT 1`, []any{spare}, &snapshot, &part)
+		if errors.Is(err, ErrNotFound) {
+			err = d.reads.row(ctx, first+`s.snapshot = $1 AND s.part >= $2 ORDER BY s.part LIMIT 1`, []any{spare, from}, &snapshot, &part)
+		}
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}

@@ -320,9 +320,7 @@ func (e *sqlite) close() error {
 	if err := e.disk.present(); err != nil {
 		return err
 	}
-	err := errors.Join(e.upkeep.Close(), e.write.Close())
-	e.disk.file.Close() // now that SQLite holds no lock on it; all that was written has been synced
-	return err
+	return errors.Join(e.upkeep.Close(), e.write.Close(), e.disk.close()) // SQLite holds no lock on the file now; all that was written has been synced
 }
 
 func (e *sqlite) damaged() error { return e.damage.known() }

@@ -28,6 +28,8 @@ type disk struct {
 	mu  sync.Mutex
 	wal syscall.Stat_t // the write-ahead log, once it is known
 
+	closed bool
+
 	checkpoints sync.Mutex // one at a time, and none while proving
 	doubt       atomic.Bool
 }
@@ -98,6 +100,9 @@ func again(call func() error) error {
 func (d *disk) present() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
 	var opened syscall.Stat_t
 	if err := syscall.Fstat(int(d.file.Fd()), &opened); err != nil {
 		return fmt.Errorf("store: %s: %w", d.path, err)
@@ -112,6 +117,17 @@ func (d *disk) present() error {
 		return nil
 	}
 	return same(d.path+"-wal", d.wal)
+}
+
+// close gives the file up.
+func (d *disk) close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	return d.file.Close()
 }
 
 // same returns an error unless the name leads to the file.
