@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/store/storetest"
 )
 
 // BenchmarkHSM is BenchmarkEnroll with the intermediate's key in a file, and in
@@ -30,7 +32,7 @@ func BenchmarkHSM(b *testing.B) {
 // and returns the reference of a key that can be made in it.
 func softToken(t testing.TB) string {
 	if _, err := exec.LookPath("softhsm2-util"); err != nil {
-		t.Skip("left out: softhsm2 is not installed")
+		storetest.LeaveOut(t, "softhsm2 is not installed")
 	}
 	dir := t.TempDir()
 	tokens, pin, conf := filepath.Join(dir, "tokens"), filepath.Join(dir, "pin"), filepath.Join(dir, "softhsm2.conf")
