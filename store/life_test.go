@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/betonica/betonica/store/storetest"
+
 	"github.com/betonica/betonica/store/audit"
 )
 
@@ -114,6 +116,38 @@ func TestSleep(t *testing.T) {
 		require.Empty(t, id.Why)
 		require.False(t, id.Attested.Before(made.Attested))
 		require.False(t, lives(t, d, 10)["device/a"].Resumed.IsZero())
+	})
+}
+
+// Of those whom nobody answers for, who was made first comes first, whatever he is called;
+// and each once, in pages of any size.
+func TestOwnerlessInOrder(t *testing.T) {
+	storetest.EachEngine(t, func(t *testing.T, dsn string) {
+		cfg := config(t, dsn)
+		now := time.Now()
+		cfg.Now = func() time.Time { return now }
+		d := open(t, cfg)
+		want := []string{"device/b", "device/d", "device/a", "device/c"}
+		for i, path := range want {
+			if i != 1 { // made in the same moment as the one before
+				now = now.Add(time.Millisecond)
+			}
+			identity(t, d, path)
+		}
+		for limit := 1; limit < 6; limit++ {
+			var got []string
+			for page := (Page{Limit: limit}); ; {
+				all, next, err := d.Doubtful(t.Context(), Doubt{Why: Ownerless}, page)
+				require.NoError(t, err)
+				for _, id := range all {
+					got = append(got, id.Path)
+				}
+				if page.After = next; next == "" {
+					break
+				}
+			}
+			require.Equal(t, want, got)
+		}
 	})
 }
 
