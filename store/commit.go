@@ -20,53 +20,45 @@ const (
 // attempt makes one transaction of the calls. It sets the error of a call that
 // failed by itself; the calls again are neither failed nor done, and are to be
 // attempted alone. An error is everyone's, and means that nothing was committed,
-// unless it is [ErrUnknown].
-func (w *writer) attempt(ctx context.Context, calls []*call) (again []*call, err error) {
+// unless it is [ErrUnknown]. What was committed is returned as a flight.
+func (w *writer) attempt(ctx context.Context, calls []*call) (again []*call, f *flight, err error) {
 	ctx, cancel := w.engine.limit(ctx)
 	defer cancel()
 	for _, c := range calls {
 		c.err = nil
 	}
 	if err := w.connect(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	again, tail, err := w.apply(ctx, calls)
 	if err != nil {
 		w.rollback(ctx)
-		return nil, err
+		return nil, nil, err
 	}
 	good := without(calls, again)
 	if len(good) == 0 {
 		w.rollback(ctx)
-		return again, nil
+		return again, &flight{}, nil
 	}
 	entry, failed := w.seal(good, tail)
 	if failed != nil { // its event cannot be written; what it demanded is in the transaction, so that has to go
 		w.rollback(ctx)
-		return append(again, without(good, []*call{failed})...), nil
+		return append(again, without(good, []*call{failed})...), &flight{}, nil
 	}
-	revocations, err := w.revocations(ctx, good)
-	if err != nil {
+	f = &flight{good: good, entry: entry, before: w.tree, ended: make(chan struct{})}
+	if f.revocations, err = w.revocations(ctx, good); err != nil {
 		w.rollback(ctx)
-		return nil, err
+		return nil, nil, err
 	}
-	number := greatest(revocations)
-	w.db.feed.own.Store(number) // before others can see it
-	if err := w.finish(ctx, entry); err != nil {
-		return nil, err
+	f.number = greatest(f.revocations)
+	if w.engine.shared() {
+		w.db.feed.own.Store(f.number) // before others can see it
+	}
+	if err := w.finish(ctx, f); err != nil {
+		return nil, nil, err
 	}
 	w.tree = entry.tree
-	if !w.engine.shared() && len(entry.records) > 0 {
-		w.db.clock.recorded(entry.records[len(entry.records)-1].At)
-	}
-	w.db.log.head.Store(entry.tree)
-	w.db.feed.deliver(revocations)
-	for _, c := range good {
-		if c.revokes {
-			c.number = number
-		}
-	}
-	return again, nil
+	return again, f, nil
 }
 
 // apply begins a transaction and meets the calls' demands in it.
@@ -175,9 +167,8 @@ func (w *writer) revocations(ctx context.Context, calls []*call) ([]Revocation, 
 }
 
 // finish commits, and finds out what happened if the answer was lost.
-func (w *writer) finish(ctx context.Context, e logEntry) error {
-	err := w.engine.finish(ctx, w.session, e.records, e.tiles)
-	if err == nil {
+func (w *writer) finish(ctx context.Context, f *flight) (err error) {
+	if f.durable, err = w.engine.finish(ctx, w.session, f.entry.records, f.entry.tiles); err == nil {
 		return nil
 	}
 	w.rollback(ctx)
@@ -185,18 +176,24 @@ func (w *writer) finish(ctx context.Context, e logEntry) error {
 	if !errors.As(err, &lost) {
 		return err
 	}
+	return w.outcome(f.entry, lost.err)
+}
+
+// outcome returns nil if what was committed is there after all; otherwise why it is
+// not, or that nobody knows.
+func (w *writer) outcome(e logEntry, why error) error {
 	if len(e.records) == 0 { // nothing to look up; what is not audited may be repeated
-		return fmt.Errorf("%w: %w", ErrUnknown, lost.err)
+		return fmt.Errorf("%w: %w", ErrUnknown, why)
 	}
 	committed, unreachable := w.lookUp(e.records[0])
 	switch {
 	case unreachable != nil:
 		w.db.cfg.Log.Error("outcome of a commit is unknown", "entries", len(e.records), "first", e.records[0].Seq, "error", unreachable)
-		return fmt.Errorf("%w: %w", ErrUnknown, lost.err)
+		return fmt.Errorf("%w: %w", ErrUnknown, why)
 	case committed:
 		return nil
 	}
-	return lost.err
+	return why
 }
 
 // lookUp asks the database whether it has the log entry. It takes the log's lock

@@ -39,7 +39,12 @@
 //	Relaxed               a moment after it returns; a crash may lose the newest,
 //	                      never one and not those after it
 //
-// SQLite runs in WAL mode with synchronous=FULL: a commit is on disk in the write-ahead log.
+// SQLite runs in WAL mode, and a commit is on disk when the write-ahead log has been synced.
+// The store does that itself (SQLite has synchronous=NORMAL, by which it syncs the log before
+// it copies from there), so that the statements of the next batch run meanwhile; they are
+// committed when it has ended. Reads see a commit at once, and return when it is on disk; only
+// those that decide about a write return before, since that write is on disk no sooner. If the
+// sync fails the batch behind it is undone, and made again after what follows (see below).
 // What is copied from there into the file is synced in the background, and before that the
 // log does not begin anew. On PostgreSQL the durability is
 // the server's: it must run with fsync=on. A commit waits for its disk whatever

@@ -57,9 +57,17 @@ type engine interface {
 	// tail.
 	lock(ctx context.Context, s *session, size int64) ([]tlog.Hash, error)
 
+	// settled waits until what others could read of this process's transactions before is
+	// on disk.
+	settled() error
+
 	// finish writes entries and tiles, and commits. A [*commitError] means that
 	// the transaction may have been committed; any other error, that it was not.
-	finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) error
+	//
+	// What was committed is on disk if durable is nil. Otherwise it is when durable
+	// returns nil: that is called once, by any goroutine, and another transaction may be
+	// begun meanwhile. Its finish waits for that, and if it failed commits nothing.
+	finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) (durable func() error, err error)
 
 	// rollback ends the transaction if there is one. After an error the session is
 	// of no use.

@@ -166,6 +166,9 @@ func (e *postgres) raw(s *session, f func(*pgx.Conn) error) error {
 
 func (e *postgres) damaged() error { return nil } // it says so with each query
 
+// settled has nothing to wait for: PostgreSQL shows what is on its disk.
+func (e *postgres) settled() error { return nil }
+
 func (e *postgres) sound() error { return nil } // it ends itself, and recovers
 
 func (e *postgres) clock(ctx context.Context, s *session) (time.Time, error) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sys/unix"
 
 	"github.com/betonica/betonica/store/audit"
 )
@@ -44,11 +45,11 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqlite, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	e := &sqlite{
-		path: path, cfg: cfg, disk: &disk{path: path, file: file},
+		path: path, cfg: cfg, disk: &disk{path: path, file: file, fdatasync: unix.Fdatasync},
 		wal:     newWAL(),
 		ballast: &ballast{path: path + ".ballast"},
 	}
-	e.write = e.openOwn("mode=rw&_txlock=immediate&_auto_vacuum=incremental&_journal_mode=WAL&_synchronous=FULL&_busy_timeout="+busyWait, `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`, nil)
+	e.write = e.openOwn("mode=rw&_txlock=immediate&_auto_vacuum=incremental&_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout="+busyWait, `PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384`, nil)
 	// It waits for readers with the writer's lock held: a backup reads for minutes.
 	e.upkeep = e.openOwn("mode=rw&_synchronous=FULL&_busy_timeout=50", `PRAGMA wal_autocheckpoint = 0`, nil)
 	// A connection is one goroutine's at a time, as database/sql has it: SQLite's own lock,
@@ -159,18 +160,11 @@ func (e *sqlite) connect(ctx context.Context) (*session, error) {
 }
 
 func (e *sqlite) begin(ctx context.Context, s *session, relaxed bool) error {
-	if relaxed != s.relaxed {
-		level := `PRAGMA synchronous = FULL`
-		if relaxed {
-			level = `PRAGMA synchronous = NORMAL`
-		}
-		if _, err := s.conn.ExecContext(ctx, level); err != nil {
-			return e.explain(err)
-		}
-		s.relaxed = relaxed
+	s.relaxed = relaxed
+	if _, err := s.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
 	}
-	_, err := s.exec(ctx, `BEGIN IMMEDIATE`)
-	return err
+	return e.disk.openWAL()
 }
 
 // awaitTurn has nobody to wait for.
@@ -229,7 +223,7 @@ func (e *sqlite) lock(ctx context.Context, s *session, size int64) ([]tlog.Hash,
 
 // finish inserts row by row: on SQLite a loop over a prepared statement is faster
 // than one statement with many rows (6 against 10 µs a row).
-func (e *sqlite) finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) error {
+func (e *sqlite) finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) (durable func() error, err error) {
 	for _, r := range records {
 		var terms [audit.MaxTerms]any
 		for i := range r.Terms {
@@ -239,23 +233,30 @@ func (e *sqlite) finish(ctx context.Context, s *session, records []audit.Record,
 			INSERT INTO audit (seq, at, action, leaf, hash, term1, term2, term3, term4)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			r.Seq, r.At.UnixMilli(), r.Action, r.Leaf, r.Hash[:], terms[0], terms[1], terms[2], terms[3]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, t := range tiles {
 		if _, err := s.exec(ctx, `INSERT INTO audit_tiles (level, n, hashes) VALUES ($1, $2, $3)`, t.Level, t.N, t.Hashes); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if _, err := s.exec(ctx, `COMMIT`); err != nil {
-		return &commitError{err}
+	flush, err := e.disk.ahead()
+	if err != nil {
+		return nil, err
 	}
-	if e.disk.doubt.Load() { // a checkpoint met it meanwhile
-		return &commitError{errDoubt}
+	if _, err := s.exec(ctx, `COMMIT`); err != nil {
+		flush.end(nil) // nobody sees anything of it
+		return nil, &commitError{err}
 	}
 	e.wal.written(len(records) + 1)
+	if s.relaxed {
+		flush.end(nil)
+	} else {
+		durable = func() error { return flush.end(e.disk.syncWAL()) }
+	}
 	e.resetWAL(ctx, s)
-	return nil
+	return durable, nil
 }
 
 // rollback asks first: after some errors SQLite has rolled back by itself.
@@ -325,6 +326,8 @@ func (e *sqlite) close() error {
 
 func (e *sqlite) damaged() error { return e.damage.known() }
 
+func (e *sqlite) settled() error { return e.disk.settled() }
+
 // sound proves what is in doubt, before the writer goes on.
 func (e *sqlite) sound() error {
 	if err := e.disk.present(); err != nil || !e.disk.doubt.Load() {
@@ -340,6 +343,7 @@ func (e *sqlite) sound() error {
 		return fmt.Errorf("store: an fsync failed, and what was written is not proved to be on disk: %w", err)
 	}
 	e.disk.doubt.Store(false)
+	e.disk.proved()
 	e.cfg.Log.Warn("an fsync failed; what was acknowledged was written anew and read back", "pages", pages)
 	return nil
 }
@@ -377,8 +381,10 @@ func (e *sqlite) migration(ctx context.Context, f func(context.Context, *session
 	if err := f(ctx, s); err != nil {
 		return errors.Join(err, e.rollback(ctx, s))
 	}
-	_, err = s.exec(ctx, `COMMIT`)
-	return err
+	if _, err = s.exec(ctx, `COMMIT`); err != nil {
+		return err
+	}
+	return e.disk.syncWAL()
 }
 
 func (e *sqlite) script(ctx context.Context, s *session, text string) error {

@@ -124,5 +124,9 @@ func (w *writer) probe(ctx context.Context) error {
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value`, []byte(w.db.cfg.Now().UTC().String())); err != nil {
 		return err
 	}
-	return w.engine.finish(ctx, w.session, nil, nil)
+	durable, err := w.engine.finish(ctx, w.session, nil, nil)
+	if err != nil || durable == nil {
+		return err
+	}
+	return durable()
 }

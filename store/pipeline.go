@@ -171,7 +171,7 @@ func readPipelinedTail(results pgx.BatchResults) ([]tlog.Hash, error) {
 
 // finish writes the batch's entries with one statement, and commits, in one round
 // trip.
-func (e *postgres) finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) error {
+func (e *postgres) finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) (durable func() error, err error) {
 	b := &pgx.Batch{}
 	if len(records) > 0 {
 		b.Queue(appendRecords, columns(records)...)
@@ -180,7 +180,7 @@ func (e *postgres) finish(ctx context.Context, s *session, records []audit.Recor
 		b.Queue(`INSERT INTO audit_tiles (level, n, hashes) VALUES ($1, $2, $3)`, t.Level, t.N, t.Hashes)
 	}
 	b.Queue(`COMMIT`)
-	err := e.raw(s, func(conn *pgx.Conn) error {
+	err = e.raw(s, func(conn *pgx.Conn) error {
 		results := conn.SendBatch(ctx, b)
 		defer results.Close()
 		var tag pgconn.CommandTag
@@ -197,9 +197,9 @@ func (e *postgres) finish(ctx context.Context, s *session, records []audit.Recor
 	})
 	var refused *pgconn.PgError
 	if err == nil || errors.As(err, &refused) && refused.Severity == "ERROR" {
-		return e.explain(err)
+		return nil, e.explain(err)
 	}
-	return &commitError{e.explain(err)}
+	return nil, &commitError{e.explain(err)}
 }
 
 const appendRecords = `

@@ -25,12 +25,14 @@ type disk struct {
 	path string
 	file *os.File // the database; open as long as SQLite is, because closing any descriptor of a file drops SQLite's locks on it (POSIX)
 
-	mu  sync.Mutex
-	wal syscall.Stat_t // the write-ahead log, once it is known
+	mu      sync.Mutex
+	wal     syscall.Stat_t // the write-ahead log, once there is one
+	walFile *os.File       // likewise, to be synced
+	closed  bool
 
-	closed bool
-
-	checkpoints sync.Mutex // one at a time, and none while proving
+	flushing    atomic.Pointer[flush] // of the newest transaction; nil: it is on the disk
+	fdatasync   func(int) error       // of the write-ahead log
+	checkpoints sync.Mutex            // one at a time, and none while proving
 	doubt       atomic.Bool
 }
 
@@ -110,16 +112,13 @@ func (d *disk) present() error {
 	if err := same(d.path, opened); err != nil {
 		return err
 	}
-	if d.wal.Ino == 0 { // it comes into being with the first transaction
-		if err := syscall.Stat(d.path+"-wal", &d.wal); !errors.Is(err, syscall.ENOENT) {
-			return err
-		}
+	if d.walFile == nil {
 		return nil
 	}
 	return same(d.path+"-wal", d.wal)
 }
 
-// close gives the file up.
+// close gives the files up.
 func (d *disk) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,7 +126,11 @@ func (d *disk) close() error {
 		return nil
 	}
 	d.closed = true
-	return d.file.Close()
+	err := d.file.Close()
+	if d.walFile != nil {
+		err = errors.Join(err, d.walFile.Close())
+	}
+	return err
 }
 
 // same returns an error unless the name leads to the file.

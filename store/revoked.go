@@ -23,7 +23,7 @@ const (
 func (d *DB) Status(ctx context.Context, issuer string, serial Serial) (Provenance, *Revocation, error) {
 	var found []byte
 	var r revocationRow
-	err := d.reads.row(ctx, `
+	err := d.reads.earlyRow(ctx, `
 		SELECT c.serial, `+revocationColumns+`
 		FROM certificates c LEFT JOIN revocations r ON r.serial = c.serial
 		WHERE c.serial = $1 AND c.issuer = (SELECT s.id FROM issuers s WHERE s.key_id = $2)`,

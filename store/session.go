@@ -12,7 +12,7 @@ type session struct {
 	engine  engine
 	stmts   map[string]*sql.Stmt
 	texts   map[string]string // of dialect
-	relaxed bool              // SQLite: synchronous=NORMAL is set
+	relaxed bool              // SQLite: the transaction need not be on disk when it ends
 	turn    bool              // PostgreSQL: it is this process's turn, and a transaction has begun
 }
 

@@ -126,7 +126,7 @@ func (d *DB) Token(ctx context.Context, id TokenID) (Token, error) {
 func (d *DB) TokenHolder(ctx context.Context, id TokenID) (Token, *Identity, error) {
 	var r tokenRow
 	var i identityRow
-	err := d.reads.row(ctx, `
+	err := d.reads.earlyRow(ctx, `
 		SELECT `+tokenColumns+`, `+identityColumns+`
 		FROM tokens t LEFT JOIN identities i ON t.exact AND i.path = t.role || '/' || t.name
 		WHERE t.id = $1`, []any{id[:]}, append(r.dest(), i.dest()...)...)

@@ -32,14 +32,19 @@ type writer struct {
 	// Of the writer's goroutine.
 	session *session // nil: to be connected
 	tree    *audit.Tree
+	flight  *flight // that was sent on its way last; nil: it has landed
+
+	flights chan *flight
+	flown   chan struct{} // closed after the last of them
 }
 
 func newWriter(d *DB) *writer {
-	w := &writer{db: d, engine: d.engine, queue: newQueue(), stopped: make(chan struct{}), stats: newWriterStats(), patient: patience, tree: d.log.tree}
+	w := &writer{db: d, engine: d.engine, queue: newQueue(), stopped: make(chan struct{}), flights: make(chan *flight), flown: make(chan struct{}), stats: newWriterStats(), patient: patience, tree: d.log.tree}
 	if !d.engine.shared() {
 		w.patient = diskPatience
 	}
 	go w.run()
+	go w.fly()
 	return w
 }
 
@@ -73,14 +78,23 @@ func (w *writer) run() {
 	ctx := context.Background() // no caller's: and one without Done, see engine_sqlite.go
 	defer close(w.stopped)
 	defer w.disconnect()
+	defer func() {
+		w.land(ctx)
+		close(w.flights)
+		<-w.flown
+	}()
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-w.queue.wake:
 		case <-ticker.C:
+			w.land(ctx)
 			w.look(ctx)
 			continue
+		}
+		if w.crashed() {
+			w.land(ctx)
 		}
 		calls, _ := w.queue.take(nil)
 		runtime.Gosched()
@@ -134,38 +148,54 @@ func batch(calls []*call) int {
 	return n
 }
 
-// commit makes one batch durable and answers its callers.
+// commit commits one batch, and has its callers answered when it is on disk.
 func (w *writer) commit(ctx context.Context, calls []*call) {
 	begin := time.Now()
+	if w.crashed() {
+		w.land(ctx)
+	}
 	if err := w.stops(calls[0]); err != nil {
 		w.answer(calls, err)
 		return
 	}
-	again, err := w.attempt(ctx, calls)
+	again, f, err := w.attempt(ctx, calls)
 	switch {
 	case err == nil || errors.Is(err, ErrUnknown):
 	case errors.Is(err, ErrDiskFull) && !(calls[0].essential && w.engine.spare()):
 	default: // nothing was committed: once more, after a lost connection on another one
-		again, err = w.attempt(ctx, calls)
-	}
-	w.health.met(err, false, w.db.cfg.Log)
-	took := time.Since(begin)
-	w.stats.record(len(calls)-len(again), took)
-	if err == nil && len(again) < len(calls) && !relaxed(calls) {
-		w.stats.durable(len(calls)-len(again), took)
+		w.land(ctx) // whose failure it may be
+		again, f, err = w.attempt(ctx, calls)
 	}
 	if err != nil {
-		w.answer(calls, err)
+		w.land(ctx)
+		w.done(calls, nil, begin, err)
 		return
 	}
-	for _, c := range calls {
-		if !slices.Contains(again, c) { // mostly there are none
-			w.answer([]*call{c}, nil)
-		}
+	f.answer = func(err error) { w.done(calls, again, begin, err) }
+	if f.durable == nil {
+		w.arrived(f)
+	} else {
+		w.flight = f
+		w.flights <- f
 	}
 	for _, c := range again {
 		w.commit(ctx, []*call{c})
 	}
+}
+
+// done answers the calls but those that are tried again.
+func (w *writer) done(calls, again []*call, begin time.Time, err error) {
+	w.health.met(err, false, w.db.cfg.Log)
+	took := time.Since(begin)
+	n := len(calls) - len(again)
+	w.stats.record(n, took)
+	if err == nil && n > 0 && !relaxed(calls) {
+		w.stats.durable(n, took)
+	}
+	if len(again) > 0 { // mostly there are none
+		calls = slices.DeleteFunc(slices.Clone(calls), func(c *call) bool { return slices.Contains(again, c) })
+	}
+	w.answer(calls, err)
 }
 
 // answer lets the callers go. A call that failed by itself keeps its own error.
