@@ -61,6 +61,9 @@ type engine interface {
 	// on disk.
 	settled() error
 
+	// proved is told that what durable failed to see on disk is there after all.
+	proved()
+
 	// finish writes entries and tiles, and commits. A [*commitError] means that
 	// the transaction may have been committed; any other error, that it was not.
 	//

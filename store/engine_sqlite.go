@@ -327,6 +327,7 @@ func (e *sqlite) close() error {
 func (e *sqlite) damaged() error { return e.damage.known() }
 
 func (e *sqlite) settled() error { return e.disk.settled() }
+func (e *sqlite) proved()        { e.disk.proved() }
 
 // sound proves what is in doubt, before the writer goes on.
 func (e *sqlite) sound() error {
@@ -343,7 +344,6 @@ func (e *sqlite) sound() error {
 		return fmt.Errorf("store: an fsync failed, and what was written is not proved to be on disk: %w", err)
 	}
 	e.disk.doubt.Store(false)
-	e.disk.proved()
 	e.cfg.Log.Warn("an fsync failed; what was acknowledged was written anew and read back", "pages", pages)
 	return nil
 }
