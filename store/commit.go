@@ -237,6 +237,9 @@ func (w *writer) connect(ctx context.Context) error {
 	if err := w.engine.sound(); err != nil {
 		return err
 	}
+	if w.flight == nil { // nobody is to be told yet what became of it
+		w.engine.proved()
+	}
 	if w.session != nil {
 		return nil
 	}

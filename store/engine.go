@@ -61,7 +61,8 @@ type engine interface {
 	// on disk.
 	settled() error
 
-	// proved is told that what durable failed to see on disk is there after all.
+	// proved is told, once the engine was found sound, that nobody waits any more to hear
+	// what became of a transaction that durable failed to see on disk: it is there.
 	proved()
 
 	// finish writes entries and tiles, and commits. A [*commitError] means that

@@ -69,7 +69,6 @@ func (w *writer) land(ctx context.Context) {
 	w.rollback(ctx)
 	err := w.outcome(f.entry, f.failed)
 	if err == nil {
-		w.engine.proved()
 		w.arrived(f)
 		return
 	}

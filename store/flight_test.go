@@ -47,12 +47,14 @@ func TestNothingIsToldBeforeItIsOnDisk(t *testing.T) {
 		read <- err
 	}()
 	go func() { second <- create(d, 2) }()
-	_, err := d.Identity(t.Context(), device(1))
-	require.NoError(t, err, "what decides may see it")
+	decides := func(n int) error {
+		var path string
+		return d.reads.earlyRow(t.Context(), `SELECT path FROM identities WHERE path = $1`, []any{device(n)}, &path)
+	}
+	require.NoError(t, decides(1), "what decides may see it")
 	require.Eventually(t, func() bool { return d.Stats().Waiting == 0 }, patience, patience/30_000)
 	require.Equal(t, size, d.LogSize())
-	_, err = d.Identity(t.Context(), device(2))
-	require.ErrorIs(t, err, ErrNotFound)
+	require.ErrorIs(t, decides(2), ErrNotFound)
 	require.Empty(t, first)
 	require.Empty(t, read)
 
@@ -113,5 +115,24 @@ func TestSyncFailsAndNobodyWrites(t *testing.T) {
 	disk.end <- syscall.EIO
 	require.NoError(t, <-done)
 	e.disk.fdatasync = unix.Fdatasync
+	require.NoError(t, d.Close())
+}
+
+// What leaves no entry cannot be looked up: its caller hears that nobody knows, and the store
+// goes on once the disk is proved.
+func TestSyncFailsOfWhatIsNotRecorded(t *testing.T) {
+	d, e, _ := onDisk(t)
+	size := d.LogSize()
+	disk := slow(t, d, e)
+	done := make(chan error, 1)
+	go func() { done <- d.Durable(context.Background(), func(*RelaxedTx) {}) }()
+	<-disk.began
+	disk.end <- syscall.EIO
+	require.ErrorIs(t, <-done, ErrUnknown)
+	e.disk.fdatasync = unix.Fdatasync
+	require.NoError(t, create(d, 1))
+	require.Equal(t, size+1, verify(t, d))
+	_, err := d.Identity(t.Context(), device(1))
+	require.NoError(t, err)
 	require.NoError(t, d.Close())
 }

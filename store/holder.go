@@ -33,7 +33,7 @@ func (d *DB) Holder(ctx context.Context, serial Serial) (Holder, error) {
 		childConfirmed sql.NullInt64
 	)
 	dest := append(append(append(c.dest(), i.dest()...), r.dest()...), &child, &forked, &confirmed, &childConfirmed)
-	err := d.reads.earlyRow(ctx, `
+	err := d.reads.row(ctx, `
 		SELECT `+certificateColumns+`, `+identityColumns+`, `+revocationColumns+`, l.child, l.forked, own.at, its.at
 		FROM certificates c
 		JOIN identities i ON i.path = c.identity

@@ -140,7 +140,7 @@ const identityColumns = `i.path, i.role, i.name, i.owner, i.state, i.revision, i
 // Identity returns the identity with this path, or [ErrNotFound].
 func (d *DB) Identity(ctx context.Context, path string) (Identity, error) {
 	var r identityRow
-	err := d.reads.earlyRow(ctx, `SELECT `+identityColumns+` FROM identities i WHERE i.path = $1`, []any{path}, r.dest()...)
+	err := d.reads.row(ctx, `SELECT `+identityColumns+` FROM identities i WHERE i.path = $1`, []any{path}, r.dest()...)
 	if err != nil {
 		return Identity{}, fmt.Errorf("reading identity %s: %w", path, err)
 	}

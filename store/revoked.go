@@ -34,6 +34,11 @@ func (d *DB) Status(ctx context.Context, issuer string, serial Serial) (Provenan
 	if err != nil {
 		return 0, nil, fmt.Errorf("reading status of %s: %w", serial, err)
 	}
+	if r.serial != nil { // which is not to be good again after a crash; nobody has what is good and not on disk
+		if err := d.engine.settled(); err != nil {
+			return 0, nil, err
+		}
+	}
 	return Issued, r.optional(), nil
 }
 

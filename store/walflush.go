@@ -22,7 +22,6 @@ var errGrounded = errors.New("store: what was committed before is not known to b
 func (d *disk) ahead() (*flush, error) {
 	if f := d.flushing.Load(); f != nil {
 		if <-f.done; f.err != nil { // the writer finds out first what became of that
-			d.flushing.Store(nil)
 			return nil, errGrounded
 		}
 	}
