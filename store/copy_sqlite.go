@@ -35,6 +35,9 @@ func (e *sqlite) copyFile(ctx context.Context, scratch string, progress Progress
 	if err := e.copyTo(ctx, source, conn, scratch, progress); err != nil {
 		return nil, nil, err
 	}
+	if err := e.synced(); err != nil { // a copy is to have nothing that its store may yet lose
+		return nil, nil, err
+	}
 	// The copied head says that there is a WAL (the SQLite file format, Section 1.3.3),
 	// which a file without a name cannot have, and does not need.
 	if _, err := f.WriteAt([]byte{1, 1}, 18); err != nil {

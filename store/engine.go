@@ -61,6 +61,9 @@ type engine interface {
 	// on disk.
 	settled() error
 
+	// synced has on disk what another process committed, and this one has read.
+	synced() error
+
 	// proved is told, once the engine was found sound, that nobody waits any more to hear
 	// what became of a transaction that durable failed to see on disk: it is there.
 	proved()

@@ -168,6 +168,7 @@ func (e *postgres) damaged() error { return nil } // it says so with each query
 
 // settled has nothing to wait for: PostgreSQL shows what is on its disk.
 func (e *postgres) settled() error { return nil }
+func (e *postgres) synced() error  { return nil }
 func (e *postgres) proved()        {}
 
 func (e *postgres) sound() error { return nil } // it ends itself, and recovers

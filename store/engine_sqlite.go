@@ -327,6 +327,7 @@ func (e *sqlite) close() error {
 func (e *sqlite) damaged() error { return e.damage.known() }
 
 func (e *sqlite) settled() error { return e.disk.settled() }
+func (e *sqlite) synced() error  { return e.disk.synced() }
 func (e *sqlite) proved()        { e.disk.proved() }
 
 // sound proves what is in doubt, before the writer goes on.

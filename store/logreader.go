@@ -52,8 +52,14 @@ func (l *Log) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-// Source returns the log as it is now.
-func (l *Log) Source(ctx context.Context) (*AuditSource, error) { return l.db.AuditSource(ctx) }
+// Source returns the log as it is now, and on the disk.
+func (l *Log) Source(ctx context.Context) (*AuditSource, error) {
+	source, err := l.db.AuditSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return source, l.db.engine.synced()
+}
 
 // Keyring returns what opens the log's entries.
 func (l *Log) Keyring(ctx context.Context) (*audit.Keyring, error) {

@@ -74,6 +74,17 @@ func (d *disk) syncWAL() error {
 	return nil
 }
 
+// synced has on disk what anybody wrote. Without a write-ahead log all of it is there.
+func (d *disk) synced() error {
+	switch err := d.openWAL(); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return d.syncWAL()
+}
+
 // openWAL opens the write-ahead log, which comes into being with the first transaction.
 func (d *disk) openWAL() error {
 	d.mu.Lock()
