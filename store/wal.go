@@ -12,7 +12,7 @@ const (
 	walRows  = 2000            // entries of the log between two checkpoints of the WAL
 	walAlone = 40_000          // entries without a checkpoint: nobody runs maintain, and the writer sees to it
 	walReset = 64 << 20        // bytes of WAL above which the writer lets it start anew
-	walKeep  = 16 << 20        // bytes of WAL that an idle store keeps
+	walKeep  = 256 << 20       // bytes of WAL that an idle store keeps: overwriting costs half of what appending does
 	walIdle  = 2 * time.Second // without a write: the store is idle
 	walPage  = 4096            // bytes of a page, SQLite's default
 	walRest  = 256             // pages that the writer may be left to copy
@@ -146,7 +146,7 @@ func (e *sqlite) resetWAL(ctx context.Context, s *session) {
 		defer e.disk.checkpoints.Unlock()
 		e.wal.reset.Store(false)
 		e.wal.rows.Store(0)
-		for _, pragma := range []string{`PRAGMA busy_timeout = ` + resetWait, `PRAGMA wal_checkpoint(RESTART)`, `PRAGMA busy_timeout = ` + busyWait} {
+		for _, pragma := range []string{`PRAGMA busy_timeout = ` + resetWait, `PRAGMA wal_checkpoint(RESTART)`, `PRAGMA busy_timeout = ` + busyWait, e.disk.cache()} {
 			if _, err := s.conn.ExecContext(ctx, pragma); err != nil {
 				e.cfg.Log.Warn("reset of the write-ahead log", "error", e.explain(err))
 			}
