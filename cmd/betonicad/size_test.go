@@ -59,13 +59,13 @@ func sizedDir(b *testing.B, engine string) (dir string, fresh bool) {
 func measureSize(b *testing.B, empty, sized string, postgres int) {
 	fillTo(b, sized, *size)
 	was := startedBench(b, empty, postgres)
-	b.Run("empty", func(b *testing.B) { was.enroll(b, 32, *certificates) })
+	was.enrollments(b, "empty")
 	idle := residentMiB(b, was.pid)
 	require.NoError(b, was.stop())
 
 	d := startedBench(b, sized, postgres)
 	d.watched(b)
-	b.Run("enroll", func(b *testing.B) { d.enroll(b, 32, *certificates) })
+	d.enrollments(b, "enroll")
 	b.Run("memory", func(b *testing.B) {
 		more := residentMiB(b, d.pid) - idle
 		b.ReportMetric(more, "MiB-more-than-empty")
@@ -76,6 +76,13 @@ func measureSize(b *testing.B, empty, sized string, postgres int) {
 	require.NoError(b, d.stop())
 	b.Run("start", func(b *testing.B) { startTimes(b, sized) })
 	b.Run("verify", func(b *testing.B) { verifyTimes(b, sized) })
+}
+
+// enrollments are those of some machines at a time, and of as many as load the host fully.
+func (d *bench) enrollments(b *testing.B, name string) {
+	for _, clients := range []int{8, 32} {
+		b.Run(fmt.Sprintf("%s/clients=%d", name, clients), func(b *testing.B) { d.enroll(b, clients, *certificates) })
+	}
 }
 
 // watched waits until the watch over the log has read what the filling wrote behind its
