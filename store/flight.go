@@ -27,9 +27,7 @@ func (w *writer) fly() {
 			w.arrived(f)
 		}
 		close(f.ended)
-		if f.failed != nil {
-			w.queue.signal() // the writer is to find out what became of it
-		}
+		w.queue.signal() // the writer may have waited, or is to find out what became of it
 	}
 	close(w.flown)
 }
@@ -74,6 +72,19 @@ func (w *writer) land(ctx context.Context) {
 	}
 	w.tree = f.before
 	f.answer(err)
+}
+
+// flying says whether a batch is on its way still.
+func (w *writer) flying() bool {
+	if w.flight == nil {
+		return false
+	}
+	select {
+	case <-w.flight.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // crashed says whether the batch that was on its way failed.

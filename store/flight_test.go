@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +28,36 @@ func slow(t *testing.T, d *DB, e *sqlite) slowDisk {
 	return s
 }
 
+// well lets all syncs be, until what is done meanwhile has been done.
+func (s slowDisk) well(do func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); do() }()
+	for {
+		select {
+		case <-s.began:
+			s.end <- nil
+		case <-done:
+			return
+		}
+	}
+}
+
+// crowd makes as many identities as are worth a batch while another is on its way.
+func crowd(d *DB) chan error {
+	done := make(chan error, company)
+	for i := range company {
+		go func() { done <- create(d, 2+i) }()
+	}
+	return done
+}
+
+// served waits for them.
+func served(t *testing.T, crowd chan error) {
+	for range company {
+		assert.NoError(t, <-crowd)
+	}
+}
+
 // While a batch is on its way to the disk nobody hears of it: neither its caller, nor who
 // reads what it wrote, nor who follows the log. The next is made ready meanwhile, and not
 // committed.
@@ -35,7 +66,7 @@ func TestNothingIsToldBeforeItIsOnDisk(t *testing.T) {
 	size := d.LogSize()
 	disk := slow(t, d, e)
 
-	first, second := make(chan error, 1), make(chan error, 1)
+	first := make(chan error, 1)
 	go func() { first <- create(d, 1) }()
 	<-disk.began
 	read := make(chan error, 1)
@@ -46,7 +77,7 @@ func TestNothingIsToldBeforeItIsOnDisk(t *testing.T) {
 		}
 		read <- err
 	}()
-	go func() { second <- create(d, 2) }()
+	second := crowd(d)
 	decides := func(n int) error {
 		var path string
 		return d.reads.earlyRow(t.Context(), `SELECT path FROM identities WHERE path = $1`, []any{device(n)}, &path)
@@ -65,19 +96,9 @@ func TestNothingIsToldBeforeItIsOnDisk(t *testing.T) {
 	<-disk.began
 	require.Empty(t, second)
 	disk.end <- nil
-	require.NoError(t, <-second)
-	require.Equal(t, size+2, verify(t, d))
-	closed := make(chan error, 1)
-	go func() { closed <- d.Close() }()
-	for {
-		select {
-		case <-disk.began:
-			disk.end <- nil
-		case err := <-closed:
-			require.NoError(t, err)
-			return
-		}
-	}
+	disk.well(func() { served(t, second) })
+	require.Equal(t, size+1+company, verify(t, d))
+	disk.well(func() { assert.NoError(t, d.Close()) })
 }
 
 // A sync that fails grounds the batch behind it, which is made again; and what was
@@ -86,23 +107,23 @@ func TestSyncFailsBehindTheNext(t *testing.T) {
 	d, e, cfg := onDisk(t)
 	size := d.LogSize()
 	disk := slow(t, d, e)
-	first, second := make(chan error, 1), make(chan error, 1)
+	first := make(chan error, 1)
 	go func() { first <- create(d, 1) }()
 	<-disk.began
-	go func() { second <- create(d, 2) }()
+	second := crowd(d)
 	require.Eventually(t, func() bool { return d.Stats().Waiting == 0 }, patience, patience/30_000)
 	disk.end <- syscall.EIO
 	require.NoError(t, <-first)
 	<-disk.began
 	disk.end <- nil
-	require.NoError(t, <-second)
+	disk.well(func() { served(t, second) })
 	e.disk.fdatasync = unix.Fdatasync
-	require.Equal(t, size+2, verify(t, d))
+	require.Equal(t, size+1+company, verify(t, d))
 	require.False(t, e.disk.doubt.Load())
 	_, _, err := d.Identities(t.Context(), IdentityFilter{}, Page{})
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
-	require.Equal(t, size+2, verify(t, open(t, cfg)))
+	require.Equal(t, size+1+company, verify(t, open(t, cfg)))
 }
 
 // A sync that fails where nobody writes afterwards is looked into at once, by itself.
