@@ -72,14 +72,16 @@ func (l *Link) End(reason string) {
 		l.reason = reason
 	}
 	l.mu.Unlock()
-	l.cancel()
 	switch reason {
 	case "":
+		l.cancel()
 		l.moved.Conn.Close()
 	case Idle, TooOld, NotAllowed, Draining:
+		l.cancel()
 		time.AfterFunc(goodbye, l.drop)
 	default:
-		l.drop()
+		l.drop() // before Serve can say a word to him
+		l.cancel()
 	}
 }
 
