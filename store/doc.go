@@ -43,7 +43,9 @@
 // The store does that itself (SQLite has synchronous=NORMAL, by which it syncs the log before
 // it copies from there), so that the statements of the next batch run meanwhile; they are
 // committed when it has ended. Reads see a commit at once, and return when it is on disk; only
-// those that decide about a write return before, since that write is on disk no sooner. If the
+// those that decide about a write return before, since that write is on disk no sooner. What
+// another process reads may be that moment younger, unless it copies the store or verifies the
+// log: then it syncs what it has read first. If the
 // sync fails the batch behind it is undone, and made again after what follows (see below).
 // What is copied from there into the file is synced in the background, and before that the
 // log does not begin anew. On PostgreSQL the durability is
