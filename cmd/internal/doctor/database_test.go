@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/store"
+	"github.com/betonica/betonica/store/audit"
 )
 
 // What a server is set to is judged by how much it keeps and for how many; nothing that is
@@ -73,4 +74,17 @@ func TestMemoryOf(t *testing.T) {
 		require.Equal(t, want, memoryOf(file), text)
 	}
 	require.Zero(t, memoryOf(file+"-none"))
+}
+
+// A server that does not run is started: there is no file of its own to put back.
+func TestServerAway(t *testing.T) {
+	_, err := store.Inspect(t.Context(), store.Config{
+		DSN: "postgres://ca@/ca?host=" + t.TempDir(), Keys: audit.NewKeys([32]byte{1}), Origin: "test", Now: time.Now,
+	})
+	require.ErrorIs(t, err, os.ErrNotExist, "of the socket")
+	for _, c := range []*Case{{}, {Holder: 1}} {
+		f := c.broken(err)
+		require.Equal(t, Failed, f.State)
+		require.Equal(t, store.TroubleUnreachable.Remedy(), f.Do)
+	}
 }

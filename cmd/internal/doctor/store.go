@@ -23,7 +23,7 @@ func inspect(ctx context.Context, c *Case) (*store.Inspection, []Finding) {
 	i, err := store.Inspect(ctx, store.Config{
 		DSN: c.Config.Store.DSN, Keys: c.Keys.Audit, Origin: c.Keys.Origin, Evidence: c.Config.Audit.Evidence, IDFile: c.IDFile, Now: c.Now,
 	})
-	if errors.Is(err, os.ErrNotExist) && c.Holder != 0 { // it does not answer, or has not noticed
+	if gone(err) && c.Holder != 0 { // it does not answer, or has not noticed
 		return nil, []Finding{fail(c.whenReplaced(), "%v", err)}
 	}
 	if err != nil {
@@ -32,9 +32,15 @@ func inspect(ctx context.Context, c *Case) (*store.Inspection, []Finding) {
 	return i, nil
 }
 
+// gone says whether a file is not there that belongs to the store. The socket of a server
+// that does not run is none of them.
+func gone(err error) bool {
+	return errors.Is(err, os.ErrNotExist) && store.TroubleOf(err) != store.TroubleUnreachable
+}
+
 // broken is the finding that the store failed in some way.
 func (c *Case) broken(err error) Finding {
-	if errors.Is(err, os.ErrNotExist) {
+	if gone(err) {
 		return fail("put the file back that belongs there, or run betonicad restore", "%v", err)
 	}
 	t := store.TroubleOf(err)
