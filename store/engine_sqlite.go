@@ -65,6 +65,7 @@ func (e *sqlite) connect(ctx context.Context) (*session, error) {
 
 func (e *sqlite) begin(ctx context.Context, s *session, relaxed bool) error {
 	s.relaxed = relaxed
+	e.resetWAL(ctx, s)
 	if _, err := s.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
@@ -159,7 +160,6 @@ func (e *sqlite) finish(ctx context.Context, s *session, records []audit.Record,
 	} else {
 		durable = func() error { return flush.end(e.disk.syncWAL()) }
 	}
-	e.resetWAL(ctx, s)
 	return durable, nil
 }
 

@@ -38,9 +38,10 @@ type feed struct {
 // What another process revokes on the same PostgreSQL database comes within
 // milliseconds, and within 500 ms or [DB.Lapsed] is true until it came.
 //
-// fn is never called twice at once. It runs in the writer's goroutine or in the
-// feed's: all writes wait for it, and it must not write. It must not change the
-// slice. The function that OnRevoked returns ends it.
+// fn is never called twice at once. It runs in one of the writer's goroutines or in the
+// feed's: all writes wait for it, and the sync of what was committed meanwhile. It must not
+// write, nor read from the store, nor take a lock that is held over either. It must not change
+// the slice. The function that OnRevoked returns ends it.
 func (d *DB) OnRevoked(fn func(all []Revocation, here bool)) (stop func()) {
 	f := &d.feed
 	f.mu.Lock()

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/betonica/betonica/store/audit"
 )
 
 // A slowDisk holds up each sync of the write-ahead log until it is told how that ends.
@@ -158,4 +161,36 @@ func TestSyncFailsOfWhatIsNotRecorded(t *testing.T) {
 	_, err := d.Identity(t.Context(), device(1))
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
+}
+
+// Who looks and changes nothing hears no sooner than others of what is not on disk yet.
+func TestDryRunWaitsForTheDisk(t *testing.T) {
+	d, e, _ := onDisk(t)
+	disk := slow(t, d, e)
+	first := make(chan error, 1)
+	go func() { first <- create(d, 1) }()
+	<-disk.began
+	looked, dry := make(chan struct{}, company), make(chan error, company)
+	changed := errors.New("nothing is to change")
+	for range company {
+		go func() {
+			dry <- d.UpdateAlone(context.Background(), func(ctx context.Context, tx *AloneTx) (audit.Event, error) {
+				_, err := tx.Identity(ctx, device(1))
+				looked <- struct{}{}
+				return audit.Event{}, errors.Join(changed, err)
+			})
+		}()
+	}
+	<-looked
+	require.Never(t, func() bool { return len(dry) > 0 }, 100*time.Millisecond, time.Millisecond)
+	disk.end <- nil
+	disk.well(func() {
+		assert.NoError(t, <-first)
+		for range company {
+			err := <-dry
+			assert.ErrorIs(t, err, changed)
+			assert.NotErrorIs(t, err, ErrNotFound, "it has seen it")
+		}
+		assert.NoError(t, d.Close())
+	})
 }

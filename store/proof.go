@@ -57,7 +57,7 @@ func (d *disk) sync(pages int64) error {
 	}
 	if err != nil {
 		d.doubt.Store(true)
-		return InTrouble(TroubleIO, fmt.Errorf("store: writing %s to the disk: %w", d.path, err))
+		return d.refused(d.path, err)
 	}
 	return nil
 }
@@ -158,6 +158,9 @@ func (d *disk) prove(pages, copied int64) error {
 	}
 	defer wal.Close() // SQLite locks others, but never this one
 	wal.Sync()
+	if d.walFile != nil {
+		unix.Fdatasync(int(d.walFile.Fd()))
+	}
 	if pages > 0 {
 		if err := d.rewrite(wal, pages, copied); err != nil {
 			return err

@@ -134,7 +134,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	d := &DB{cfg: cfg, keep: cfg.Retention.orDefaults(), engine: engine, reads: engine.reader(), opened: cfg.Now()}
 	if err := d.start(ctx, ours); err != nil {
-		return nil, errors.Join(err, engine.close())
+		return nil, errors.Join(err, d.reads.close(), engine.close())
 	}
 	return d, nil
 }

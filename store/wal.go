@@ -140,9 +140,10 @@ func (e *sqlite) copyWAL() (pages, rest int64, err error) {
 
 // resetWAL is the writer's part, between two transactions: it copies the rest, and has the
 // WAL start anew. For those who are reading what is in it, it waits a few milliseconds; if
-// they read for longer, it stays for now.
+// they read for longer, it stays for now. Before that it waits for the transaction that is on
+// its way to the disk, and with it for those who have read that.
 func (e *sqlite) resetWAL(ctx context.Context, s *session) {
-	if e.wal.reset.Load() && e.disk.checkpoints.TryLock() {
+	if e.wal.reset.Load() && e.disk.settled() == nil && !e.disk.doubt.Load() && e.disk.checkpoints.TryLock() {
 		defer e.disk.checkpoints.Unlock()
 		e.wal.reset.Store(false)
 		e.wal.rows.Store(0)

@@ -66,12 +66,21 @@ func (d *disk) syncWAL() error {
 	err := again(func() error { return d.fdatasync(int(d.walFile.Fd())) })
 	if err != nil {
 		d.doubt.Store(true)
-		return InTrouble(TroubleIO, fmt.Errorf("store: writing %s-wal to the disk: %w", d.path, err))
+		return d.refused(d.path+"-wal", err)
 	}
 	if d.doubt.Load() { // a checkpoint met it meanwhile
 		return errDoubt
 	}
 	return nil
+}
+
+// refused names what a sync met.
+func (d *disk) refused(path string, err error) error {
+	err = fmt.Errorf("store: writing %s to the disk: %w", path, err)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) { // of a file system that looks for room no sooner
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
+	}
+	return InTrouble(TroubleIO, err)
 }
 
 // synced has on disk what anybody wrote. Without a write-ahead log all of it is there.

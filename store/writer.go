@@ -179,6 +179,7 @@ func (w *writer) commit(ctx context.Context, calls []*call) {
 	}
 	f.answer = func(err error) { w.done(calls, again, begin, err) }
 	if f.durable == nil {
+		w.land(ctx) // what the calls found may be of the batch that is on its way
 		w.arrived(f)
 	} else {
 		w.flight = f
