@@ -89,13 +89,5 @@ func (w *writer) flying() bool {
 
 // crashed says whether the batch that was on its way failed.
 func (w *writer) crashed() bool {
-	if w.flight == nil {
-		return false
-	}
-	select {
-	case <-w.flight.ended:
-		return w.flight.failed != nil
-	default:
-		return false
-	}
+	return w.flight != nil && !w.flying() && w.flight.failed != nil
 }
