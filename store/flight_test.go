@@ -31,6 +31,14 @@ func slow(t *testing.T, d *DB, e *sqlite) slowDisk {
 	return s
 }
 
+// held makes an identity, and returns when that is on its way to the disk.
+func (s slowDisk) held(d *DB) chan error {
+	done := make(chan error, 1)
+	go func() { done <- create(d, 1) }()
+	<-s.began
+	return done
+}
+
 // well lets all syncs be, until what is done meanwhile has been done.
 func (s slowDisk) well(do func()) {
 	done := make(chan struct{})
@@ -69,9 +77,7 @@ func TestNothingIsToldBeforeItIsOnDisk(t *testing.T) {
 	size := d.LogSize()
 	disk := slow(t, d, e)
 
-	first := make(chan error, 1)
-	go func() { first <- create(d, 1) }()
-	<-disk.began
+	first := disk.held(d)
 	read := make(chan error, 1)
 	go func() {
 		entries, err := d.Tail().Entries(context.Background(), size, 10)
@@ -112,9 +118,7 @@ func TestSyncFailsBehindTheNext(t *testing.T) {
 	d, e, cfg := onDisk(t)
 	size := d.LogSize()
 	disk := slow(t, d, e)
-	first := make(chan error, 1)
-	go func() { first <- create(d, 1) }()
-	<-disk.began
+	first := disk.held(d)
 	second := crowd(d)
 	require.Eventually(t, func() bool { return d.Stats().Waiting == 0 }, patience, patience/30_000)
 	disk.end <- syscall.EIO
@@ -135,9 +139,7 @@ func TestSyncFailsBehindTheNext(t *testing.T) {
 func TestSyncFailsAndNobodyWrites(t *testing.T) {
 	d, e, _ := onDisk(t)
 	disk := slow(t, d, e)
-	done := make(chan error, 1)
-	go func() { done <- create(d, 1) }()
-	<-disk.began
+	done := disk.held(d)
 	disk.end <- syscall.EIO
 	require.NoError(t, <-done)
 	e.disk.fdatasync = unix.Fdatasync
@@ -167,9 +169,7 @@ func TestSyncFailsOfWhatIsNotRecorded(t *testing.T) {
 func TestDryRunWaitsForTheDisk(t *testing.T) {
 	d, e, _ := onDisk(t)
 	disk := slow(t, d, e)
-	first := make(chan error, 1)
-	go func() { first <- create(d, 1) }()
-	<-disk.began
+	first := disk.held(d)
 	looked, dry := make(chan struct{}, company), make(chan error, company)
 	changed := errors.New("nothing is to change")
 	for range company {
