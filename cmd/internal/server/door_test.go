@@ -98,7 +98,7 @@ func TestDoor(t *testing.T) {
 	for range callers {
 		group.Go(func() { d.knock(t) })
 	}
-	require.Eventually(t, func() bool { return d.line.waiting.Load() == callers-2 }, testPatience, testTick)
+	require.Eventually(t, func() bool { return d.line.waiting.Load() == callers-2 && d.key.now.Load() == 2 }, testPatience, testTick)
 	d.echo(t, early)
 	close(d.key.may)
 	group.Wait()

@@ -22,6 +22,10 @@ import (
 	"github.com/betonica/betonica/revoke/revoketest"
 )
 
+// startLists is how many lists are signed by themselves: a full one, its delta, and one
+// more for what may have been revoked before the publisher ran.
+const startLists = 3
+
 var asJSON = http.Header{"Content-Type": {"application/json"}}
 
 // enrolled returns a certificate of a new identity.
@@ -59,6 +63,7 @@ func TestEnforcement(t *testing.T) {
 	f := newServer(t, nil)
 	f.Metrics.CollectEnforcement(f.Enforcement)
 	c := f.client(*f.enrolled("gateway/icu"))
+	require.Eventually(t, func() bool { return f.Publishers.Signed()[f.Issuers.Current().IssuerID()] == startLists }, testPatience, testTick)
 	resp, body := f.send(c, f.report())
 	require.Equal(t, http.StatusNoContent, resp.StatusCode, "%s", body)
 	require.Empty(t, body)
