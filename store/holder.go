@@ -23,39 +23,47 @@ type Holder struct {
 // [ErrNotFound]. The caller compares the DER with what was presented: a serial
 // alone proves nothing.
 func (d *DB) Holder(ctx context.Context, serial Serial) (Holder, error) {
-	var (
-		c              certificateRow
-		i              identityRow
-		r              revocationRow
-		child          []byte
-		forked         sql.NullBool
-		confirmed      sql.NullInt64
-		childConfirmed sql.NullInt64
-	)
-	dest := append(append(append(c.dest(), i.dest()...), r.dest()...), &child, &forked, &confirmed, &childConfirmed)
-	err := d.reads.row(ctx, `
-		SELECT `+certificateColumns+`, `+identityColumns+`, `+revocationColumns+`, l.child, l.forked, own.at, its.at
-		FROM certificates c
-		JOIN identities i ON i.path = c.identity
-		LEFT JOIN revocations r ON r.serial = c.serial
-		LEFT JOIN lineage l ON l.parent = c.serial
-		LEFT JOIN confirmations own ON own.serial = c.serial
-		LEFT JOIN confirmations its ON its.serial = l.child
-		WHERE c.serial = $1`, []any{serial[:]}, dest...)
+	r, err := holders.row(ctx, d.reads, &d.holders, rowKey(serial))
 	if err != nil {
 		return Holder{}, fmt.Errorf("reading holder of certificate %s: %w", serial, err)
 	}
-	identity, err := i.identity()
+	identity, err := r.who.identity()
 	if err != nil {
 		return Holder{}, err
 	}
 	h := Holder{
-		Certificate: c.certificate(), Identity: identity, Confirmed: confirmed.Valid,
-		Child: nullSerial(child), Forked: forked.Bool, ChildConfirmed: childConfirmed.Valid,
+		Certificate: r.cert.certificate(), Identity: identity, Confirmed: r.confirmed.Valid,
+		Child: nullSerial(r.child), Forked: r.forked.Bool, ChildConfirmed: r.childConfirmed.Valid,
 	}
-	if r.serial != nil {
-		revocation := r.revocation()
+	if r.end.serial != nil {
+		revocation := r.end.revocation()
 		h.Revocation = &revocation
 	}
 	return h, nil
 }
+
+// A holderRow is what Holder reads.
+type holderRow struct {
+	cert                      certificateRow
+	who                       identityRow
+	end                       revocationRow
+	child                     []byte
+	forked                    sql.NullBool
+	confirmed, childConfirmed sql.NullInt64
+}
+
+var holders = newLookup(`
+	SELECT `+certificateColumns+`, `+identityColumns+`, `+revocationColumns+`, l.child, l.forked, own.at, its.at
+	FROM certificates c
+	JOIN identities i ON i.path = c.identity
+	LEFT JOIN revocations r ON r.serial = c.serial
+	LEFT JOIN lineage l ON l.parent = c.serial
+	LEFT JOIN confirmations own ON own.serial = c.serial
+	LEFT JOIN confirmations its ON its.serial = l.child
+	WHERE c.serial`, false, func() *holderRow { return &holderRow{} })
+
+func (r *holderRow) dest() []any {
+	return append(append(append(r.cert.dest(), r.who.dest()...), r.end.dest()...), &r.child, &r.forked, &r.confirmed, &r.childConfirmed)
+}
+
+func (r *holderRow) key() []byte { return r.cert.serial }

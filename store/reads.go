@@ -27,7 +27,7 @@ type statement interface {
 // the driver would start a goroutine for each query to do so, which costs more
 // than most of them.
 func (r *reads) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := r.early(ctx, query, args)
+	rows, err := r.early(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (r *reads) query(ctx context.Context, query string, args ...any) (*sql.Rows
 
 // early is query of what nobody gets to see before something is committed that rests on
 // it: that is on disk no sooner than what it saw.
-func (r *reads) early(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+func (r *reads) early(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, ok := r.stmts.Load(query)
 	if !ok {
 		prepared, err := r.engine.prepare(ctx, r.db, r.engine.dialect(query))
@@ -54,7 +54,7 @@ func (r *reads) early(ctx context.Context, query string, args []any) (*sql.Rows,
 
 // earlyRow is row by early.
 func (r *reads) earlyRow(ctx context.Context, query string, args []any, dest ...any) error {
-	rows, err := r.early(ctx, query, args)
+	rows, err := r.early(ctx, query, args...)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,9 @@ type DB struct {
 	clock  clock
 	feed   feed
 
+	tokenHolders gatherer[*tokenHolderRow]
+	holders      gatherer[*holderRow]
+
 	counts   recent[Counts]
 	byIssuer recent[map[string]IssuerCount]
 	replaced recent[map[string]int64]

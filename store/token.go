@@ -124,22 +124,31 @@ func (d *DB) Token(ctx context.Context, id TokenID) (Token, error) {
 // that it is bound to: nil where the token is for a pattern, or the identity does
 // not exist. It is one query.
 func (d *DB) TokenHolder(ctx context.Context, id TokenID) (Token, *Identity, error) {
-	var r tokenRow
-	var i identityRow
-	err := d.reads.earlyRow(ctx, `
-		SELECT `+tokenColumns+`, `+identityColumns+`
-		FROM tokens t LEFT JOIN identities i ON t.exact AND i.path = t.role || '/' || t.name
-		WHERE t.id = $1`, []any{id[:]}, append(r.dest(), i.dest()...)...)
+	r, err := tokenHolders.row(ctx, d.reads, &d.tokenHolders, rowKey(id))
 	if err != nil {
 		return Token{}, nil, fmt.Errorf("reading token %s: %w", id, err)
 	}
-	token, err := r.token()
-	if err != nil || !i.path.Valid {
+	token, err := r.tokenRow.token()
+	if err != nil || !r.identityRow.path.Valid {
 		return token, nil, err
 	}
-	identity, err := i.identity()
+	identity, err := r.identity()
 	return token, &identity, err
 }
+
+// A tokenHolderRow is what TokenHolder reads.
+type tokenHolderRow struct {
+	tokenRow
+	identityRow
+}
+
+var tokenHolders = newLookup(`
+	SELECT `+tokenColumns+`, `+identityColumns+`
+	FROM tokens t LEFT JOIN identities i ON t.exact AND i.path = t.role || '/' || t.name
+	WHERE t.id`, true, func() *tokenHolderRow { return &tokenHolderRow{} })
+
+func (r *tokenHolderRow) dest() []any { return append(r.tokenRow.dest(), r.identityRow.dest()...) }
+func (r *tokenHolderRow) key() []byte { return r.id }
 
 // A TokenFilter selects tokens; the zero filter selects all.
 type TokenFilter struct {

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,10 +43,24 @@ func BenchmarkReplicas(b *testing.B) {
 				b.Cleanup(func() { conns[i].Close() })
 			}
 			m := first.meter(b)
+			before := transactions(b, all)
 			m.time(len(conns), len(work), func(client, job int) error {
 				return expect(http.StatusCreated)(conns[client].post(api.PathEnroll, work[job].token, work[job].csr))
 			})
+			b.ReportMetric(float64(len(work))/float64(transactions(b, all)-before), "certs/batch")
 			m.report()
 		})
 	}
+}
+
+// transactions adds up those that the daemons made.
+func transactions(b *testing.B, daemons []*bench) (sum int) {
+	for _, d := range daemons {
+		found := regexp.MustCompile(`(?m)^betonica_store_transactions_total (\d+)$`).FindStringSubmatch(d.metrics(b))
+		require.Len(b, found, 2)
+		n, err := strconv.Atoi(found[1])
+		require.NoError(b, err)
+		sum += n
+	}
+	return sum
 }
