@@ -19,6 +19,9 @@ type engine interface {
 	// dialect returns the query as the engine takes it.
 	dialect(query string) string
 
+	// among returns what a column is one of the values by, and the argument $1 of that.
+	among(values []string) (condition string, arg any)
+
 	// explain returns err as the error of this package that it amounts to, if any.
 	explain(err error) error
 

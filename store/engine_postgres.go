@@ -96,6 +96,8 @@ func (e *postgres) dialect(query string) string {
 	return braces(query, func(inside string) string { return "FOR " + strings.ToUpper(inside) })
 }
 
+func (e *postgres) among(values []string) (string, any) { return `= ANY ($1)`, values }
+
 func (e *postgres) reader() *reads { return &reads{db: e.read, engine: e} }
 
 // prepare leaves it to the driver, which prepares a query once for each connection

@@ -42,6 +42,10 @@ func (e *sqlite) dialect(query string) string {
 	return strings.NewReplacer("= $", "= +$", "LIMIT $", "LIMIT +$").Replace(query)
 }
 
+func (e *sqlite) among(values []string) (string, any) {
+	return `IN (SELECT e.value FROM json_each($1) e)`, list(values)
+}
+
 func (e *sqlite) reader() *reads { return &reads{db: e.read, engine: e} }
 
 // prepare prepares, since the driver does on each use otherwise.

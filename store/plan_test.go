@@ -232,6 +232,7 @@ func readAll(t *testing.T, d *DB) {
 		func() error { _, err := d.Device(ctx, "device", "1"); require.ErrorIs(t, err, ErrNotFound); return nil },
 		func() error { _, err := d.DeviceByEK(ctx, nil); require.ErrorIs(t, err, ErrNotFound); return nil },
 		func() error { _, err := d.DeviceOf(ctx, "device/a"); require.ErrorIs(t, err, ErrNotFound); return nil },
+		func() error { _, err := d.Sites(ctx, []string{"device/a", "device/b"}); return err },
 		func() error { _, err := d.Token(ctx, id); return err },
 		func() error { _, _, err := d.TokenHolder(ctx, id); return err },
 		func() error { _, err := d.Certificate(ctx, c.Serial); return err },

@@ -74,8 +74,12 @@ func (s *session) read(ctx context.Context, origin string, to int64) (more bool,
 		return false, err
 	}
 	s.next = time.Time{}
-	for _, e := range entries {
-		if err := s.take(ctx, "", e); err != nil {
+	facts, err := s.facts(ctx, "", entries)
+	if err != nil {
+		return false, err
+	}
+	for i, e := range entries {
+		if err := s.take(ctx, "", e, facts[i]); err != nil {
 			return false, err
 		}
 	}
@@ -95,11 +99,15 @@ func (s *session) readJournal(ctx context.Context, origin string, to int64) (mor
 	if err != nil && !is {
 		return false, err
 	}
-	for _, e := range entries {
+	facts, err := s.facts(ctx, origin, entries)
+	if err != nil {
+		return false, err
+	}
+	for i, e := range entries {
 		if e.Seq > to {
 			return true, nil
 		}
-		if err := s.take(ctx, origin, e); err != nil {
+		if err := s.take(ctx, origin, e, facts[i]); err != nil {
 			return false, err
 		}
 	}
@@ -110,8 +118,19 @@ func (s *session) readJournal(ctx context.Context, origin string, to int64) (mor
 	return true, nil
 }
 
-// take takes an entry in, and is behind it then.
-func (s *session) take(ctx context.Context, origin string, e audit.Entry) error {
+// facts returns what entries of a log say, none of those that the watch wrote itself.
+func (s *session) facts(ctx context.Context, origin string, entries []audit.Entry) ([]alert.Fact, error) {
+	facts := make([]alert.Fact, len(entries))
+	for i, e := range entries {
+		if _, _, is := alert.FromEntry(e); !is || origin != "" {
+			facts[i] = alert.Of(origin, e)
+		}
+	}
+	return facts, s.locate(ctx, facts)
+}
+
+// take takes an entry in, and the fact in it, and is behind it then.
+func (s *session) take(ctx context.Context, origin string, e audit.Entry, f alert.Fact) error {
 	if origin == "" {
 		if e.At.Sub(s.clock) >= time.Minute { // as if it had been read when it was made
 			s.add(s.engine.Tick(e.At))
@@ -124,10 +143,7 @@ func (s *session) take(ctx context.Context, origin string, e audit.Entry) error 
 		if what == alert.Acknowledging && !s.silent {
 			s.engine.Acknowledge(a.ID, a.By, a.Word) // it is on record; resolved meanwhile, there is nothing to do
 		}
-	} else if f := alert.Of(origin, e); f.Kind != 0 {
-		if err := s.complete(ctx, &f); err != nil {
-			return err
-		}
+	} else if f.Kind != 0 {
 		s.add(s.engine.Observe(f))
 		if err := s.unissued(ctx, f); err != nil {
 			return err

@@ -3,6 +3,8 @@ package watch
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,26 +30,38 @@ type place struct {
 // serials are certificates that are on record.
 type serials map[store.Serial]struct{}
 
-// complete fills in where the machine of a fact stands, if the store knows.
-func (s *session) complete(ctx context.Context, f *alert.Fact) error {
-	if f.Site != "" || !strings.Contains(f.Identity, "/") {
-		return nil
-	}
+// locate fills in where the machines of facts stand, as far as the store knows: it is asked
+// once for all of them.
+func (s *session) locate(ctx context.Context, facts []alert.Fact) error {
 	now := s.Now()
-	p, ok := s.places[f.Identity]
-	if !ok || !now.Before(p.until) {
-		id, err := s.Store.Identity(ctx, f.Identity)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if len(s.places) >= maxPlaces {
-			clear(s.places)
-		}
-		p = place{id.Site, now.Add(placeFor)}
-		s.places[f.Identity] = p
+	if len(s.places) >= maxPlaces {
+		clear(s.places)
 	}
-	f.Site = p.site
+	unknown := map[string]bool{}
+	for i := range facts {
+		f := &facts[i]
+		if p, known := s.places[f.Identity]; lacksSite(f) && !(known && now.Before(p.until)) {
+			unknown[f.Identity] = true
+		}
+	}
+	sites, err := s.Store.Sites(ctx, slices.Collect(maps.Keys(unknown)))
+	if err != nil {
+		return err
+	}
+	for path := range unknown {
+		s.places[path] = place{sites[path], now.Add(placeFor)}
+	}
+	for i := range facts {
+		if f := &facts[i]; lacksSite(f) {
+			f.Site = s.places[f.Identity].site
+		}
+	}
 	return nil
+}
+
+// lacksSite says whether a fact is about a machine, and does not say where that stands.
+func lacksSite(f *alert.Fact) bool {
+	return f.Kind != 0 && f.Site == "" && strings.Contains(f.Identity, "/")
 }
 
 // fresh is for how long the store knows every certificate that was good when a guard saw
