@@ -18,6 +18,10 @@
 // are not met fails alone, and has left no trace. [DB.UpdateAlone] is the form for
 // the few that must read inside their transaction.
 //
+// Reads have connections of their own, wait for no write, and see what was committed when
+// they began. On a server the lookups by which enrolments and renewals begin are gathered as
+// writes are: those that wait at one moment share a query.
+//
 // # What is durable when
 //
 //	Update, UpdateAlone   when they return nil. If they return an error nothing of
@@ -117,7 +121,7 @@
 // One process writes to an SQLite file. Any number may share a PostgreSQL
 // database: what a decision rests on is locked until it is recorded, and one lock,
 // taken last, makes them append to one log. Where several write at the same time they
-// take turns in making batches, so that these are as large as those of one would be;
+// take turns in making batches, so that each holds all that waits when its turn comes;
 // no promise rests on that, and none waits for its turn longer than 250 ms.
 //
 // Each of them has a lease of 500 ms to answer from memory about certificates. It
