@@ -69,10 +69,12 @@ func (f CertificateFilter) query(p Page, now int64) (string, []any, error) {
 	if f.byEnd() {
 		end, serial := now, bytes.Repeat([]byte{0xff}, len(Serial{}))
 		if after != nil {
-			end, serial = splitNumbered(after)
+			if e, s := splitNumbered(after); e > now {
+				end, serial = e, s
+			}
 		}
-		return columns + `WHERE (c.not_after, c.serial) > ($1, $2) AND c.not_after > $3 AND ` + unrevoked + `
-			ORDER BY c.not_after, c.serial LIMIT $4`, []any{end, serial, now, p.limit() + 1}, nil
+		return columns + `WHERE (c.not_after, c.serial) > ($1, $2) AND ` + unrevoked + `
+			ORDER BY c.not_after, c.serial LIMIT $3`, []any{end, serial, p.limit() + 1}, nil
 	}
 	if after == nil {
 		after = bytes.Repeat([]byte{0xff}, len(Serial{})) // no serial is as high: its time would be in the year 10889

@@ -64,7 +64,7 @@ func (d *DB) doubtfulPart(ctx context.Context, q Doubt, at string, limit int) ([
 	switch at[0] {
 	case '0':
 		all, err := d.identities(ctx, columns+`
-			WHERE i.why = $1 AND i.why <> '' AND i.path > $2 AND i.path >= $3 AND i.path < $4 ORDER BY i.path LIMIT $5`, string(q.Why), at[1:], from, to, limit)
+			WHERE i.why = $1 AND i.why <> '' AND i.path >= $2 AND i.path < $3 ORDER BY i.path LIMIT $4`, string(q.Why), behind(at[1:], from), to, limit)
 		switch {
 		case err != nil:
 			return nil, "", err
@@ -81,9 +81,12 @@ func (d *DB) doubtfulPart(ctx context.Context, q Doubt, at string, limit int) ([
 		if !ok {
 			return nil, "", ErrBadCursor
 		}
+		if role < q.Role {
+			role, made, path = q.Role, -1<<62, ""
+		}
 		all, err := d.identities(ctx, columns+`
-			WHERE i.state = 'active' AND i.owner = '' AND i.role <> 'ca' AND (i.role, i.created_at, i.path) > ($1, $2, $3) AND i.role >= $4 AND i.role <= $5
-			ORDER BY i.role, i.created_at, i.path LIMIT $6`, role, made, path, q.Role, cmp.Or(q.Role, "\x7f"), limit)
+			WHERE i.state = 'active' AND i.owner = '' AND i.role <> 'ca' AND (i.role, i.created_at, i.path) > ($1, $2, $3) AND i.role <= $4
+			ORDER BY i.role, i.created_at, i.path LIMIT $5`, role, made, path, cmp.Or(q.Role, "\x7f"), limit)
 		if err != nil || len(all) < limit {
 			return all, "", err
 		}

@@ -64,7 +64,8 @@ func (f IdentityFilter) key(id Identity) []byte {
 
 // query chooses the index that narrows the list most: owner, then a state that is not
 // the usual one, then the beginning of the name, then role with the beginning of the
-// name. Whatever the index does not cover is filtered.
+// name. Whatever the index does not cover is filtered. Where a page begins is one bound:
+// of two an engine may begin at either, and pass over all that is between them.
 func (f IdentityFilter) query(after string, limit int) (string, []any) {
 	const columns = `SELECT ` + identityColumns + ` FROM identities i `
 	const rest = ` AND ($3 = '' OR i.role = $3) AND ($4 = '' OR i.state = $4) AND i.name >= $5 AND i.name < $6 `
@@ -77,18 +78,30 @@ func (f IdentityFilter) query(after string, limit int) (string, []any) {
 		return columns + `WHERE i.owner = $1 AND i.owner <> '' AND i.path > $2` + rest + `ORDER BY i.path LIMIT $7`, args(f.Owner)
 	case f.byName():
 		name, role := splitPath(after)
-		return columns + `WHERE i.name >= $1 AND i.name < $2 AND (i.name, i.role) > ($3, $4) AND ($5 = '' OR i.state = $5)
-			ORDER BY i.name, i.role LIMIT $6`, []any{from, to, name, role, string(f.State), limit}
+		if name < from {
+			name, role = from, ""
+		}
+		return columns + `WHERE (i.name, i.role) > ($1, $2) AND i.name < $3 AND ($4 = '' OR i.state = $4)
+			ORDER BY i.name, i.role LIMIT $5`, []any{name, role, to, string(f.State), limit}
 	case f.rare() && f.Role != "":
-		return columns + `WHERE i.state = $1 AND i.state <> 'active' AND i.path > $2` + rest + `AND i.path >= $7 AND i.path < $8 ORDER BY i.path LIMIT $9`,
-			[]any{string(f.State), after, f.Role, string(f.State), from, to, f.Role + "/" + from, f.Role + "/" + to, limit}
+		return columns + `WHERE i.state = $1 AND i.state <> 'active' AND i.path >= $2` + rest + `AND i.path < $7 ORDER BY i.path LIMIT $8`,
+			[]any{string(f.State), behind(after, f.Role+"/"+from), f.Role, string(f.State), from, to, f.Role + "/" + to, limit}
 	case f.rare():
 		return columns + `WHERE i.state = $1 AND i.state <> 'active' AND i.path > $2` + rest + `ORDER BY i.path LIMIT $7`, args(string(f.State))
 	case f.Role != "":
-		return columns + `WHERE i.path >= $1 AND i.path > $2` + rest + `AND i.path < $7 ORDER BY i.path LIMIT $8`,
-			[]any{f.Role + "/" + from, after, f.Role, string(f.State), from, to, f.Role + "/" + to, limit}
+		return columns + `WHERE i.path >= $1 AND i.path < $2` + rest + `ORDER BY i.path LIMIT $7`,
+			[]any{behind(after, f.Role+"/"+from), f.Role + "/" + to, f.Role, string(f.State), from, to, limit}
 	}
 	return columns + `WHERE i.path > $1 AND ($2 = '' OR i.state = $2) ORDER BY i.path LIMIT $3`, []any{after, string(f.State), limit}
+}
+
+// behind returns the first path that comes after one and is no less than from: no path
+// holds a character below the blank.
+func behind(after, from string) string {
+	if after == "" {
+		return from
+	}
+	return max(after+"\x01", from)
 }
 
 // prefix returns the range of the texts that begin with s. Names hold no

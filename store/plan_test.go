@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/store/audit"
+	"github.com/betonica/betonica/store/storetest"
 )
 
 // Every read finds what it wants by an index, and in the order of its index: with
@@ -27,6 +30,7 @@ func TestReadsUseIndexes(t *testing.T) {
 		d.reads.stmts.Range(func(query, _ any) bool {
 			n++
 			plan := usesIndexes(t, d, query.(string))
+			oneBoundEach(t, query.(string))
 			if strings.Contains(query.(string), "a.action = 'certificate.issue'") {
 				issuances++
 				require.Contains(t, plan, "audit_issue", "times lead past all that is not an issuance")
@@ -118,6 +122,30 @@ func usesIndexes(t *testing.T, d *DB, query string) string {
 		}
 	}
 	return plan
+}
+
+var (
+	rowValue   = regexp.MustCompile(`\((\w+\.\w+)(?:, \w+\.\w+)+\) ([<>]=?) \((\$\d)[^)]*\)`)
+	inside     = regexp.MustCompile(`\((?:[^()<>]*|[^()]* OR [^()]*)\)`)
+	comparison = regexp.MustCompile(`(\w+\.\w+) ([<>])=? \$`)
+)
+
+// oneBoundEach fails if a query has two lower or two upper bounds of a column. SQLite begins
+// at one of them and PostgreSQL, if one is of a row, may take the farther one: either would
+// walk over all that lies between, which for the last page of a list is the whole of it.
+func oneBoundEach(t *testing.T, query string) {
+	text := rowValue.ReplaceAllString(query, "$1 $2 $3")
+	for before := ""; before != text; {
+		before, text = text, inside.ReplaceAllString(text, "")
+	}
+	for _, one := range strings.Split(text, "SELECT ") {
+		seen := map[string]bool{}
+		for _, c := range comparison.FindAllStringSubmatch(one, -1) {
+			bound := c[1] + " " + c[2]
+			require.False(t, seen[bound], "two bounds %s in\n%s", bound, query)
+			seen[bound] = true
+		}
+	}
 }
 
 // readAll makes each read in each of its forms.
@@ -305,4 +333,33 @@ func explain(t *testing.T, d *DB, query string) string {
 	}
 	require.NoError(t, rows.Err())
 	return plan.String()
+}
+
+// A search begins where it finds something, however much comes before that; and so does
+// each page of a list.
+func TestSearchBegins(t *testing.T) {
+	d := open(t, config(t, storetest.Postgres(t).Database(t)))
+	must(t, d, func(tx *Tx) {
+		for i := range 8000 {
+			name := fmt.Sprintf("SN-%05d", i)
+			tx.CreateIdentity(Identity{Path: "device/" + name, Role: "device", Name: name, State: Active})
+		}
+	})
+	for after, found := range map[string]int{"": 10, "SN-07994/device": 5} {
+		query, args := IdentityFilter{Search: "SN-0799"}.query(after, 100)
+		rows, err := d.reads.query(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+query, args...)
+		require.NoError(t, err)
+		var text []byte
+		require.NoError(t, scanOne(rows, []any{&text}))
+		var plan []struct {
+			Plan struct {
+				Rows  int `json:"Actual Rows"`
+				Found int `json:"Shared Hit Blocks"`
+				Read  int `json:"Shared Read Blocks"`
+			}
+		}
+		require.NoError(t, json.Unmarshal(text, &plan))
+		require.Equal(t, found, plan[0].Plan.Rows)
+		require.Less(t, plan[0].Plan.Found+plan[0].Plan.Read, 16, string(text))
+	}
 }
