@@ -19,6 +19,9 @@ type engine interface {
 	// dialect returns the query as the engine takes it.
 	dialect(query string) string
 
+	// renew gives up connections that read, after one of them did not answer.
+	renew()
+
 	// among returns what a column is one of the values by, and the argument $1 of that.
 	among(values []string) (condition string, arg any)
 

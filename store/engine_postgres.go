@@ -98,6 +98,8 @@ func (e *postgres) dialect(query string) string {
 
 func (e *postgres) among(values []string) (string, any) { return `= ANY ($1)`, values }
 
+func (e *postgres) renew() { e.pool.Reset() }
+
 func (e *postgres) reader() *reads { return &reads{db: e.read, engine: e} }
 
 // prepare leaves it to the driver, which prepares a query once for each connection

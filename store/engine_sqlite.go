@@ -46,6 +46,8 @@ func (e *sqlite) among(values []string) (string, any) {
 	return `IN (SELECT e.value FROM json_each($1) e)`, list(values)
 }
 
+func (e *sqlite) renew() {} // it has no network
+
 func (e *sqlite) reader() *reads { return &reads{db: e.read, engine: e} }
 
 // prepare prepares, since the driver does on each use otherwise.

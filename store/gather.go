@@ -3,11 +3,15 @@ package store
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
+	"time"
 )
 
-// mostGathered is how many rows are asked for at once: it bounds what one answer holds.
-const mostGathered = 256
+const (
+	mostGathered   = 256             // rows that are asked for at once: it bounds what one answer holds
+	gatherPatience = 5 * time.Second // with one query: others wait behind it
+)
 
 // A rowKey is what a row is found by: the id of a token, or a serial.
 type rowKey = [16]byte
@@ -27,6 +31,7 @@ type gatherer[R any] struct {
 
 // A question is a caller that wants a row.
 type question[R any] struct {
+	ctx      context.Context // of the caller, who goes when it ends
 	key      rowKey
 	find     finder[R]
 	row      R
@@ -39,9 +44,12 @@ type finder[R any] func(ctx context.Context, keys []rowKey) (map[rowKey]R, error
 
 // get returns the row with this key, or [ErrNotFound]. Others may get the same row: it is
 // not to be changed. All callers give the same finder. An end of ctx ends the wait, and not
-// the query.
+// the query, if that has begun.
 func (g *gatherer[R]) get(ctx context.Context, key rowKey, find finder[R]) (row R, err error) {
-	q := &question[R]{key: key, find: find, answered: make(chan struct{})}
+	if ctx.Err() != nil {
+		return row, context.Cause(ctx)
+	}
+	q := &question[R]{ctx: ctx, key: key, find: find, answered: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, q)
 	idle := !g.asking
@@ -70,10 +78,12 @@ func (g *gatherer[R]) ask(ctx context.Context) {
 	}
 }
 
-// take returns questions that wait, or nil if there are none, and nobody asks any more.
+// take returns questions that wait, of callers who are still there, or nil if there are none,
+// and nobody asks any more.
 func (g *gatherer[R]) take() []*question[R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(q *question[R]) bool { return q.ctx.Err() != nil })
 	group := g.waiting
 	if len(group) == 0 {
 		g.asking, g.waiting = false, nil
@@ -86,7 +96,7 @@ func (g *gatherer[R]) take() []*question[R] {
 
 // answer finds all that the questions are about.
 func answer[R any](ctx context.Context, group []*question[R]) {
-	ctx, cancel := context.WithTimeout(ctx, transaction)
+	ctx, cancel := context.WithTimeout(ctx, gatherPatience)
 	defer cancel()
 	keys := make([]rowKey, 0, len(group))
 	asked := make(map[rowKey]bool, len(group))

@@ -87,36 +87,44 @@ func TestGather(t *testing.T) {
 	})
 }
 
-// A query that fails does so for those who were in it. Who goes does not take it from the
-// others, even if it was asked for his sake.
+// A query that fails does so for those who were in it, and one without an answer does. Who
+// goes does not take it from the others, even if it was asked for his sake, and is not asked
+// for if it was not.
 func TestGatherFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gatherer[byte]
 		table := newSlowTable()
 		var callers sync.WaitGroup
 		var gone atomic.Int64
-		get := func(ctx context.Context, want error) {
+		get := func(ctx context.Context, key rowKey, want error) {
 			callers.Go(func() {
 				defer gone.Add(1)
-				_, err := g.get(ctx, rowKey{2}, table.find)
+				_, err := g.get(ctx, key, table.find)
 				require.ErrorIs(t, err, want)
 			})
 			synctest.Wait()
 		}
 		errGone, errServer := errors.New("gone"), errors.New("server")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		get(ctx, errGone)
+		get(ctx, rowKey{2}, errGone)
 		<-table.queries
-		get(ctx, errGone)
-		get(t.Context(), errServer)
+		get(ctx, rowKey{4}, errGone)
+		get(t.Context(), rowKey{2}, errServer)
 		cancel(errGone)
 		synctest.Wait()
 		require.Equal(t, int64(2), gone.Load())
+		get(ctx, rowKey{4}, errGone)
 		table.answer <- nil
-		<-table.queries
-		get(t.Context(), nil)
+		require.Equal(t, []rowKey{{2}}, <-table.queries, "nobody is there for the other one")
+		get(t.Context(), rowKey{2}, nil)
 		table.answer <- errServer
 		<-table.queries
+		table.answer <- nil
+		callers.Wait()
+
+		get(t.Context(), rowKey{2}, context.DeadlineExceeded)
+		<-table.queries
+		time.Sleep(gatherPatience + 1)
 		table.answer <- nil
 		callers.Wait()
 	})

@@ -23,11 +23,16 @@ func newLookup[R keyed](query string, early bool, empty func() R) lookup[R] {
 // row returns the row with this key, or [ErrNotFound]; on a server together with those that
 // others look up.
 func (l *lookup[R]) row(ctx context.Context, r *reads, g *gatherer[R], key rowKey) (row R, err error) {
-	find := func(ctx context.Context, keys []rowKey) (map[rowKey]R, error) { return l.rows(ctx, r, keys) }
 	if r.engine.shared() {
-		return g.get(ctx, key, find)
+		return g.get(ctx, key, func(ctx context.Context, keys []rowKey) (map[rowKey]R, error) {
+			rows, err := l.rows(ctx, r, keys)
+			if ctx.Err() != nil { // it does not answer, and may be gone without a word
+				r.engine.renew()
+			}
+			return rows, err
+		})
 	}
-	rows, err := find(ctx, []rowKey{key})
+	rows, err := l.rows(ctx, r, []rowKey{key})
 	if err != nil {
 		return row, err
 	}

@@ -111,6 +111,7 @@ func TestIdentityFilter(t *testing.T) {
 		for _, id := range []Identity{
 			{Path: "device/SN-1", Owner: "ward 3", State: Active},
 			{Path: "device/SN-10", Owner: "ward 3", State: Suspended},
+			{Path: "device/SN-2", Owner: "ward 4", State: Suspended},
 			{Path: "device/pump", Owner: "ward 4", State: Pending},
 			{Path: "gateway/SN-1", State: Active},
 			{Path: "devices/SN-1", State: Active},
@@ -122,8 +123,8 @@ func TestIdentityFilter(t *testing.T) {
 			filter IdentityFilter
 			want   []string
 		}{
-			{IdentityFilter{}, []string{"device/SN-1", "device/SN-10", "device/pump", "devices/SN-1", "gateway/SN-1"}},
-			{IdentityFilter{Role: "device"}, []string{"device/SN-1", "device/SN-10", "device/pump"}},
+			{IdentityFilter{}, []string{"device/SN-1", "device/SN-10", "device/SN-2", "device/pump", "devices/SN-1", "gateway/SN-1"}},
+			{IdentityFilter{Role: "device"}, []string{"device/SN-1", "device/SN-10", "device/SN-2", "device/pump"}},
 			{IdentityFilter{Role: "device", Search: "SN-1"}, []string{"device/SN-1", "device/SN-10"}},
 			{IdentityFilter{Role: "device", State: Active}, []string{"device/SN-1"}},
 			{IdentityFilter{Owner: "ward 3"}, []string{"device/SN-1", "device/SN-10"}},
@@ -131,6 +132,9 @@ func TestIdentityFilter(t *testing.T) {
 			{IdentityFilter{Search: "SN-1"}, []string{"device/SN-1", "devices/SN-1", "gateway/SN-1", "device/SN-10"}},
 			{IdentityFilter{Search: "SN-1", State: Active}, []string{"device/SN-1", "devices/SN-1", "gateway/SN-1"}},
 			{IdentityFilter{State: Pending}, []string{"device/pump"}},
+			{IdentityFilter{Role: "device", State: Suspended}, []string{"device/SN-10", "device/SN-2"}},
+			{IdentityFilter{Role: "device", State: Suspended, Search: "SN-2"}, []string{"device/SN-2"}},
+			{IdentityFilter{Role: "devices", State: Suspended}, nil},
 			{IdentityFilter{State: Active}, []string{"device/SN-1", "devices/SN-1", "gateway/SN-1"}},
 			{IdentityFilter{State: Revoked}, nil},
 		} {
