@@ -9,8 +9,11 @@ import (
 
 // Of returns what an opened entry means to the rules: of the CA's own log, if origin is "",
 // otherwise of the guard's journal with that name. The Kind is zero if it means nothing to
-// them. The site is not in an entry: the caller fills it in, where he knows it.
-func Of(origin string, e audit.Entry) Fact {
+// them. The site is not in an entry: the caller fills it in, where he knows it. Texts are
+// printable and cut, as the rules take them: guards wrote some of them.
+func Of(origin string, e audit.Entry) Fact { return meaning(origin, e).bounded() }
+
+func meaning(origin string, e audit.Entry) Fact {
 	f := Fact{Origin: origin, Seq: e.Seq, At: e.At, Why: e.Outcome}
 	d := detail(e.Detail)
 	if origin != "" {

@@ -130,6 +130,19 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// What a guard made up can be shown, and asked a database for.
+func TestOfHostile(t *testing.T) {
+	f := alert.Of(journal, audit.Entry{Seq: 1, Event: audit.Event{
+		Action: "access.request", Actor: "device/\x00a\n" + strings.Repeat("b", 300), Outcome: "allowed", Detail: map[string]any{"side": "server", "route": "\x00"},
+	}})
+	require.Equal(t, alert.Used, f.Kind)
+	require.LessOrEqual(t, len(f.Identity), 192)
+	for _, text := range []string{f.Identity, f.Route} {
+		require.NotContains(t, text, "\x00")
+		require.NotContains(t, text, "\n")
+	}
+}
+
 // FuzzObserve: what a hostile guard writes into its journal, or somebody into the CA's log,
 // never panics, and never gives an alert that could begin a line.
 func FuzzObserve(f *testing.F) {
