@@ -21,7 +21,7 @@ const (
 	lifeEvery  = 5 * time.Minute  // from one count to the next, at least
 	lifeShare  = 1                // and so many times as long as the last one took
 	lifePage   = 250              // identities that are read at once
-	lifeRest   = 15               // times as long as a page took, until the next
+	lifeRest   = 7                // times as long as a page took, until the next
 	lifeSleeps = 20               // identities that are suspended in one transaction
 	lifeGroups = 5000             // roles and sites that are told apart
 )
