@@ -22,9 +22,10 @@ import (
 	"github.com/betonica/betonica/revoke/revoketest"
 )
 
-// startLists is how many lists are signed by themselves: a full one, its delta, and one
-// more for what may have been revoked before the publisher ran.
-const startLists = 3
+// startNumber is the number of the newest list when those are signed that are signed by
+// themselves: a full one, its delta, and one more for what may have been revoked before the
+// publisher ran.
+const startNumber = 3
 
 var asJSON = http.Header{"Content-Type": {"application/json"}}
 
@@ -63,7 +64,7 @@ func TestEnforcement(t *testing.T) {
 	f := newServer(t, nil)
 	f.Metrics.CollectEnforcement(f.Enforcement)
 	c := f.client(*f.enrolled("gateway/icu"))
-	require.Eventually(t, func() bool { return f.Publishers.Signed()[f.Issuers.Current().IssuerID()] == startLists }, testPatience, testTick)
+	require.Eventually(t, func() bool { return f.Publishers.Signed()[f.Issuers.Current().IssuerID()] == startNumber }, testPatience, testTick)
 	resp, body := f.send(c, f.report())
 	require.Equal(t, http.StatusNoContent, resp.StatusCode, "%s", body)
 	require.Empty(t, body)
