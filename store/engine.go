@@ -109,6 +109,10 @@ type engine interface {
 	// other processes go on writing.
 	beforehand(ctx context.Context, steps []migration) error
 
+	// during runs f, which takes its time and does not use the session, within the
+	// session's transaction.
+	during(ctx context.Context, s *session, f func(context.Context) error) error
+
 	// migration runs f in one transaction, alone among all processes.
 	migration(ctx context.Context, f func(context.Context, *session) error) error
 

@@ -28,6 +28,7 @@ type postgres struct {
 	read  *sql.DB // over the pool
 
 	patience time.Duration // with others whose turn it is
+	alive    time.Duration // see aliveEvery
 }
 
 const (
@@ -73,7 +74,7 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		write: stdlib.OpenDB(*writer, stdlib.OptionAfterConnect(durable)),
 		read:  stdlib.OpenDBFromPool(pool),
 
-		patience: turnPatience,
+		patience: turnPatience, alive: aliveEvery,
 	}
 	if err := e.read.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: connecting to PostgreSQL: %w", err), e.read.Close(), e.close())

@@ -62,7 +62,7 @@ func migrateTo(ctx context.Context, e engine, cfg Config, steps []migration) err
 			return err
 		}
 		if have > 0 && !cfg.NoBackup {
-			if err := copyBefore(ctx, e, cfg, have); err != nil {
+			if err := e.during(ctx, s, func(ctx context.Context) error { return copyBefore(ctx, e, cfg, have) }); err != nil {
 				return err
 			}
 		}
