@@ -46,9 +46,11 @@ var forms = []form{
 			AS d (path, role, name, owner, state, suspect, at, dns, ips, site)
 		ON CONFLICT (path) DO NOTHING`},
 
+	// No index knows of the state as it is written here. That of states would be taken, and
+	// walked over for all that is pending.
 	{query: activateIdentity, table: "identities", row: 1, types: "ntn", many: `
 		UPDATE identities SET state = 'active', changed_at = ($1::bigint[])[array_position($2::text[], path)]
-		WHERE path = ANY ($2) AND revision = ($3::bigint[])[array_position($2, path)] AND state = 'pending'`},
+		WHERE path = ANY ($2) AND revision = ($3::bigint[])[array_position($2, path)] AND state || '' = 'pending'`},
 
 	{query: insertCertificate, table: "identities", row: 9, types: "bnnbtbbbtttnn", many: `
 		WITH c AS MATERIALIZED (SELECT c.policy_version FROM current c WHERE c.id = 1 {share})

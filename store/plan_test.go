@@ -148,6 +148,17 @@ func oneBoundEach(t *testing.T, query string) {
 	}
 }
 
+// What many calls demand together finds its rows by their keys, however many others are in
+// the same state.
+func TestFormsUseKeys(t *testing.T) {
+	d := open(t, config(t, storetest.Postgres(t).Database(t)))
+	for _, f := range forms {
+		if strings.Contains(f.many, "UPDATE identities") {
+			require.Contains(t, usesIndexes(t, d, f.many), "identities_pkey")
+		}
+	}
+}
+
 // readAll makes each read in each of its forms.
 func readAll(t *testing.T, d *DB) {
 	ctx := t.Context()
