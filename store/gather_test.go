@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -162,4 +163,35 @@ func TestLookupMany(t *testing.T) {
 		require.Equal(t, one[rowKey(serial)], certs[rowKey(serial)])
 		require.Equal(t, serial == b.Serial, certs[rowKey(serial)].end.serial != nil)
 	}
+}
+
+// A hungServer answers nothing.
+type hungServer struct {
+	engine
+	renewed atomic.Int64
+}
+
+func (*hungServer) shared() bool                                    { return true }
+func (*hungServer) dialect(query string) string                     { return query }
+func (*hungServer) explain(err error) error                         { return err }
+func (*hungServer) readContext(ctx context.Context) context.Context { return ctx }
+func (s *hungServer) renew()                                        { s.renewed.Add(1) }
+
+func (s *hungServer) prepare(context.Context, *sql.DB, string) (statement, error) { return s, nil }
+
+func (*hungServer) QueryContext(ctx context.Context, _ ...any) (*sql.Rows, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A server that does not answer keeps a lookup for so long and no longer, and is asked over
+// new connections then.
+func TestLookupHung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &hungServer{}
+		var g gatherer[*holderRow]
+		_, err := holders.row(t.Context(), &reads{engine: server}, &g, rowKey{1})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, int64(1), server.renewed.Load())
+	})
 }
