@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -123,10 +124,14 @@ func TestIssuersRestart(t *testing.T) {
 	first := openAt(t, id, here)
 	_, err := pump.connect(t, first.listen(t))
 	require.NoError(t, err)
-	met := func() peer.Issuer { return issuerOf(first, ca.Intermediate().Subject.CommonName) }
-	await(t, "the list", func() bool { return met().Err == nil })
+	name := ca.Intermediate().Subject.CommonName
 	number := ca.Revoke(gone.who)
-	await(t, "the revocation", func() bool { return met().Number >= number })
+	await(t, "the revocation", func() bool { return issuerOf(first, name).Number >= number })
+	for _, m := range []*machine{old, pump, first} {
+		await(t, "all lists", func() bool {
+			return !slices.ContainsFunc(m.Issuers(), func(i peer.Issuer) bool { return i.Err != nil })
+		})
+	}
 	require.NoError(t, first.Close())
 	ca.Stop()
 
