@@ -30,6 +30,9 @@ func (w *writer) attempt(ctx context.Context, calls []*call) (again []*call, f *
 	if err := w.connect(ctx); err != nil {
 		return nil, nil, err
 	}
+	if f, err := w.atOnce(ctx, calls); f != nil || err != nil {
+		return nil, f, err
+	}
 	again, tail, err := w.apply(ctx, calls)
 	if err != nil {
 		w.rollback(ctx)
@@ -59,6 +62,37 @@ func (w *writer) attempt(ctx context.Context, calls []*call) (again []*call, f *
 	}
 	w.tree = entry.tree
 	return again, f, nil
+}
+
+// atOnce makes the transaction in one step where that can be done and is likely to do: the
+// log is as it was, and every demand is met. The flight is nil if it was not made.
+func (w *writer) atOnce(ctx context.Context, calls []*call) (*flight, error) {
+	if w.db.feed.peers.live() || !audited(calls) { // without an entry nobody could look up what became of it
+		return nil, nil
+	}
+	if slices.ContainsFunc(calls, func(c *call) bool { return c.revokes || c.alone != nil }) {
+		return nil, nil
+	}
+	demands, ok := w.engine.whole(w.session, calls)
+	if !ok {
+		return nil, nil
+	}
+	entry, failed := w.seal(calls, nil)
+	if failed != nil {
+		failed.err = nil // it may have a reason that comes before
+		return nil, nil
+	}
+	f := &flight{good: calls, entry: entry, before: w.tree, ended: make(chan struct{}), atOnce: true}
+	done, err := w.engine.atOnce(ctx, w.session, demands, entry.records, entry.tiles)
+	if err == nil && !done {
+		w.rollback(ctx)
+		return nil, w.connect(ctx)
+	}
+	if err := w.ended(ctx, f, err); err != nil {
+		return nil, err
+	}
+	w.tree = entry.tree
+	return f, nil
 }
 
 // apply begins a transaction and meets the calls' demands in it.
@@ -168,7 +202,13 @@ func (w *writer) revocations(ctx context.Context, calls []*call) ([]Revocation, 
 
 // finish commits, and finds out what happened if the answer was lost.
 func (w *writer) finish(ctx context.Context, f *flight) (err error) {
-	if f.durable, err = w.engine.finish(ctx, w.session, f.entry.records, f.entry.tiles); err == nil {
+	f.durable, err = w.engine.finish(ctx, w.session, f.entry.records, f.entry.tiles)
+	return w.ended(ctx, f, err)
+}
+
+// ended takes how a transaction with the flight's entries ended.
+func (w *writer) ended(ctx context.Context, f *flight, err error) error {
+	if err == nil {
 		return nil
 	}
 	w.rollback(ctx)
@@ -176,19 +216,20 @@ func (w *writer) finish(ctx context.Context, f *flight) (err error) {
 	if !errors.As(err, &lost) {
 		return err
 	}
-	return w.outcome(f.entry, lost.err)
+	return w.outcome(f, lost.err)
 }
 
 // outcome returns nil if what was committed is there after all; otherwise why it is
 // not, or that nobody knows.
-func (w *writer) outcome(e logEntry, why error) error {
-	if len(e.records) == 0 { // nothing to look up; what is not audited may be repeated
+func (w *writer) outcome(f *flight, why error) error {
+	records := f.entry.records
+	if len(records) == 0 { // nothing to look up; what is not audited may be repeated
 		return fmt.Errorf("%w: %w", ErrUnknown, why)
 	}
-	committed, unreachable := w.lookUp(e.records[0])
+	committed, unreachable := w.lookUp(f)
 	switch {
 	case unreachable != nil:
-		w.db.cfg.Log.Error("outcome of a commit is unknown", "entries", len(e.records), "first", e.records[0].Seq, "error", unreachable)
+		w.db.cfg.Log.Error("outcome of a commit is unknown", "entries", len(records), "first", records[0].Seq, "error", unreachable)
 		return fmt.Errorf("%w: %w", ErrUnknown, why)
 	case committed:
 		return nil
@@ -196,14 +237,14 @@ func (w *writer) outcome(e logEntry, why error) error {
 	return why
 }
 
-// lookUp asks the database whether it has the log entry. It takes the log's lock
-// first: the transaction in doubt holds it until it has ended one way or the
-// other.
-func (w *writer) lookUp(record audit.Record) (committed bool, err error) {
+// lookUp asks the database whether it has the flight's first entry. It takes the log's
+// lock first: the transaction in doubt holds it until it has ended one way or the other,
+// unless it was sent at once, and the server has not come so far, or not even heard of it.
+func (w *writer) lookUp(f *flight) (committed bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), w.patient)
 	defer cancel()
 	for {
-		committed, err = w.has(ctx, record)
+		committed, err = w.has(ctx, f)
 		if err == nil {
 			return committed, nil
 		}
@@ -216,20 +257,38 @@ func (w *writer) lookUp(record audit.Record) (committed bool, err error) {
 	}
 }
 
-// has says whether the log has the record.
-func (w *writer) has(ctx context.Context, record audit.Record) (bool, error) {
+// has says whether the log has the flight's first entry. If it has not, it never will.
+func (w *writer) has(ctx context.Context, f *flight) (bool, error) {
 	if err := w.connect(ctx); err != nil {
 		return false, err
 	}
 	if err := w.engine.begin(ctx, w.session, false); err != nil {
 		return false, err
 	}
+	record := f.entry.records[0]
 	tail, err := w.engine.lock(ctx, w.session, record.Seq-1)
 	if err != nil {
 		return false, err
 	}
+	if len(tail) == 0 && f.atOnce {
+		return false, w.fence(ctx, f)
+	}
 	w.rollback(ctx)
 	return len(tail) > 0 && tail[0] == record.Hash, nil
+}
+
+// fence ends a transaction, which has the log's lock and has found no entry of the flight,
+// with an entry that takes the number of the flight's first: whatever the server may still
+// hear of the flight cannot be committed any more.
+func (w *writer) fence(ctx context.Context, f *flight) error {
+	entry, failed := w.seal([]*call{{events: []audit.Event{{Action: "store.reconnect", Actor: self, Subject: "store", Outcome: "ok", Detail: map[string]any{
+		"lost": len(f.entry.records), // entries that were sent, and are not on record
+	}}}}}, nil)
+	if failed != nil {
+		return failed.err
+	}
+	_, err := w.engine.finish(ctx, w.session, entry.records, entry.tiles)
+	return err
 }
 
 // connect makes sure that there is a connection, and something to rely on behind it.

@@ -16,7 +16,10 @@
 // caller's function has returned, together with those of every other call that
 // waits at that moment, in one transaction with one fsync. A call whose demands
 // are not met fails alone, and has left no trace. [DB.UpdateAlone] is the form for
-// the few that must read inside their transaction.
+// the few that must read inside their transaction. Where one daemon writes to a PostgreSQL
+// database, what machines mostly do goes there whole, with its entries and the COMMIT. If
+// the connection is lost meanwhile, and nothing of it is there, the entry store.reconnect
+// keeps out what the server might still hear of it, before it is made again.
 //
 // Reads have connections of their own, wait for no write, and see what was committed when
 // they began. On a server the lookups by which enrolments and renewals begin are gathered as

@@ -47,6 +47,16 @@ type engine interface {
 	// begin begins a transaction; a relaxed one need not be on disk when it ends.
 	begin(ctx context.Context, s *session, relaxed bool) error
 
+	// whole returns the demands of the calls as statements that atOnce can make, if it can
+	// make all of them. It may put the calls in another order.
+	whole(s *session, calls []*call) (demands []demand, ok bool)
+
+	// atOnce makes a whole transaction of them, with entries and tiles that follow the log
+	// as this process knows it. It says whether it did. If not, and without an error,
+	// nothing was done, and apply finds out why; errors are those of finish. The
+	// transaction is to be rolled back then.
+	atOnce(ctx context.Context, s *session, demands []demand, records []audit.Record, tiles []audit.Tile) (done bool, err error)
+
 	// awaitTurn waits until it is this process's turn among those that write to the
 	// database, or for as long as it is worth while. The turn ends with apply, or with
 	// rollback. After an error the session is of no use.

@@ -81,6 +81,13 @@ func (e *sqlite) begin(ctx context.Context, s *session, relaxed bool) error {
 // awaitTurn has nobody to wait for.
 func (e *sqlite) awaitTurn(context.Context, *session) error { return nil }
 
+// whole has no round trips to save.
+func (e *sqlite) whole(*session, []*call) ([]demand, bool) { return nil, false }
+
+func (e *sqlite) atOnce(context.Context, *session, []demand, []audit.Record, []audit.Tile) (bool, error) {
+	return false, nil
+}
+
 // apply gives each call a savepoint, which costs 2 µs here.
 func (e *sqlite) apply(ctx context.Context, s *session, calls []*call, size int64) ([]*call, []tlog.Hash, error) {
 	if err := e.begin(ctx, s, relaxed(calls)); err != nil {

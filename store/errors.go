@@ -47,7 +47,7 @@ var (
 	// gave out.
 	ErrBadCursor = errors.New("store: malformed cursor")
 
-	// ErrUnknown means that the connection broke during COMMIT, and that the
+	// ErrUnknown means that the connection broke once a COMMIT was sent, and that the
 	// database did not come back in time to be asked what became of it: the call
 	// may have been recorded. Callers treat it as a failure; what they repeat is
 	// refused if the first one did take place.

@@ -14,6 +14,7 @@ type flight struct {
 	before      *audit.Tree // without its entries
 	revocations []Revocation
 	number      int64 // the greatest of them
+	atOnce      bool  // it was sent with what the calls demand
 	answer      func(error)
 	durable     func() error
 	ended       chan struct{} // closed when failed is final
@@ -65,7 +66,7 @@ func (w *writer) land(ctx context.Context) {
 		return
 	}
 	w.rollback(ctx)
-	err := w.outcome(f.entry, f.failed)
+	err := w.outcome(f, f.failed)
 	if err == nil {
 		w.arrived(f)
 		return

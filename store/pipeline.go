@@ -173,14 +173,23 @@ func readPipelinedTail(results pgx.BatchResults) ([]tlog.Hash, error) {
 // trip.
 func (e *postgres) finish(ctx context.Context, s *session, records []audit.Record, tiles []audit.Tile) (durable func() error, err error) {
 	b := &pgx.Batch{}
+	queueEntries(b, records, tiles)
+	return nil, e.commit(ctx, s, b)
+}
+
+func queueEntries(b *pgx.Batch, records []audit.Record, tiles []audit.Tile) {
 	if len(records) > 0 {
 		b.Queue(appendRecords, columns(records)...)
 	}
 	for _, t := range tiles {
 		b.Queue(`INSERT INTO audit_tiles (level, n, hashes) VALUES ($1, $2, $3)`, t.Level, t.N, t.Hashes)
 	}
+}
+
+// commit sends the statements and a COMMIT.
+func (e *postgres) commit(ctx context.Context, s *session, b *pgx.Batch) error {
 	b.Queue(`COMMIT`)
-	err = e.raw(s, func(conn *pgx.Conn) error {
+	err := e.raw(s, func(conn *pgx.Conn) error {
 		results := conn.SendBatch(ctx, b)
 		defer results.Close()
 		var tag pgconn.CommandTag
@@ -197,9 +206,9 @@ func (e *postgres) finish(ctx context.Context, s *session, records []audit.Recor
 	})
 	var refused *pgconn.PgError
 	if err == nil || errors.As(err, &refused) && refused.Severity == "ERROR" {
-		return nil, e.explain(err)
+		return e.explain(err)
 	}
-	return nil, &commitError{e.explain(err)}
+	return &commitError{e.explain(err)}
 }
 
 const appendRecords = `

@@ -12,12 +12,13 @@ type session struct {
 	engine  engine
 	stmts   map[string]*sql.Stmt
 	texts   map[string]string // of dialect
+	exact   map[string]string // of exactly
 	relaxed bool              // SQLite: the transaction need not be on disk when it ends
 	turn    bool              // PostgreSQL: it is this process's turn, and a transaction has begun
 }
 
 func newSession(conn *sql.Conn, e engine) *session {
-	return &session{conn: conn, engine: e, stmts: map[string]*sql.Stmt{}, texts: map[string]string{}}
+	return &session{conn: conn, engine: e, stmts: map[string]*sql.Stmt{}, texts: map[string]string{}, exact: map[string]string{}}
 }
 
 // dialect returns the query as the engine takes it, translated once.

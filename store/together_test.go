@@ -21,9 +21,11 @@ func TestTogetherIsOneByOne(t *testing.T) {
 	t.Logf("seed %d", seed)
 	s, calls := newStock(seed)
 	batched, single := newTwin(t), newTwin(t)
+	single.steps = true
 	batched.alone(t, copied(calls)...)
 	single.alone(t, copied(calls)...)
 	met, unmet := 0, 0
+	batched.atOnce = 0
 	for round := range 150 {
 		calls := make([]*call, 1+s.IntN(14))
 		for i := range calls {
@@ -48,7 +50,8 @@ func TestTogetherIsOneByOne(t *testing.T) {
 			require.Equal(t, single.content(t), batched.content(t), "round %d", round)
 		}
 	}
-	t.Logf("%d batches met together, %d not", met, unmet)
+	t.Logf("%d batches met together, %d not; %d at once", met, unmet, batched.atOnce)
+	require.Greater(t, batched.atOnce, 10)
 	require.Greater(t, met, 10)
 	require.Greater(t, unmet, 10)
 }

@@ -19,6 +19,8 @@ type twin struct {
 	*DB
 	engine  *postgres
 	session *session
+	steps   bool // whether batches are never made at once
+	atOnce  int  // batches that were
 }
 
 func newTwin(t *testing.T) *twin {
@@ -31,12 +33,21 @@ func newTwin(t *testing.T) *twin {
 		require.NoError(t, s.close())
 		require.NoError(t, e.close())
 	})
-	return &twin{d, e, s}
+	return &twin{DB: d, engine: e, session: s}
 }
 
 // apply makes one transaction of the calls, and returns those that are to be made again.
 func (w *twin) apply(t *testing.T, calls []*call) (again []*call) {
 	t.Helper()
+	if demands, ok := w.engine.whole(w.session, calls); ok && !w.steps {
+		done, err := w.engine.atOnce(t.Context(), w.session, demands, nil, nil)
+		assert.NoError(t, err)
+		assert.NoError(t, w.engine.rollback(t.Context(), w.session))
+		if done {
+			w.atOnce++
+			return nil
+		}
+	}
 	again, _, err := w.engine.apply(t.Context(), w.session, calls, 0)
 	if !assert.NoError(t, err) {
 		return nil

@@ -111,6 +111,7 @@ var actions = [...]row{
 	{"request.refuse", "Request refused", securityAlert, restricted, record, nil, fine, minor},
 	{"responder.issue", "OCSP responder's certificate issued", securityAlert, configuration, node, &created, fine, minor},
 	{"retention.purge", "Records deleted at their age", securityAlert, nil, record, &erased, fine, serious},
+	{"store.reconnect", "Connection to the database lost", securityAlert, nil, theLog, nil, minor, minor},
 	{"store.recover", "Store recovered", securityAlert, recordingStarted, theLog, nil, serious, serious},
 	{"store.set-back", "Store older than what was signed", securityAlert, recordingStopped, theLog, nil, major, major},
 	{"token.bootstrap", "Token made by one person alone", securityAlert, attributesChanged, node, &created, minor, minor},

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/betonica/betonica/store/audit"
+)
+
+// A batch in which every demand is of a known form goes to PostgreSQL whole, with the
+// log's entries and the COMMIT, in one round trip: the log is not locked while this process
+// hears what was met, makes the entries, and waits for a processor among all who enrol.
+// What it would decide then, the server decides. A statement that does less than is
+// demanded fails, and the transaction with it; and so do entries whose numbers another
+// process has taken. Then the batch is made step by step, which says who failed.
+
+// whole returns the statements of a batch that can be sent so.
+func (e *postgres) whole(s *session, calls []*call) (demands []demand, ok bool) {
+	if s.turn { // others write, too: what they wrote has to be read first
+		return nil, false
+	}
+	joint, others := together(calls)
+	for _, c := range others {
+		for _, d := range c.demands {
+			if _, known := formOf[d.query]; !known {
+				return nil, false
+			}
+		}
+		joint = append(joint, c.demands...)
+	}
+	return joint, true
+}
+
+// atOnce makes the transaction. See engine.
+func (e *postgres) atOnce(ctx context.Context, s *session, demands []demand, records []audit.Record, tiles []audit.Tile) (done bool, err error) {
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN`)
+	for _, d := range demands {
+		if d.rows == anyRows {
+			b.Queue(s.dialect(d.query), d.args...)
+		} else {
+			b.Queue(s.exactly(d), append(d.args[:len(d.args):len(d.args)], d.rows)...)
+		}
+	}
+	if len(records) > 0 {
+		b.Queue(takeLock, int64(logLock))
+	}
+	queueEntries(b, records, tiles)
+	err = e.commit(ctx, s, b)
+	if answer := new(pgconn.PgError); errors.As(err, &answer) && answer.Severity == "ERROR" && !serverFailed(answer) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// exactly returns a statement that meets the demand or fails. The number of rows is its
+// last argument.
+func (s *session) exactly(d demand) string {
+	text, ok := s.exact[d.query]
+	if !ok {
+		text = fmt.Sprintf(`WITH met AS (%s RETURNING 1) SELECT 1 / (CASE count(*) WHEN $%d THEN 1 ELSE 0 END) FROM met`,
+			s.dialect(d.query), len(d.args)+1)
+		s.exact[d.query] = text
+	}
+	return text
+}

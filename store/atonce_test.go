@@ -1,0 +1,93 @@
+package store
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/betonica/betonica/store/audit"
+	"github.com/betonica/betonica/store/storetest"
+)
+
+// What machines mostly do is on record after one message to the server, whether or not
+// anybody hears its answer.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	direct := storetest.Postgres(t).Database(t)
+	p, dsn := newProxy(t, direct)
+	d := open(t, config(t, dsn))
+	id := token(t, d, 2)
+	identity(t, d, "device/a")
+	enrol := func() error {
+		return update(d, func(tx *Tx) {
+			tx.SpendToken(id)
+			tx.InsertCertificate(certificate("device/a"))
+		})
+	}
+	require.NoError(t, enrol()) // statements are prepared with the first
+	size := d.LogSize()
+
+	p.silenceAt("BEGIN\x00")
+	done := make(chan error, 1)
+	go func() { done <- enrol() }()
+	other := newBystander(t, direct)
+	require.Eventually(t, func() bool {
+		var entries int64
+		require.NoError(t, other.QueryRow(t.Context(), `SELECT max(seq) FROM audit`).Scan(&entries))
+		return entries == size+1
+	}, 30*time.Second, time.Millisecond)
+	require.True(t, p.silent())
+	p.resume()
+	require.NoError(t, <-done)
+	require.ErrorIs(t, enrol(), ErrSpent)
+	require.Equal(t, size+1, verify(t, d))
+}
+
+// The log has gone on by entries of a process that has left since, and of which this one
+// has read nothing: its own follow them.
+func TestAtOnceBehind(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Postgres(t).Database(t)
+	d := open(t, config(t, dsn))
+	identity(t, d, "device/a")
+	other := open(t, config(t, dsn))
+	for i := range 3 {
+		identity(t, other, device(i))
+	}
+	require.NoError(t, other.Close())
+	require.Eventually(t, func() bool { return !d.feed.peers.live() }, 30*time.Second, time.Millisecond)
+	for i := range 2 {
+		must(t, d, func(tx *Tx) { tx.InsertCertificate(certificate(device(i))) })
+	}
+	require.EqualValues(t, 6, verify(t, d))
+}
+
+// The server hears of a batch after its connection was lost, and nothing of it was found:
+// it stays out.
+func TestAtOnceLate(t *testing.T) {
+	t.Parallel()
+	w := newTwin(t)
+	lost := collected(time.Now(), func(tx *Tx) {
+		tx.CreateIdentity(Identity{Path: "device/a", Role: "device", Name: "a", State: Active})
+	})
+	lost.events = []audit.Event{event()}
+	writer := &writer{db: w.DB, engine: w.engine, session: w.session, tree: w.log.head.Load(), patient: time.Minute}
+	entry, failed := writer.seal([]*call{lost}, nil)
+	require.Nil(t, failed)
+	demands, ok := w.engine.whole(w.session, []*call{lost})
+	require.True(t, ok)
+
+	committed, err := writer.lookUp(&flight{entry: entry, atOnce: true})
+	require.NoError(t, err)
+	require.False(t, committed)
+	done, err := w.engine.atOnce(t.Context(), w.session, demands, entry.records, entry.tiles)
+	require.NoError(t, err)
+	require.False(t, done)
+	_, err = w.Identity(t.Context(), "device/a")
+	require.ErrorIs(t, err, ErrNotFound)
+
+	require.NoError(t, w.engine.rollback(t.Context(), w.session))
+	identity(t, w.DB, "device/a")
+	require.EqualValues(t, 2, verify(t, w.DB))
+}
