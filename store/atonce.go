@@ -46,12 +46,9 @@ func (e *postgres) atOnce(ctx context.Context, s *session, demands []demand, rec
 			b.Queue(s.exactly(d), append(d.args[:len(d.args):len(d.args)], d.rows)...)
 		}
 	}
-	if len(records) > 0 {
-		b.Queue(takeLock, int64(logLock))
-	}
 	queueEntries(b, records, tiles)
 	err = e.commit(ctx, s, b)
-	if answer := new(pgconn.PgError); errors.As(err, &answer) && answer.Severity == "ERROR" && !serverFailed(answer) {
+	if answer := new(pgconn.PgError); refused(err) && errors.As(err, &answer) && !serverFailed(answer) {
 		return false, nil
 	}
 	return err == nil, err
@@ -62,7 +59,7 @@ func (e *postgres) atOnce(ctx context.Context, s *session, demands []demand, rec
 func (s *session) exactly(d demand) string {
 	text, ok := s.exact[d.query]
 	if !ok {
-		text = fmt.Sprintf(`WITH met AS (%s RETURNING 1) SELECT 1 / (CASE count(*) WHEN $%d THEN 1 ELSE 0 END) FROM met`,
+		text = fmt.Sprintf(`WITH met AS (%s RETURNING 1) SELECT CASE count(*) WHEN $%d THEN 1 ELSE ('betonica: not met, as rows were ' || count(*))::int END FROM met`,
 			s.dialect(d.query), len(d.args)+1)
 		s.exact[d.query] = text
 	}

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"fmt"
+	"io"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/betonica/betonica/store/audit"
@@ -81,6 +84,7 @@ func TestAtOnceLate(t *testing.T) {
 	committed, err := writer.lookUp(&flight{entry: entry, atOnce: true})
 	require.NoError(t, err)
 	require.False(t, committed)
+	require.EqualValues(t, 1, writer.tree.Size())
 	done, err := w.engine.atOnce(t.Context(), w.session, demands, entry.records, entry.tiles)
 	require.NoError(t, err)
 	require.False(t, done)
@@ -90,4 +94,22 @@ func TestAtOnceLate(t *testing.T) {
 	require.NoError(t, w.engine.rollback(t.Context(), w.session))
 	identity(t, w.DB, "device/a")
 	require.EqualValues(t, 2, verify(t, w.DB))
+}
+
+// What a server refused is known whatever language it speaks, and what something between
+// says of a connection is not what the server says.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err  pgconn.PgError
+		want bool
+	}{
+		{pgconn.PgError{Severity: "FEHLER", SeverityUnlocalized: "ERROR", Code: "22P02"}, true},
+		{pgconn.PgError{Severity: "ERROR", Code: "23505"}, true}, // of a pooler's own making
+		{pgconn.PgError{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "57P01"}, false},
+		{pgconn.PgError{Severity: "ERROR", Code: "08P01"}, false},
+	} {
+		require.Equal(t, tt.want, refused(fmt.Errorf("committing: %w", &tt.err)), tt.err)
+	}
+	require.False(t, refused(io.ErrUnexpectedEOF))
 }

@@ -70,7 +70,7 @@ func (w *writer) atOnce(ctx context.Context, calls []*call) (*flight, error) {
 	if w.db.feed.peers.live() || !audited(calls) { // without an entry nobody could look up what became of it
 		return nil, nil
 	}
-	if slices.ContainsFunc(calls, func(c *call) bool { return c.revokes || c.alone != nil }) {
+	if slices.ContainsFunc(calls, func(c *call) bool { return c.revokes || c.again || c.alone != nil }) {
 		return nil, nil
 	}
 	demands, ok := w.engine.whole(w.session, calls)
@@ -248,6 +248,7 @@ func (w *writer) lookUp(f *flight) (committed bool, err error) {
 		if err == nil {
 			return committed, nil
 		}
+		w.health.met(err, false, w.db.cfg.Log) // whoever asks need not wait as long
 		w.disconnect()
 		select {
 		case <-ctx.Done():
@@ -287,8 +288,12 @@ func (w *writer) fence(ctx context.Context, f *flight) error {
 	if failed != nil {
 		return failed.err
 	}
-	_, err := w.engine.finish(ctx, w.session, entry.records, entry.tiles)
-	return err
+	if _, err := w.engine.finish(ctx, w.session, entry.records, entry.tiles); err != nil {
+		return err
+	}
+	w.tree = entry.tree
+	w.db.log.head.Store(entry.tree)
+	return nil
 }
 
 // connect makes sure that there is a connection, and something to rely on behind it.

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -178,11 +180,11 @@ func (e *postgres) finish(ctx context.Context, s *session, records []audit.Recor
 }
 
 func queueEntries(b *pgx.Batch, records []audit.Record, tiles []audit.Tile) {
-	if len(records) > 0 {
-		b.Queue(appendRecords, columns(records)...)
-	}
 	for _, t := range tiles {
 		b.Queue(`INSERT INTO audit_tiles (level, n, hashes) VALUES ($1, $2, $3)`, t.Level, t.N, t.Hashes)
+	}
+	if len(records) > 0 {
+		b.Queue(appendRecords, columns(records)...)
 	}
 }
 
@@ -204,18 +206,27 @@ func (e *postgres) commit(ctx context.Context, s *session, b *pgx.Batch) error {
 		}
 		return results.Close()
 	})
-	var refused *pgconn.PgError
-	if err == nil || errors.As(err, &refused) && refused.Severity == "ERROR" {
+	if err == nil || refused(err) || pgconn.SafeToRetry(err) { // which is: nothing was sent
 		return e.explain(err)
 	}
 	return &commitError{e.explain(err)}
 }
 
+// refused says that the server has not done what it was told, nor anything behind it. What
+// it says of a lost connection may come from something between, which has lost it.
+func refused(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && cmp.Or(answer.SeverityUnlocalized, answer.Severity) == "ERROR" && !strings.HasPrefix(answer.Code, "08")
+}
+
+// appendRecords takes the log's lock, if the transaction does not have it, once the server
+// has all of the entries: a connection that falls silent before leaves the log to others.
 const appendRecords = `
 	INSERT INTO audit (seq, at, action, leaf, hash, term1, term2, term3, term4)
-	SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[])`
+	SELECT r.* FROM (SELECT pg_advisory_xact_lock($10)) AS l,
+		unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[]) AS r`
 
-// columns returns the records column by column.
+// columns returns the arguments of appendRecords: the records column by column, and the lock.
 func columns(records []audit.Record) []any {
 	seq, at := make([]int64, len(records)), make([]int64, len(records))
 	action := make([]string, len(records))
@@ -231,5 +242,5 @@ func columns(records []audit.Record) []any {
 			terms[n][i] = r.Terms[n][:]
 		}
 	}
-	return []any{seq, at, action, byteas(leaf), byteas(hash), byteas(terms[0]), byteas(terms[1]), byteas(terms[2]), byteas(terms[3])}
+	return []any{seq, at, action, byteas(leaf), byteas(hash), byteas(terms[0]), byteas(terms[1]), byteas(terms[2]), byteas(terms[3]), int64(logLock)}
 }

@@ -17,6 +17,7 @@ type call struct {
 	revokes   bool          // may have written revocations
 	relaxed   bool          // need not wait for the disk
 	essential bool          // may use the last of the disk
+	again     bool          // failed among others
 
 	number int64 // greatest CRL number that its transaction took, if it revoked
 

@@ -186,6 +186,7 @@ func (w *writer) commit(ctx context.Context, calls []*call) {
 		w.flights <- f
 	}
 	for _, c := range again {
+		c.again = true
 		w.commit(ctx, []*call{c})
 	}
 }
