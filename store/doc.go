@@ -61,7 +61,7 @@
 // defaults are too small: after each checkpoint PostgreSQL writes every page that changes
 // whole once more, and serials, keys and the log's blind indexes change pages at random.
 // From 100,000 entries on it wants max_wal_size = 4GB, checkpoint_timeout = 15min and
-// wal_compression = on at least, shared_buffers that hold the indexes, autovacuum, and
+// wal_compression = lz4 (or on) at least, shared_buffers that hold the indexes, autovacuum, and
 // max_connections for the pools of all daemons; betonicad doctor looks at them.
 //
 // Of ACME, accounts are history, and orders, authorizations and challenges are

@@ -80,7 +80,7 @@ func judgeServer(s *store.ServerSettings, entries, daemons, memory int64) []Find
 			"shared_buffers is %d MiB, of %d MiB of memory, and the database takes %d MiB", s.SharedBuffers>>20, memory>>20, s.Database>>20)
 	}
 	if !s.WALCompression {
-		hints = append(hints, hint("set wal_compression to on, and reload the server", "wal_compression is off: pages that are written whole are written at their full size"))
+		hints = append(hints, hint("set wal_compression to lz4, or to on where the server knows no lz4, and reload the server", "wal_compression is off: pages that are written whole are written at their full size"))
 	}
 	if s.SynchronousCommit == "off" {
 		hints = append(hints, hint("set synchronous_commit to on, unless somebody else wants it off", "synchronous_commit is off by default: daemons turn it on for what they record"))
