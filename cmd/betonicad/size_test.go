@@ -33,7 +33,7 @@ func BenchmarkSize(b *testing.B) {
 	b.Run("postgres", func(b *testing.B) {
 		dir, _ := sizedDir(b, "postgres")
 		require.NoError(b, os.Chmod(filepath.Dir(dir), 0o755))
-		cluster := storetest.PostgresIn(b, filepath.Join(filepath.Dir(dir), "cluster"))
+		cluster := storetest.PostgresIn(b, filepath.Join(filepath.Dir(dir), "cluster"), serverAtSize...)
 		dsn, fresh := cluster.Named(b, "sized")
 		if fresh {
 			newSizedCA(b, dir, dsn)
@@ -42,6 +42,10 @@ func BenchmarkSize(b *testing.B) {
 		measureSize(b, newCA(b, "--dsn", cluster.Database(b)), dir, serverOf(b, dsn))
 	})
 }
+
+// serverAtSize is what betonicad doctor wants of the server of a large store, and cannot be
+// found in a server's defaults.
+var serverAtSize = []string{"max_wal_size=4GB", "checkpoint_timeout=15min", "wal_compression=lz4", "shared_buffers=4GB"}
 
 // sizedDir is where a filled CA lies, and whether there is none yet.
 func sizedDir(b *testing.B, engine string) (dir string, fresh bool) {

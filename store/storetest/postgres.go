@@ -46,10 +46,11 @@ func Postgres(t testing.TB) *Cluster {
 }
 
 // PostgresIn is Postgres with a cluster of the caller's own, which lies in dir, and
-// stays there when the test has ended. Its user must be able to reach dir.
-func PostgresIn(t testing.TB, dir string) *Cluster {
+// stays there when the test has ended. Its user must be able to reach dir. The settings,
+// name=value, are in force while it runs.
+func PostgresIn(t testing.TB, dir string, settings ...string) *Cluster {
 	t.Helper()
-	c, err := startIn(dir, keepFiles)
+	c, err := startIn(dir, keepFiles, settings...)
 	if errors.Is(err, exec.ErrNotFound) {
 		LeaveOut(t, "PostgreSQL is not installed (Debian: postgresql)")
 	}
@@ -170,12 +171,12 @@ func start() (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startIn(dir, `rm -rf "$2"`)
+	return startIn(dir, `rm -rf "$dir"`)
 }
 
 // startIn starts the cluster in dir, which it makes if there is none. last is what
 // the shell does when the server has ended.
-func startIn(dir, last string) (*Cluster, error) {
+func startIn(dir, last string, settings ...string) (*Cluster, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -203,6 +204,9 @@ func startIn(dir, last string) (*Cluster, error) {
 		}
 	}()
 	cmd := exec.Command("/bin/sh", "-c", keep+last, "sh", bin, dir, strconv.Itoa(port))
+	for _, s := range settings {
+		cmd.Args = append(cmd.Args, "-c", s)
+	}
 	cmd.Dir = dir
 	// In a group of its own: a keyboard's interrupt is for the tests.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
@@ -233,15 +237,17 @@ func startIn(dir, last string) (*Cluster, error) {
 	return c, nil
 }
 
-// keep runs a cluster in $2 with the programs in $1 on port $3, until standard
-// input ends; until then it takes the orders crash and start from there.
+// keep runs a cluster in $2 with the programs in $1 on port $3, and with the options that
+// follow, until standard input ends; until then it takes the orders crash and start from there.
 const keep = `
-[ -e "$2"/data/PG_VERSION ] || "$1"/initdb -A trust -U postgres -E UTF8 --no-sync -D "$2"/data || exit 1
+bin=$1 dir=$2 port=$3
+shift 3
+[ -e "$dir"/data/PG_VERSION ] || "$bin"/initdb -A trust -U postgres -E UTF8 --no-sync -D "$dir"/data || exit 1
 order=start
 while [ -n "$order" ]; do
 	case $order in
 	start)
-		"$1"/postgres -D "$2"/data -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories="$2" -c max_connections=200 -c deadlock_timeout=50ms &
+		"$bin"/postgres -D "$dir"/data -c listen_addresses=127.0.0.1 -c port="$port" -c unix_socket_directories="$dir" -c max_connections=200 -c deadlock_timeout=50ms "$@" &
 		server=$! ;;
 	crash)
 		kill -QUIT $server
