@@ -108,6 +108,7 @@ func TestRefused(t *testing.T) {
 		{pgconn.PgError{Severity: "ERROR", Code: "23505"}, true}, // of a pooler's own making
 		{pgconn.PgError{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "57P01"}, false},
 		{pgconn.PgError{Severity: "ERROR", Code: "08P01"}, false},
+		{pgconn.PgError{Severity: "ERROR"}, false},
 	} {
 		require.Equal(t, tt.want, refused(fmt.Errorf("committing: %w", &tt.err)), tt.err)
 	}

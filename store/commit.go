@@ -248,7 +248,7 @@ func (w *writer) lookUp(f *flight) (committed bool, err error) {
 		if err == nil {
 			return committed, nil
 		}
-		w.health.met(err, false, w.db.cfg.Log) // whoever asks need not wait as long
+		w.health.met(err, false, w.db.cfg.Log) // who asks is not to wait as long
 		w.disconnect()
 		select {
 		case <-ctx.Done():

@@ -96,7 +96,7 @@ func durable(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`); err != nil {
 		return err
 	}
-	_, err := conn.Exec(ctx, `SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false), set_config('tcp_keepalives_count', '3', false)`)
+	_, err := conn.Exec(ctx, `SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false), set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '11000', false)`)
 	return err
 }
 
@@ -214,8 +214,8 @@ func (e *postgres) broken(s *session, err error) bool {
 
 // serverFailed says that an error is not about the statement that met it.
 func serverFailed(err *pgconn.PgError) bool {
-	switch err.Code[:2] {
-	case "08", "53", "57", "58", "XX": // connection, resources, operator, system, internal
+	switch err.Code[:min(2, len(err.Code))] {
+	case "", "08", "53", "57", "58", "XX": // connection, resources, operator, system, internal
 		return true
 	}
 	return false

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -142,9 +140,8 @@ func (e *postgres) outcomes(results pgx.BatchResults, calls []*call) (failed []f
 		var unmet error
 		for _, d := range c.demands {
 			tag, err := results.Exec()
-			var refused *pgconn.PgError
 			switch {
-			case errors.As(err, &refused) && !serverFailed(refused):
+			case statementFailed(err):
 				if unmet == nil { // else it follows from what was not met
 					unmet = err
 				}
@@ -179,11 +176,12 @@ func (e *postgres) finish(ctx context.Context, s *session, records []audit.Recor
 	return nil, e.commit(ctx, s, b)
 }
 
+// queueEntries queues them as one statement.
 func queueEntries(b *pgx.Batch, records []audit.Record, tiles []audit.Tile) {
-	for _, t := range tiles {
-		b.Queue(`INSERT INTO audit_tiles (level, n, hashes) VALUES ($1, $2, $3)`, t.Level, t.N, t.Hashes)
-	}
-	if len(records) > 0 {
+	switch {
+	case len(tiles) > 0:
+		b.Queue(appendTiles, append(columns(records), tileColumns(tiles)...)...)
+	case len(records) > 0:
 		b.Queue(appendRecords, columns(records)...)
 	}
 }
@@ -212,11 +210,24 @@ func (e *postgres) commit(ctx context.Context, s *session, b *pgx.Batch) error {
 	return &commitError{e.explain(err)}
 }
 
-// refused says that the server has not done what it was told, nor anything behind it. What
-// it says of a lost connection may come from something between, which has lost it.
+// refused says that the server has not done what it was told, nor anything behind it.
+// Where there is no severity that is the same in all languages it is not the server that
+// speaks: what that says of it or of its connection proves nothing.
 func refused(err error) bool {
 	var answer *pgconn.PgError
-	return errors.As(err, &answer) && cmp.Or(answer.SeverityUnlocalized, answer.Severity) == "ERROR" && !strings.HasPrefix(answer.Code, "08")
+	switch {
+	case !errors.As(err, &answer):
+		return false
+	case answer.SeverityUnlocalized != "":
+		return answer.SeverityUnlocalized == "ERROR"
+	}
+	return answer.Severity == "ERROR" && !serverFailed(answer)
+}
+
+// statementFailed says that the server refused a statement for what it is.
+func statementFailed(err error) bool {
+	var answer *pgconn.PgError
+	return refused(err) && errors.As(err, &answer) && !serverFailed(answer)
 }
 
 // appendRecords takes the log's lock, if the transaction does not have it, once the server
@@ -225,6 +236,20 @@ const appendRecords = `
 	INSERT INTO audit (seq, at, action, leaf, hash, term1, term2, term3, term4)
 	SELECT r.* FROM (SELECT pg_advisory_xact_lock($10)) AS l,
 		unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[]) AS r`
+
+// appendTiles appends tiles after the entries that complete them.
+const appendTiles = `
+	WITH entries AS (` + appendRecords + ` RETURNING 1)
+	INSERT INTO audit_tiles (level, n, hashes)
+	SELECT t.* FROM (SELECT count(*) FROM entries) AS e, unnest($11::bigint[], $12::bigint[], $13::bytea[]) AS t`
+
+func tileColumns(tiles []audit.Tile) []any {
+	level, n, hashes := make([]int64, len(tiles)), make([]int64, len(tiles)), make([][]byte, len(tiles))
+	for i, t := range tiles {
+		level[i], n[i], hashes[i] = int64(t.Level), t.N, t.Hashes
+	}
+	return []any{level, n, byteas(hashes)}
+}
 
 // columns returns the arguments of appendRecords: the records column by column, and the lock.
 func columns(records []audit.Record) []any {

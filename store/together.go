@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Most calls of a batch demand the same of different rows. Those are met together, each
@@ -125,9 +124,8 @@ func (r rows) by(c *call) bool {
 func metTogether(results pgx.BatchResults, demands []demand) (apart, stopped bool, err error) {
 	for _, d := range demands {
 		tag, err := results.Exec()
-		var refused *pgconn.PgError
 		switch {
-		case errors.As(err, &refused) && !serverFailed(refused):
+		case statementFailed(err):
 			return true, true, nil
 		case err != nil:
 			return false, true, err
