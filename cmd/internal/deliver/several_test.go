@@ -66,7 +66,7 @@ func TestEldest(t *testing.T) {
 		}
 	}
 	require.Eventually(t, arrived(a, 21), time.Minute, 10*time.Millisecond)
-	require.True(t, first.Status()[0].Active)
+	require.Eventually(t, func() bool { return first.Status()[0].Active }, time.Minute, time.Millisecond) // said once all is delivered
 	require.False(t, second.Status()[0].Active)
 	require.Zero(t, second.Status()[0].Sent)
 	stop()
