@@ -47,6 +47,37 @@ func TestAtOnce(t *testing.T) {
 	require.Equal(t, size+1, verify(t, d))
 }
 
+// Nothing is appended while somebody else has the log's lock.
+func TestAtOnceWaits(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Postgres(t).Database(t)
+	d, other := open(t, config(t, dsn)), newBystander(t, dsn)
+	id := token(t, d, 1)
+	other.exec(`SELECT pg_advisory_lock($1)`, int64(logLock))
+	done := make(chan error, 1)
+	go func() { done <- update(d, func(tx *Tx) { tx.SpendToken(id) }) }()
+	require.Eventually(t, func() bool {
+		var query string
+		err := other.QueryRow(t.Context(), `SELECT query FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()`).Scan(&query)
+		return err == nil && query == appendRecords
+	}, 30*time.Second, time.Millisecond)
+	other.exec(`SELECT pg_advisory_unlock($1)`, int64(logLock))
+	require.NoError(t, <-done)
+}
+
+// The server looks whether a writer is still there, and counts for nobody on all processors.
+func TestSessionSettings(t *testing.T) {
+	t.Parallel()
+	w := newTwin(t)
+	var idle, interval, count, timeout, workers string
+	require.NoError(t, w.session.row(t.Context(), `
+		SELECT current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'), current_setting('tcp_user_timeout')`,
+		nil, &idle, &interval, &count, &timeout))
+	require.Equal(t, []string{"5", "2", "3", "11000"}, []string{idle, interval, count, timeout})
+	require.NoError(t, w.reads.row(t.Context(), `SELECT current_setting('max_parallel_workers_per_gather')`, nil, &workers))
+	require.Equal(t, "0", workers)
+}
+
 // The log has gone on by entries of a process that has left since, and of which this one
 // has read nothing: its own follow them.
 func TestAtOnceBehind(t *testing.T) {
@@ -85,6 +116,7 @@ func TestAtOnceLate(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, committed)
 	require.EqualValues(t, 1, writer.tree.Size())
+	require.EqualValues(t, 1, w.LogSize())
 	done, err := w.engine.atOnce(t.Context(), w.session, demands, entry.records, entry.tiles)
 	require.NoError(t, err)
 	require.False(t, done)
