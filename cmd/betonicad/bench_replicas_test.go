@@ -16,13 +16,14 @@ import (
 	"github.com/betonica/betonica/store/storetest"
 )
 
-// BenchmarkReplicas is BenchmarkEnroll with 32 clients on one PostgreSQL: through one
-// daemon, and through three that share it, on the same machine. What each costs is
-// per certificate, all daemons together.
+// BenchmarkReplicas is BenchmarkEnroll on one PostgreSQL: through one daemon, and through
+// three that share it, on the same machine, with 32 clients and with as many for each of
+// three. What each costs is per certificate, all daemons together.
 func BenchmarkReplicas(b *testing.B) {
 	debug.SetGCPercent(400)
-	for _, n := range []int{1, 3} {
-		b.Run(fmt.Sprintf("postgres/daemons=%d/clients=32", n), func(b *testing.B) {
+	for _, load := range []struct{ clients, daemons int }{{32, 1}, {32, 3}, {96, 1}, {96, 3}} {
+		n := load.daemons
+		b.Run(fmt.Sprintf("postgres/daemons=%d/clients=%d", n, load.clients), func(b *testing.B) {
 			dsn := storetest.Postgres(b).Database(b)
 			first := newBench(b, newCA(b, "--dsn", dsn))
 			first.postgres = serverOf(b, dsn)
@@ -35,7 +36,7 @@ func BenchmarkReplicas(b *testing.B) {
 				first.beside = append(first.beside, all[i].pid)
 			}
 			work := first.prepare(b, *certificates)
-			conns := make([]*conn, 32)
+			conns := make([]*conn, load.clients)
 			for i := range conns {
 				var err error
 				conns[i], err = dial(all[i%n].HTTPS, first.roots)
