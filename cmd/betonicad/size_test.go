@@ -43,9 +43,9 @@ func BenchmarkSize(b *testing.B) {
 	})
 }
 
-// serverAtSize is what betonicad doctor wants of the server of a large store, and cannot be
-// found in a server's defaults.
-var serverAtSize = []string{"max_wal_size=4GB", "checkpoint_timeout=15min", "wal_compression=lz4", "shared_buffers=4GB"}
+// serverAtSize is what package store wants of the server of a large store, and cannot be found
+// in a server's defaults.
+var serverAtSize = []string{"max_wal_size=4GB", "checkpoint_timeout=15min", "wal_compression=lz4", "shared_buffers=4GB", "shared_preload_libraries=pg_prewarm"}
 
 // sizedDir is where a filled CA lies, and whether there is none yet.
 func sizedDir(b *testing.B, engine string) (dir string, fresh bool) {
