@@ -63,9 +63,9 @@
 // From 100,000 entries on it wants max_wal_size = 4GB, checkpoint_timeout = 15min and
 // wal_compression = lz4 (or on) at least, shared_buffers that hold the indexes, autovacuum, and
 // max_connections for the pools of all daemons; betonicad doctor looks at them. With pg_prewarm
-// in shared_preload_libraries a server that was restarted reads these indexes by itself, not
-// while machines wait: with ten million certificates, and nothing in memory, they enrol at four
-// tenths of the rate for some minutes.
+// in shared_preload_libraries a server that was restarted reads by itself what it had in memory,
+// not while machines wait: with ten million certificates, and nothing in memory, they enrol at
+// four tenths of the rate at first.
 //
 // Of ACME, accounts are history, and orders, authorizations and challenges are
 // Relaxed and pruned; but an order is completed in the Update that records its

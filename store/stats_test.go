@@ -38,6 +38,14 @@ func TestCounts(t *testing.T) {
 		counts, err = d.count(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, counts.Suspects)
+
+		d.counts.took, d.byIssuer.took = time.Hour, 0 // what is kept for long has no certificates in it
+		issued(t, d, device(0))
+		counts, err = d.Counts(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 5, counts.Live)
+		require.EqualValues(t, 1, counts.Suspects)
+
 		stats := d.Stats()
 		require.Equal(t, d.LogSize(), stats.Entries)
 		require.GreaterOrEqual(t, stats.Calls, stats.Entries)
