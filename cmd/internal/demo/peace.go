@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/betonica/betonica/cmd/internal/adminapi"
 )
 
 // caUp makes a CA and starts its daemon.
@@ -49,12 +51,16 @@ func (s *story) enrol(ctx context.Context) (string, error) {
 		return "", err
 	}
 	took := time.Since(began)
-	status, err := s.ca.admin.Status(ctx)
+	tokens, err := s.ca.admin.Tokens(ctx, adminapi.TokenFilter{Open: true}, adminapi.PageRequest{})
 	if err != nil {
 		return "", err
 	}
-	if status.Tokens != 0 || status.Identities["active"] != 4 { // the daemon is one, too
-		return "", fmt.Errorf("%d tokens can still be spent, and %d identities are active", status.Tokens, status.Identities["active"])
+	active, err := s.ca.admin.Identities(ctx, adminapi.IdentityFilter{State: "active"}, adminapi.PageRequest{})
+	if err != nil {
+		return "", err
+	}
+	if len(tokens.Items) != 0 || len(active.Items) != 4 { // the daemon is one, too
+		return "", fmt.Errorf("%d tokens can still be spent, and %d identities are active", len(tokens.Items), len(active.Items))
 	}
 	return fmt.Sprintf("in %s, with a one-time token each; certificates for %s and %s", short(took), days(s.one.Lifetime), days(s.gateway.Lifetime)), nil
 }
